@@ -1,0 +1,704 @@
+"""The typed form of every configuration: what Hydra composes has to fit one of these classes.
+
+Hydra merges a misspelt key of a YAML file without a word, so each composed configuration is validated here before
+any work: unknown keys, wrong types and combinations that cannot work are refused. The rest of the code receives
+these frozen objects and never sees an OmegaConf node. No heavy import belongs into this module: it is what answers
+``--help`` and a typing mistake.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+Count = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[int, Field(ge=0)]
+
+FRAME_BACKBONES = (
+    "small_cnn",
+    "resnet18",
+    "vgg16",
+    "efficientnet_v2_m",
+    "vit_b_16",
+    "inception_resnet_v1",
+    "inception_resnet_v1_wide",
+)
+CLIP_BACKBONES = (
+    "cnn3d",
+    "slow_r50",
+    "x3d_s",
+    "efficient_x3d_s",
+    "r3d_18",
+    "mc3_18",
+    "r2plus1d_18",
+    "s3d",
+    "mvit_v2_s",
+    "swin3d_t",
+)
+RECURRENT_BACKBONES = ("lstm", "gru")
+
+
+class Strict(BaseModel):
+    """Base of all: no unknown key, no silent conversion, no change after validation."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def check_window(window: list[float], key: str) -> None:
+    """Raise ``ValueError`` unless ``window`` is ``[start, end]`` with ``0 <= start < end <= 1``."""
+    if len(window) != 2 or not 0.0 <= window[0] < window[1] <= 1.0:
+        raise ValueError(f"{key}={window}: expected [start, end] with 0 <= start < end <= 1, parts of the clip")
+
+
+# --- data ------------------------------------------------------------------------------------------------------------
+
+
+class _Data(Strict):
+    """What every dataset has: where it lies, how it is prepared, how it is loaded."""
+
+    root: str | None = None
+    """Folder (or table) with the raw videos, in the layout of the dataset."""
+    prepared: str = "data/prepared"
+    """Folder under which prepared stores lie, one per digest."""
+    window: list[float] = [0.0, 1.0]
+    """Part of each clip that is prepared, as fractions of its duration."""
+    rate_fps: Positive = 10.0
+    """Crops stored per second of video."""
+    size: Annotated[int, Field(ge=16, le=1024)] = 224
+    """Side of a stored face crop in pixels."""
+    jpeg_quality: Annotated[int, Field(ge=50, le=100)] = 92
+    duplicates: Literal["exclude", "keep"] = "exclude"
+    """What to do with identical files under different labels."""
+    limit_clips: Count | None = None
+    """Keep only the first N clips of the table, for a quick look (evenly over classes)."""
+    prepare_workers: Count | None = None
+    """Processes that prepare; null = one per core."""
+    batch_size: Count = 32
+    eval_batch_size: Count | None = None
+    """Samples a batch in validation and test; null = ``batch_size``."""
+    workers: NonNegative | None = None
+    """Loader processes; null = chosen from the cores."""
+    cache: Literal["none", "memmap"] = "none"
+    """``memmap`` keeps the decoded crops in one memory-mapped file beside the store."""
+
+    @model_validator(mode="after")
+    def _check(self) -> _Data:
+        check_window(self.window, "data.window")
+        return self
+
+
+class SyntheticData(_Data):
+    """Generated faces in SASE-FE's layout; ``root`` null = a folder named by the digest of the settings."""
+
+    name: Literal["synthetic"]
+    subjects: Annotated[int, Field(ge=2)] = 20
+    seed: NonNegative = 0
+    difficulty: Fraction = 0.3
+    fps: Positive = 25.0
+    seconds: Annotated[float, Field(ge=0.5)] = 3.0
+    video_size: Annotated[int, Field(ge=96)] = 224
+    folder: str = "data"
+    """Where the generated videos are written when ``root`` is null."""
+
+
+class SaseFeData(_Data):
+    """SASE-FE, full release: ``root`` is the folder ``FakeTrue_DB``."""
+
+    name: Literal["sase_fe"]
+
+
+class SaseFeChallengeData(_Data):
+    """SASE-FE, ChaLearn LAP 2017 challenge release."""
+
+    name: Literal["sase_fe_challenge"]
+
+
+class UvaNemoData(_Data):
+    """UvA-NEMO smiles: authenticity only, emotion happy, ten official folds."""
+
+    name: Literal["uva_nemo"]
+    details: str | None = None
+    """The dataset's list of file details; null = found beside the videos."""
+    folds: str | None = None
+    """Folder with the official fold files; null = found beside the videos."""
+
+
+class CsvData(_Data):
+    """A table of clips (CSV or Parquet) with documented columns; ``root`` is the table's path."""
+
+    name: Literal["csv"]
+
+
+class SeedFramesData(_Data):
+    """Prepared frames of the thesis's code, ``train|test/<class>/*.jpg``."""
+
+    name: Literal["seed_frames"]
+
+
+class SeedMultiTaskData(_Data):
+    """Prepared frames of the thesis's multi-task code, ``train|test/<real_fake>_<emotion>_<rest>.jpg``."""
+
+    name: Literal["seed_multi_task"]
+
+
+class SeedSequencesData(_Data):
+    """Prepared sequences of the thesis's temporal code, ``<class>/<video>/sequence.npy``."""
+
+    name: Literal["seed_sequences"]
+
+
+DataConfig = Annotated[
+    SyntheticData
+    | SaseFeData
+    | SaseFeChallengeData
+    | UvaNemoData
+    | CsvData
+    | SeedFramesData
+    | SeedMultiTaskData
+    | SeedSequencesData,
+    Field(discriminator="name"),
+]
+
+
+class HoldoutSplit(Strict):
+    """Random subjects into three parts; ``official: true`` obeys the dataset's own parts where it has them."""
+
+    name: Literal["holdout"]
+    test: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    val: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    """Part of the subjects that are left after the test part."""
+    seed: NonNegative = 0
+    official: bool = True
+
+
+class ThesisSplit(Strict):
+    """40 training and 10 test subjects (80/20 for other sizes); validation carved from the training subjects."""
+
+    name: Literal["thesis"]
+    val: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    seed: NonNegative = 0
+
+
+class KFoldSplit(Strict):
+    """``folds`` groups of subjects with balanced classes; one is the test part."""
+
+    name: Literal["kfold"]
+    folds: Annotated[int, Field(ge=2)] = 5
+    fold: NonNegative = 0
+    val: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    seed: NonNegative = 0
+    official: bool = True
+    """Use the dataset's own folds where it has them (UvA-NEMO)."""
+
+    @model_validator(mode="after")
+    def _check(self) -> KFoldSplit:
+        if self.fold >= self.folds:
+            raise ValueError(f"split.fold={self.fold}: expected 0 to {self.folds - 1}, since split.folds={self.folds}")
+        return self
+
+
+class LosoSplit(Strict):
+    """Leave one subject out: subject number ``fold`` (sorted by name) is the test part."""
+
+    name: Literal["loso"]
+    fold: NonNegative = 0
+    val: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    seed: NonNegative = 0
+
+
+SplitConfig = Annotated[HoldoutSplit | ThesisSplit | KFoldSplit | LosoSplit, Field(discriminator="name")]
+
+
+class _Face(Strict):
+    margin: Annotated[float, Field(ge=0.0, le=1.0)] = 0.2
+    """Added on each side of the detected box, as a part of its side."""
+    detect_every_sec: Positive = 0.5
+    """Time between two frames on which the detector runs; the box is interpolated in between."""
+    detect_width: Annotated[int, Field(ge=80)] = 640
+    """Width in pixels to which a wider frame is reduced for detection."""
+    min_face: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    """Smallest face, as a part of the frame's shorter side."""
+
+
+class HaarFace(_Face):
+    """OpenCV's ``haarcascade_frontalface_alt2``."""
+
+    name: Literal["haar"]
+
+
+class YunetFace(_Face):
+    """OpenCV's ``FaceDetectorYN`` with a weights file given by path."""
+
+    name: Literal["yunet"]
+    weights: str | None = None
+    sha256: str | None = None
+    """Expected checksum of the weights file; null = the published file's."""
+    score: Fraction = 0.6
+
+
+class NoFace(Strict):
+    """Videos that are cropped to the face already."""
+
+    name: Literal["none"]
+
+
+FaceConfig = Annotated[HaarFace | YunetFace | NoFace, Field(discriminator="name")]
+
+
+class Sampling(Strict):
+    """Which stored crops make a sample; times are fractions or seconds of the clip, never frame numbers."""
+
+    window: list[float] = [0.0, 1.0]
+    """Part of each clip that is sampled."""
+    frames_per_clip: Count = 8
+    """Frame approaches: frames of a clip in an epoch (random in training, evenly spaced otherwise)."""
+    windows_per_clip: Count = 1
+    """Clip approaches: windows of a clip in an epoch."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Sampling:
+        check_window(self.window, "sampling.window")
+        return self
+
+
+# --- networks --------------------------------------------------------------------------------------------------------
+
+
+class InputSpec(Strict):
+    """What a backbone eats; preprocessing for train, validation, test, predict and export obeys it alone."""
+
+    size: Annotated[int, Field(ge=16, le=1024)]
+    """Side of the square input in pixels."""
+    mean: list[float]
+    """Per channel in ``channel_order``, of values scaled to 0-1."""
+    std: list[Positive]
+    channel_order: Literal["rgb", "bgr"] = "rgb"
+    frames: Count | None = None
+    """Clip backbones: frames of a sample; null = a single frame."""
+    stride_sec: Positive | None = None
+    """Clip backbones: time between two frames; null = spread evenly over the sampled window."""
+
+    @model_validator(mode="after")
+    def _check(self) -> InputSpec:
+        for key, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) != 3:
+                raise ValueError(f"backbone.input.{key}={values}: expected three values, one a channel")
+        return self
+
+
+class _Backbone(Strict):
+    weights: str = "none"
+    """``none``, ``default``, the name of published weights, or the path of a local file."""
+    freeze: bool = False
+    """Train the heads only; the backbone's parameters, statistics and dropout stay still."""
+    cache_features: bool = True
+    """With ``freeze``, frames and no augmentation: compute features once and reuse them in later epochs."""
+
+
+class FrameBackbone(_Backbone):
+    kind: Literal["frame"]
+    name: Literal[FRAME_BACKBONES]  # type: ignore[valid-type]
+    input: InputSpec
+
+
+class TimmBackbone(_Backbone):
+    """Any timm model by name; ``size``, ``mean`` and ``std`` null = what timm declares for the model."""
+
+    kind: Literal["timm"]
+    name: str
+    size: Count | None = None
+    mean: list[float] | None = None
+    std: list[float] | None = None
+
+
+class ClipBackbone(_Backbone):
+    kind: Literal["clip"]
+    name: Literal[CLIP_BACKBONES]  # type: ignore[valid-type]
+    input: InputSpec
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+
+
+class RecurrentBackbone(_Backbone):
+    """A recurrent network over the features of a frame backbone."""
+
+    kind: Literal["recurrent"]
+    name: Literal[RECURRENT_BACKBONES]  # type: ignore[valid-type]
+    frame: Annotated[FrameBackbone | TimmBackbone, Field(discriminator="kind")]
+    hidden: Count = 256
+    layers: Count = 2
+    bidirectional: bool = False
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    pool: Literal["last", "mean", "max"] = "mean"
+    """What of the outputs over time becomes the clip's feature."""
+    motion: bool = False
+    """Feed the difference to the clip's mean frame feature too, which removes what is constant: identity."""
+    frames: Count = 16
+    stride_sec: Positive | None = None
+
+
+BackboneConfig = Annotated[
+    FrameBackbone | TimmBackbone | ClipBackbone | RecurrentBackbone, Field(discriminator="kind")
+]
+
+
+class LinearHead(Strict):
+    name: Literal["linear"]
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+
+
+class MlpHead(Strict):
+    name: Literal["mlp"]
+    hidden: list[Count] = [256]
+    """Sizes of the hidden layers."""
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    batch_norm: bool = False
+
+
+HeadConfig = Annotated[LinearHead | MlpHead, Field(discriminator="name")]
+
+
+# --- losses ----------------------------------------------------------------------------------------------------------
+
+
+class _Loss(Strict):
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    class_weights: Literal["none", "balanced"] | list[Positive] = "none"
+    """``balanced`` = inversely proportional to the training part's class counts."""
+
+
+class CrossEntropyLoss(_Loss):
+    name: Literal["cross_entropy"]
+
+
+class FocalLoss(_Loss):
+    """Lin et al. 2017 on the softmax probability of the true class."""
+
+    name: Literal["focal"]
+    gamma: Annotated[float, Field(ge=0.0)] = 2.0
+
+
+class MultiFocalLoss(_Loss):
+    """Multi-label focal loss, thesis eq. 3.2."""
+
+    name: Literal["multi_focal"]
+    alpha: Fraction = 0.25
+    gamma: Annotated[float, Field(ge=0.0)] = 2.0
+
+
+LossConfig = Annotated[CrossEntropyLoss | FocalLoss | MultiFocalLoss, Field(discriminator="name")]
+
+
+class Losses(Strict):
+    """One loss a task; an approach uses the tasks that it has heads for."""
+
+    joint: LossConfig
+    emotion: LossConfig
+    authenticity: LossConfig
+
+
+class SumMix(Strict):
+    name: Literal["sum"]
+
+
+class WeightedMix(Strict):
+    name: Literal["weighted"]
+    emotion: Annotated[float, Field(ge=0.0)] = 1.0
+    authenticity: Annotated[float, Field(ge=0.0)] = 1.0
+    joint: Annotated[float, Field(ge=0.0)] = 1.0
+
+
+class PrecisionMix(Strict):
+    """Thesis eq. 3.3; ``macro`` = the equation, ``accuracy`` = what its code did."""
+
+    name: Literal["precision"]
+    mode: Literal["macro", "accuracy"] = "macro"
+
+
+class UncertaintyMix(Strict):
+    """Kendall et al. 2018: learned homoscedastic uncertainty."""
+
+    name: Literal["uncertainty"]
+
+
+class DwaMix(Strict):
+    """Liu et al. 2019: dynamic weight average over epochs."""
+
+    name: Literal["dwa"]
+    temperature: Positive = 2.0
+
+
+MixConfig = Annotated[SumMix | WeightedMix | PrecisionMix | UncertaintyMix | DwaMix, Field(discriminator="name")]
+
+
+# --- optimisation ----------------------------------------------------------------------------------------------------
+
+
+class _Optimizer(Strict):
+    lr: Positive
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+
+
+class Sgd(_Optimizer):
+    name: Literal["sgd"]
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
+    nesterov: bool = False
+
+
+class Adam(_Optimizer):
+    name: Literal["adam"]
+    betas: list[float] = [0.9, 0.999]
+
+
+class AdamW(_Optimizer):
+    name: Literal["adamw"]
+    betas: list[float] = [0.9, 0.999]
+
+
+class RmsProp(_Optimizer):
+    name: Literal["rmsprop"]
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    alpha: Fraction = 0.99
+
+
+class Adagrad(_Optimizer):
+    name: Literal["adagrad"]
+    lr_decay: Annotated[float, Field(ge=0.0)] = 0.0
+
+
+OptimizerConfig = Annotated[Sgd | Adam | AdamW | RmsProp | Adagrad, Field(discriminator="name")]
+
+
+class NoScheduler(Strict):
+    name: Literal["none"]
+
+
+class Plateau(Strict):
+    """Reduce on plateau of a validation metric that means the same for every loss mix."""
+
+    name: Literal["plateau"]
+    monitor: str = "val/frame/loss"
+    factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    patience: NonNegative = 2
+    min_lr: Annotated[float, Field(ge=0.0)] = 0.0
+
+
+class Cosine(Strict):
+    name: Literal["cosine"]
+    warmup_epochs: NonNegative = 0
+    min_lr: Annotated[float, Field(ge=0.0)] = 0.0
+
+
+class OneCycle(Strict):
+    """Peaks at ``optimizer.lr``."""
+
+    name: Literal["onecycle"]
+    warmup: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.3
+
+
+SchedulerConfig = Annotated[NoScheduler | Plateau | Cosine | OneCycle, Field(discriminator="name")]
+
+
+class Augmentation(Strict):
+    """Random changes of the training samples, drawn per sample and the same for all frames of a clip."""
+
+    name: str
+    flip: Fraction = 0.0
+    """Probability of a horizontal flip."""
+    rotate_deg: Annotated[float, Field(ge=0.0, le=180.0)] = 0.0
+    scale: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Largest relative change of size."""
+    translate: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Largest shift, as a part of the side."""
+    brightness: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    contrast: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    saturation: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    erase: Fraction = 0.0
+    """Probability that a random rectangle is blanked."""
+
+    @property
+    def active(self) -> bool:
+        """Whether anything at all is changed."""
+        return any(value for key, value in self.model_dump().items() if key != "name")
+
+
+# --- running ---------------------------------------------------------------------------------------------------------
+
+
+class TrainerConfig(Strict):
+    gpus: Literal["auto"] | NonNegative | list[NonNegative] = "auto"
+    """``auto`` = one GPU if there is one, else CPU; 0; a number; or a list of ids."""
+    require_gpu: bool = False
+    """Fail, instead of going on on the CPU, if no CUDA device is visible."""
+    cpu_processes: Count = 1
+    """Without GPUs: processes of a distributed run (gloo)."""
+    num_nodes: Count = 1
+    strategy: str = "auto"
+    max_epochs: Count = 30
+    min_epochs: NonNegative = 0
+    accumulate_grad_batches: Count = 1
+    gradient_clip_val: Annotated[float, Field(gt=0.0)] | None = None
+    deterministic: bool = True
+    """Deterministic algorithms; excludes cuDNN's benchmark mode."""
+    threads: Count | None = None
+    """Intra-op threads of torch on the CPU; null = torch's default."""
+    log_every_n_steps: Count = 20
+    check_val_every_n_epoch: Count = 1
+    num_sanity_val_steps: NonNegative = 0
+    limit_train_batches: Count | Fraction | None = None
+    limit_val_batches: Count | Fraction | None = None
+    limit_test_batches: Count | Fraction | None = None
+    overfit_batches: NonNegative | Fraction = 0
+    fast_dev_run: bool = False
+    profiler: Literal["simple", "advanced", "pytorch"] | None = None
+
+
+class PrecisionConfig(Strict):
+    name: Literal["32", "bf16", "16"]
+
+
+class EarlyStopping(Strict):
+    patience: Count
+    min_delta: Annotated[float, Field(ge=0.0)] = 0.0
+
+
+class CallbacksConfig(Strict):
+    early_stopping: EarlyStopping | None = None
+    lr_monitor: bool = True
+    progress_bar: Literal["rich", "plain", "none"] = "rich"
+    model_summary: bool = True
+    plots: bool = True
+    """Draw the pictures of ``plots/`` after testing."""
+
+
+class TensorBoardLogger(Strict):
+    graph: bool = False
+
+
+class CsvLogger(Strict):
+    pass
+
+
+class WandbLogger(Strict):
+    project: str = "realfake"
+    entity: str | None = None
+    offline: bool = False
+    tags: list[str] = []
+
+
+class MlflowLogger(Strict):
+    experiment: str = "realfake"
+    tracking_uri: str | None = None
+    """null = a local store, ``mlruns`` in the working folder."""
+
+
+class LoggerConfig(Strict):
+    """The loggers in use; ``metrics.csv`` is always written beside them."""
+
+    tensorboard: TensorBoardLogger | None = None
+    csv: CsvLogger | None = None
+    wandb: WandbLogger | None = None
+    mlflow: MlflowLogger | None = None
+
+
+class SweepConfig(Strict):
+    """How a run that belongs to a sweep (``-m``) behaves."""
+
+    name: str | None = None
+    """Folder under ``multirun/``; null = a digest of the sweep's overrides."""
+    resume: bool = True
+    """Go on with a half-trained run from its ``last.ckpt``."""
+    rerun: Literal["none", "failed", "all"] = "none"
+    """Finished runs to train again. Failed runs are left alone with ``none``."""
+    report: bool = True
+
+
+class Published(Strict):
+    """A published figure that an experiment stands beside; accuracies in percent."""
+
+    source: str
+    row: str
+    metrics: dict[str, float]
+    """Metric name of this project → published value, in the unit of the metric (accuracies 0-1)."""
+    note: str | None = None
+
+
+class ApproachConfig(Strict):
+    name: Literal["single_task", "multi_task", "temporal", "temporal_multi_task"]
+    samples: Literal["frames", "sequences"]
+    tasks: list[Literal["joint", "emotion", "authenticity"]]
+
+
+class TrainConfig(Strict):
+    """``realfake.train``."""
+
+    approach: ApproachConfig
+    data: DataConfig
+    split: SplitConfig
+    face: FaceConfig
+    sampling: Sampling
+    backbone: BackboneConfig
+    head: HeadConfig
+    loss: Losses
+    loss_mix: MixConfig
+    optimizer: OptimizerConfig
+    scheduler: SchedulerConfig
+    augmentation: Augmentation
+    trainer: TrainerConfig
+    precision: PrecisionConfig
+    logger: LoggerConfig
+    callbacks: CallbacksConfig
+    sweep: SweepConfig
+    compile: bool = False
+    """Compile the network with torch.compile."""
+    seed: NonNegative = 0
+    optimized_metric: str = "val/clip/joint_accuracy"
+    """Selects the best epoch; maximised, unless it ends in ``loss`` or ``ece``, which are minimised."""
+    ckpt: str | None = None
+    """A checkpoint to resume from: a path, or ``last``."""
+    init_from: str | None = None
+    """A finished run whose trained backbone this run starts from, with new heads."""
+    published: Published | None = None
+    experiment_name: str | None = None
+    """Name of the experiment file, for tables."""
+
+    @model_validator(mode="after")
+    def _check(self) -> TrainConfig:
+        wants_clips = self.approach.samples == "sequences"
+        has_clips = self.backbone.kind in ("clip", "recurrent")
+        if wants_clips and not has_clips:
+            raise ValueError(
+                f"backbone={self.backbone.name} is a frame backbone, but approach={self.approach.name} needs a clip "
+                f"backbone: one of {', '.join(RECURRENT_BACKBONES + CLIP_BACKBONES)}"
+            )
+        if has_clips and not wants_clips:
+            raise ValueError(
+                f"backbone={self.backbone.name} is a clip backbone, but approach={self.approach.name} needs a frame "
+                f"backbone: one of {', '.join(FRAME_BACKBONES)}, timm"
+            )
+        stage, _, rest = self.optimized_metric.partition("/")
+        if stage != "val" or not rest:
+            raise ValueError(
+                f"optimized_metric={self.optimized_metric}: expected a validation metric such as "
+                "val/clip/joint_accuracy (a model is never selected on test data)"
+            )
+        return self
+
+
+class PrepareConfig(Strict):
+    """``realfake.prepare``."""
+
+    data: DataConfig
+    face: FaceConfig
+
+
+def minimised(metric: str) -> bool:
+    """Whether a smaller value of the metric is better."""
+    return metric.rsplit("/", 1)[-1] in ("loss", "authenticity_ece")
+
+
+def as_plain(config: Strict) -> dict[str, Any]:
+    """The configuration as plain dicts, lists and scalars."""
+    return config.model_dump(mode="json")
