@@ -1,0 +1,181 @@
+"""What every source needs of a folder: its files in a fixed order, names for clips, and clear errors."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from realfake.data.clips import Clip, Listing, Problem
+from realfake.errors import UserError
+
+VIDEO_ENDINGS = (".mp4", ".mov", ".avi", ".mkv")
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
+
+_CLUTTER = {"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "$recycle.bin"}
+
+
+def require_root(root: str | None, layout: str) -> Path:
+    """The folder ``data.root``, checked.
+
+    Args:
+        root: As configured.
+        layout: What the folder should hold, for the error.
+
+    Raises:
+        UserError: If the root is not given, does not exist (the nearest neighbour is named) or is no folder.
+    """
+    if root is None or not root.strip():
+        raise UserError(f"data.root is missing: give the folder as data.root=/path/to/it; expected there: {layout}")
+    folder = Path(root).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise UserError(f"data.root={root} is a file: expected a folder with {layout}")
+    raise UserError(f"data.root={root}: no such folder{did_you_mean_path(folder)}; expected a folder with {layout}")
+
+
+def did_you_mean_path(missing: Path) -> str:
+    """``; did you mean …?`` with the existing neighbour of a missing path that is spelt most like it, or nothing."""
+    parent = missing.parent
+    while not parent.is_dir() and parent != parent.parent:
+        missing, parent = parent, parent.parent
+    try:
+        siblings = {p.name.casefold(): p for p in sorted(parent.iterdir()) if not p.name.startswith(".")}
+    except OSError:
+        return ""
+    near = difflib.get_close_matches(missing.name.casefold(), siblings, n=1, cutoff=0.6)
+    return f"; did you mean {siblings[near[0]]}?" if near else ""
+
+
+def descend(folder: Path, name: str) -> Path:
+    """``folder``, or the folder ``name`` (in any case) inside it if the user pointed one level too high."""
+    if folder.name.casefold() == name.casefold():
+        return folder
+    inside = [p for p in sorted(folder.iterdir()) if p.name.casefold() == name.casefold() and p.is_dir()]
+    return inside[0] if inside else folder
+
+
+def list_files(root: Path) -> tuple[list[str], list[Problem]]:
+    """Every file below ``root``, sorted, as paths relative to it with ``/``.
+
+    Hidden files and the clutter of operating systems (``.DS_Store``, ``Thumbs.db``, ``desktop.ini``) are ignored.
+    Links to folders are followed, each folder at most once.
+
+    Returns:
+        The paths, and what could not be listed (unreadable folders, broken links, names that are not UTF-8).
+    """
+    files: list[str] = []
+    problems: list[Problem] = []
+    seen: set[tuple[int, int]] = set()
+    waiting = [""]
+    while waiting:
+        prefix = waiting.pop()
+        folder = root / prefix
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in seen:
+                problems.append(Problem(printable(prefix), "a link to a folder that is listed already"))
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as entries:
+                found = list(entries)
+        except OSError as error:
+            problems.append(Problem(printable(prefix) or ".", f"cannot be listed: {error.strerror}"))
+            continue
+        for entry in found:
+            if entry.name.startswith(".") or entry.name.casefold() in _CLUTTER:
+                continue
+            path = f"{prefix}/{entry.name}" if prefix else entry.name
+            if printable(path) != path:
+                problems.append(Problem(printable(path), "the name is not valid UTF-8: rename it"))
+            elif entry.is_dir():
+                waiting.append(path)
+            elif entry.is_file():
+                files.append(path)
+            else:
+                problems.append(Problem(path, "a broken link" if entry.is_symlink() else "not a regular file"))
+    return sorted(files), problems
+
+
+def printable(path: str) -> str:
+    """``path`` with bytes that are no UTF-8 written as escapes."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def split_ending(path: str) -> tuple[str, str]:
+    """``a/b.MP4`` → (``a/b``, ``.mp4``)."""
+    folder, slash, name = path.rpartition("/")
+    stem, dot, ending = name.rpartition(".")
+    return (folder + slash + stem, f".{ending.lower()}") if stem.strip(".") and dot else (path, "")
+
+
+def clip_name(path: str) -> str:
+    """Name of the clip at ``path``: without ending, composed Unicode (NFC), and never outside of a folder."""
+    stem = unicodedata.normalize("NFC", split_ending(path)[0])
+    parts = [p.strip() for p in re.split(r"[/\\]", stem)]
+    return "/".join(p for p in parts if p.strip(".") and not re.fullmatch(r"[A-Za-z]:", p))
+
+
+def subject_id(name: str) -> str:
+    """One spelling for one person: composed Unicode, lower case, single spaces.
+
+    ``Anna B``, ``anna  b`` and ``ANNA B `` are the same subject, so that a slip in a folder's name can never put one
+    person into two parts of a split.
+    """
+    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
+
+
+def respelt_subjects(folders: Iterable[str]) -> list[Problem]:
+    """A report for each subject that several folders belong to; the clips are kept, under the one subject."""
+    spellings: dict[str, list[str]] = {}
+    for folder in sorted(set(folders)):
+        spellings.setdefault(subject_id(folder.rpartition("/")[2]), []).append(folder)
+    return [
+        Problem(
+            group[0],
+            f"kept, but {len(group)} folders are read as one subject ({', '.join(map(repr, group))}): rename one if "
+            "they are two people",
+            kept=True,
+        )
+        for group in spellings.values()
+        if len(group) > 1
+    ]
+
+
+def unique_names(clips: Iterable[Clip]) -> tuple[list[Clip], list[Problem]]:
+    """Number clips whose names differ at most in case, so that their files can lie in one folder of any system.
+
+    The second of ``a/N2H`` and ``a/n2h`` becomes ``a/n2h~2``; the order is that of the paths.
+    """
+    taken: set[str] = set()
+    result: list[Clip] = []
+    problems: list[Problem] = []
+    for clip in sorted(clips, key=lambda c: (c.clip, c.path)):
+        name, number = clip.clip, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{clip.clip}~{number}"
+        taken.add(name.casefold())
+        if number > 1:
+            problems.append(Problem(clip.path, f"kept as clip {name!r}: another file has the same name", kept=True))
+        result.append(clip if number == 1 else replace(clip, clip=name))
+    return result, problems
+
+
+def finish(clips: Iterable[Clip], problems: Sequence[Problem], root: Path, layout: str) -> Listing:
+    """The listing of a source, sorted by clip name.
+
+    Raises:
+        UserError: If there is no clip at all.
+    """
+    named, more = unique_names(clips)
+    problems = sorted([*problems, *more], key=lambda p: (p.path, p.reason))
+    if not named:
+        first = f"; {len(problems)} files do not fit, the first: {problems[0].path}: {problems[0].reason}"
+        raise UserError(f"data.root={root}: no clip found{first if problems else ''}; expected {layout}")
+    return Listing(tuple(sorted(named, key=lambda c: c.clip)), tuple(problems))

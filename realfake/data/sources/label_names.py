@@ -1,0 +1,70 @@
+"""The words that datasets use for the labels, and one place that reads them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS, Authenticity, Emotion
+
+_EMOTION_SYNONYMS = {
+    Emotion.ANGRY: ("anger",),
+    Emotion.CONTEMPT: ("contentment", "contemptuous"),  # the challenge release writes CONTENTMENT for contempt
+    Emotion.DISGUST: ("disgusted",),
+    Emotion.HAPPY: ("happiness", "joy", "smile"),
+    Emotion.SAD: ("sadness",),
+    Emotion.SURPRISE: ("surprised",),
+}
+_AUTHENTICITY_SYNONYMS = {
+    Authenticity.FAKE: ("posed", "deliberate", "acted", "false"),
+    Authenticity.REAL: ("genuine", "spontaneous", "felt", "true"),
+}
+_NO_LABEL = {"", "none", "nan", "null", "na", "n/a", "?", "unknown"}
+
+EMOTION_WORDS: dict[str, Emotion] = {name: Emotion(i) for i, name in enumerate(EMOTIONS)} | {
+    word: emotion for emotion, words in _EMOTION_SYNONYMS.items() for word in words
+}
+"""Every accepted word for an emotion, in lower case."""
+
+AUTHENTICITY_WORDS: dict[str, Authenticity] = {name: Authenticity(i) for i, name in enumerate(AUTHENTICITIES)} | {
+    word: authenticity for authenticity, words in _AUTHENTICITY_SYNONYMS.items() for word in words
+}
+"""Every accepted word for an authenticity, in lower case."""
+
+
+def read_emotion(text: str) -> int:
+    """Emotion of a word in any case; ``ABSENT`` for an empty one. Raises ``ValueError`` naming the nearest word."""
+    return _read(text, EMOTION_WORDS, EMOTIONS)
+
+
+def read_authenticity(text: str) -> int:
+    """Authenticity of a word in any case; ``ABSENT`` for an empty one. Raises ``ValueError`` like above."""
+    return _read(text, AUTHENTICITY_WORDS, AUTHENTICITIES)
+
+
+def read_joint(text: str) -> tuple[int, int]:
+    """Emotion and authenticity of e.g. ``fake_angry`` or ``Real Happiness``; raises ``ValueError`` otherwise."""
+    words = [w for w in re.split(r"[\s_\-]+", text.strip().lower()) if w]
+    if len(words) == 2:
+        for first, second in (words, words[::-1]):
+            if first in AUTHENTICITY_WORDS and second in EMOTION_WORDS:
+                return int(EMOTION_WORDS[second]), int(AUTHENTICITY_WORDS[first])
+    known = [f"{a}_{e}" for a in AUTHENTICITIES for e in EMOTIONS]
+    raise ValueError(f"{text!r} is no class{suggest(text, known)}; expected <{'|'.join(AUTHENTICITIES)}>_<emotion>")
+
+
+def _read(text: str, words: dict[str, Emotion] | dict[str, Authenticity], names: tuple[str, ...]) -> int:
+    word = text.strip().lower()
+    if word in _NO_LABEL:
+        return ABSENT
+    if word not in words:
+        raise ValueError(f"{text!r}{suggest(word, words)}; expected {', '.join(names)} or nothing")
+    return int(words[word])
+
+
+def suggest(given: str, known: Iterable[str], *, at_most: int = 1) -> str:
+    """``; did you mean 'x'?`` with the nearest known words, or nothing."""
+    spelt = {k.lower(): k for k in known}
+    near = difflib.get_close_matches(given.lower(), spelt, n=at_most, cutoff=0.5)
+    return f"; did you mean {' or '.join(repr(spelt[n]) for n in near)}?" if near else ""
