@@ -1,0 +1,8 @@
+"""Synthetic SASE-FE: generated faces that show real and posed emotions, in the layout of the licensed dataset."""
+
+from __future__ import annotations
+
+from realfake.data.synthetic.settings import GENERATOR_VERSION, SyntheticSettings
+from realfake.data.synthetic.writing import CODES, TRACES, VIDEOS, generate, read_settings
+
+__all__ = ["CODES", "GENERATOR_VERSION", "TRACES", "VIDEOS", "SyntheticSettings", "generate", "read_settings"]

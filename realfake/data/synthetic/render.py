@@ -1,0 +1,79 @@
+"""From a trace of action units to frames: the drawn head, moved and lit, before its wall, with sensor noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from realfake.data.synthetic.drawing import LEFT, TOP
+from realfake.data.synthetic.face import draw_face, unit_values
+from realfake.data.synthetic.head import draw_head, draw_wall
+from realfake.data.synthetic.people import Identity, Nuisance
+from realfake.data.synthetic.settings import SyntheticSettings
+from realfake.data.synthetic.units import wander
+
+HEAD_UNIT = 0.33
+"""Size of a head unit, as a part of the frame's height."""
+_MAX_UNIT_PX = 216.0
+"""Canvases are not drawn larger than this; larger frames are scaled up from it."""
+
+
+def render(who: Identity, seen: Nuisance, trace: np.ndarray, settings: SyntheticSettings,
+           rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Yield the frames of a clip.
+
+    Args:
+        who: The person.
+        seen: The circumstances.
+        trace: Action units, ``(frames, len(COLUMNS))``.
+        settings: Size, noise and movement.
+        rng: Source of chance for texture, movement and noise.
+
+    Yields:
+        Frames, uint8 ``(size, frame_width, 3)`` in BGR.
+    """
+    height, width = settings.size, settings.frame_width
+    out_unit = HEAD_UNIT * height
+    unit_px = min(max(2.0 * out_unit, 100.0), max(_MAX_UNIT_PX, out_unit / 2))
+    head = draw_head(who, seen, unit_px, rng)
+    center = (width * 0.5 + seen.place[0] * height, height * (0.49 + seen.place[1]))
+    wall = draw_wall(who, seen, height, width, out_unit * seen.scale, center)
+    times = np.arange(len(trace)) / settings.fps
+    slow = [wander(rng, settings.seconds, 0.35, times) for _ in range(6)]
+    light = 1.0 + 0.012 * wander(rng, settings.seconds, 0.7, times)
+    tint = np.array(seen.tint) * seen.exposure
+    noise = _noise_bank(rng, height, width, seen.noise_level * settings.noise)
+    for t, row in enumerate(trace):
+        x, y, turn, near, yaw, pitch = (float(s[t]) * settings.motion for s in slow)
+        slide = (seen.yaw + 0.018 * yaw, seen.pitch + 0.010 * pitch)
+        image, cover = draw_face(head, who, seen, unit_values(row), slide, unit_px)
+        scale = out_unit / unit_px * seen.scale * (1.0 + 0.012 * near)
+        angle = np.deg2rad(seen.turn_deg + 1.2 * turn)
+        at = (center[0] + 0.008 * height * x, center[1] + 0.006 * height * y)
+        matrix = _placement(scale, float(angle), at, unit_px)
+        moved = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        alpha = cv2.warpAffine(cover, matrix, (width, height), flags=cv2.INTER_LINEAR)
+        weight = alpha.astype(np.float32) / 255
+        frame = cv2.blendLinear(moved, wall, weight, 1.0 - weight)
+        dy, dx = rng.integers(0, 48, size=2)
+        frame = cv2.multiply(frame, tuple(float(v) for v in (*tint * light[t], 1.0)))
+        if noise is not None:
+            frame = cv2.add(frame, noise[dy : dy + height, dx : dx + width], dtype=cv2.CV_8U)
+        yield frame
+
+
+def _placement(scale: float, angle: float, at: tuple[float, float], unit_px: float) -> np.ndarray:
+    """Affine map from canvas to frame that puts the head's origin at ``at``."""
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    ox, oy = -LEFT * unit_px - 0.5, -TOP * unit_px - 0.5
+    return np.array([[cos, -sin, at[0] - cos * ox + sin * oy], [sin, cos, at[1] - sin * ox - cos * oy]])
+
+
+def _noise_bank(rng: np.random.Generator, height: int, width: int, level: float) -> np.ndarray | None:
+    """Sensor noise larger than a frame; each frame uses another part of it."""
+    if level <= 0.0:
+        return None
+    bank = rng.normal(0.0, level, size=(height + 48, width + 48, 3)).astype(np.float32)
+    return np.clip(np.rint(0.6 * bank + 0.6 * bank.mean(axis=2, keepdims=True)), -60, 60).astype(np.int16)
