@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from realfake.data.clips import Clip, Listing, Problem
@@ -16,6 +17,7 @@ from realfake.errors import UserError
 VIDEO_ENDINGS = (".mp4", ".mov", ".avi", ".mkv")
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
 
+_PLAIN_NAME = re.compile(r"[\w\-]+(/[\w\-]+)*", re.ASCII)
 _CLUTTER = {"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "$recycle.bin"}
 
 
@@ -116,11 +118,15 @@ def split_ending(path: str) -> tuple[str, str]:
 
 def clip_name(path: str) -> str:
     """Name of the clip at ``path``: without ending, composed Unicode (NFC), and never outside of a folder."""
-    stem = unicodedata.normalize("NFC", split_ending(path)[0])
+    stem = split_ending(path)[0]
+    if _PLAIN_NAME.fullmatch(stem):  # nearly all; a listing may hold a million
+        return stem
+    stem = unicodedata.normalize("NFC", stem)
     parts = [p.strip() for p in re.split(r"[/\\]", stem)]
     return "/".join(p for p in parts if p.strip(".") and not re.fullmatch(r"[A-Za-z]:", p))
 
 
+@lru_cache(maxsize=4096)
 def subject_id(name: str) -> str:
     """One spelling for one person: composed Unicode, lower case, single spaces.
 
@@ -176,6 +182,7 @@ def finish(clips: Iterable[Clip], problems: Sequence[Problem], root: Path, layou
     named, more = unique_names(clips)
     problems = sorted([*problems, *more], key=lambda p: (p.path, p.reason))
     if not named:
-        first = f"; {len(problems)} files do not fit, the first: {problems[0].path}: {problems[0].reason}"
-        raise UserError(f"data.root={root}: no clip found{first if problems else ''}; expected {layout}")
+        why = f"; {len(problems)} files do not fit, the first: " if problems else ""
+        why += f"{problems[0].path}: {problems[0].reason}" if problems else ""
+        raise UserError(f"data.root={root}: no clip found{why}; expected {layout}")
     return Listing(tuple(sorted(named, key=lambda c: c.clip)), tuple(problems))

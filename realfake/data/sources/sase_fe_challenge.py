@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from realfake.data.clips import Clip, Listing, Problem
@@ -93,6 +94,7 @@ class SaseFeChallenge:
         return result
 
 
+@lru_cache(maxsize=4096)
 def official_part(folder: str, root_name: str) -> str:
     """``train``, ``val`` or ``test`` by the first folder whose name begins so, or by the root's own name."""
     for name in [*folder.split("/"), root_name]:

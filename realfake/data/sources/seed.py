@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import replace
+from functools import lru_cache
 
 from realfake.data.clips import Clip, Listing, Problem
 from realfake.data.sources.files import (
@@ -148,13 +149,19 @@ def derive_subject(stem: str) -> str:
     Empty if it tells nothing (``0012``, ``frame_3``, ``fake_angry_7``).
     """
     frame = _FRAME_AT_END.fullmatch(stem)
-    for candidate in ([frame[1]] if frame else []) + [stem]:
-        coded = _CODE_AT_END.fullmatch(candidate)
-        if coded and coded[1]:
-            return subject_id(coded[1])
-    video = subject_id(frame[1]) if frame else ""
-    words = {w.lower() for w in _WORD.findall(video)}
-    return f"video {video}" if words - _SAYS_NOTHING else ""
+    if frame:
+        return _subject_of_video(frame[1])
+    coded = _CODE_AT_END.fullmatch(stem)
+    return subject_id(coded[1]) if coded else ""
+
+
+@lru_cache(maxsize=4096)
+def _subject_of_video(name: str) -> str:
+    coded = _CODE_AT_END.fullmatch(name)
+    if coded:
+        return subject_id(coded[1])
+    video = subject_id(name)
+    return f"video {video}" if {w.lower() for w in _WORD.findall(video)} - _SAYS_NOTHING else ""
 
 
 def _without_coincidences(clips: list[Clip], problems: list[Problem]) -> list[Clip]:

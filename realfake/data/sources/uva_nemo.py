@@ -30,6 +30,7 @@ LAYOUT = "<subject>_deliberate|spontaneous_smile_<k>.mp4"
 
 _VIDEO = re.compile(r"(\d+)_(deliberate|spontaneous|posed)_smile_(\d+)", re.IGNORECASE)
 _DETAILS = re.compile(r"details.*\.(txt|csv|tsv)$", re.IGNORECASE)
+_RELEASE_LIST = re.compile(r"uva-nemo.*(details|labels).*\.(txt|csv|tsv)$", re.IGNORECASE)
 _FOLD = re.compile(r"fold\D*(\d+)\.(txt|csv)$", re.IGNORECASE)
 
 
@@ -52,7 +53,6 @@ class UvaNemo:
         files, problems = list_files(self.folder)
         details = self._detail_lists(files)
         folds = self._fold_lists(files)
-        other = {p.resolve() for p in [*details, *(q for paths in folds.values() for q in paths)]}
         subjects = {name: s for path in details for name, s in read_details(path).items()}
         clips: list[Clip] = []
         for path in files:
@@ -60,7 +60,7 @@ class UvaNemo:
             name = stem.rpartition("/")[2].strip()
             match = _VIDEO.fullmatch(name)
             if ending not in VIDEO_ENDINGS:
-                if ending not in (".txt", ".csv") or (self.folder / path).resolve() not in other:
+                if not any(known.search(path) for known in (_DETAILS, _FOLD, _RELEASE_LIST)):
                     problems.append(Problem(path, "not a video and no list of details or folds"))
                 continue
             if match is None:

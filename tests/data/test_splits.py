@@ -1,0 +1,245 @@
+"""Splits: by subject, whatever the table looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from realfake.config import HoldoutSplit, KFoldSplit, LosoSplit, SplitConfig, ThesisSplit
+from realfake.data.clips import Clip, clip_frame
+from realfake.data.splits import UNUSED, assign_parts, balanced_folds, group_clips, leaks
+from realfake.errors import UserError
+from realfake.labels import ABSENT, EMOTIONS
+
+SPLITS: list[SplitConfig] = [
+    HoldoutSplit(name="holdout"),
+    ThesisSplit(name="thesis"),
+    KFoldSplit(name="kfold", folds=3),
+    LosoSplit(name="loso"),
+]
+
+
+def table(subjects: Iterable[str], clips_each: int = 12, **columns: str) -> pd.DataFrame:
+    """Each subject shows the twelve classes in turn."""
+    return clip_frame(
+        Clip(
+            f"{s or 'x'}/{i}",
+            f"{s}/{i}.mp4",
+            "d",
+            s,
+            i % 6,
+            i // 6 % 2,
+            f"{s}/{EMOTIONS[i % 6]}" if s else "",
+            **columns,
+        )
+        for s in subjects
+        for i in range(clips_each)
+    )
+
+
+def of_part(frame: pd.DataFrame, parts: np.ndarray, part: str) -> set[str]:
+    return set(frame["subject"][parts == part])
+
+
+@pytest.mark.parametrize("split", SPLITS, ids=lambda s: s.name)
+@pytest.mark.parametrize("n", [3, 4, 7, 50])
+def test_every_part_has_whole_subjects(split: SplitConfig, n: int) -> None:
+    frame = table(f"s{i}" for i in range(n))
+    parts = assign_parts(frame, split)
+    sets = [of_part(frame, parts, p) for p in ("train", "val", "test")]
+    assert all(sets)
+    assert sum(map(len, sets)) == n
+    assert not leaks(frame, parts)
+    train = frame[parts == "train"]
+    assert len(set(zip(train["emotion"], train["authenticity"], strict=True))) == 12
+
+
+@pytest.mark.parametrize("split", SPLITS, ids=lambda s: s.name)
+def test_the_order_of_rows_does_not_matter(split: SplitConfig) -> None:
+    frame = table(f"s{i}" for i in range(11))
+    expected = dict(zip(frame["clip"], assign_parts(frame, split), strict=True))
+    shuffled = frame.sample(frac=1.0, random_state=3)
+    assert dict(zip(shuffled["clip"], assign_parts(shuffled, split), strict=True)) == expected
+
+
+def test_thesis_tests_ten_of_fifty_and_seeds_differ() -> None:
+    frame = table(f"s{i}" for i in range(50))
+    parts = [assign_parts(frame, ThesisSplit(name="thesis", seed=seed)) for seed in (0, 0, 1)]
+    assert len(of_part(frame, parts[0], "test")) == 10
+    assert len(of_part(frame, parts[0], "train") | of_part(frame, parts[0], "val")) == 40
+    assert (parts[0] == parts[1]).all()
+    assert of_part(frame, parts[0], "test") != of_part(frame, parts[2], "test")
+
+
+@pytest.mark.parametrize("split", SPLITS, ids=lambda s: s.name)
+def test_two_subjects_are_too_few(split: SplitConfig) -> None:
+    with pytest.raises(UserError, match="2 subjects; at least 3 are needed"):
+        assign_parts(table(["a", "b"]), split)
+
+
+def test_a_rare_class_stays_in_training() -> None:
+    frame = table([f"s{i}" for i in range(6)], clips_each=11)
+    for only in range(6):
+        one = pd.concat([frame, clip_frame([Clip("rare", "r.mp4", "d", f"s{only}", 5, 1)])], ignore_index=True)
+        for split in (HoldoutSplit(name="holdout"), ThesisSplit(name="thesis")):
+            assert assign_parts(one, split)[-1] == "train"
+
+
+def test_kfold_tests_every_subject_once_with_balanced_classes() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.concat([table([f"s{i:02}"], clips_each=int(rng.integers(3, 25))) for i in range(40)], ignore_index=True)
+    tested: list[str] = []
+    shares = []
+    for fold in range(5):
+        parts = assign_parts(frame, KFoldSplit(name="kfold", folds=5, fold=fold))
+        tested += sorted(of_part(frame, parts, "test"))
+        test = frame[parts == "test"]
+        shares.append(np.bincount(test["authenticity"] * 6 + test["emotion"], minlength=12))
+    assert sorted(tested) == sorted(set(frame["subject"]))
+    total = np.sum(shares, axis=0)
+    assert np.abs(np.array(shares) - total / 5).max() <= 3
+
+
+@given(st.lists(st.lists(st.integers(0, 5), min_size=3, max_size=3), min_size=4, max_size=30), st.integers(2, 4))
+@settings(max_examples=50, deadline=None)
+def test_no_fold_is_empty(counts: list[list[int]], folds: int) -> None:
+    result = balanced_folds(np.array(counts, float), folds, seed=1)
+    assert set(result) == set(range(folds))
+
+
+def test_kfold_and_loso_that_do_not_fit() -> None:
+    frame = table(["a", "b", "c"])
+    with pytest.raises(UserError, match=r"split\.folds=5: there are only 3 subjects"):
+        assign_parts(frame, KFoldSplit(name="kfold"))
+    with pytest.raises(UserError, match=r"split\.fold=3: expected 0 to 2"):
+        assign_parts(frame, LosoSplit(name="loso", fold=3))
+
+
+def test_loso_leaves_out_one_after_another() -> None:
+    frame = table(["c", "a", "b", "d"])
+    tests = [of_part(frame, assign_parts(frame, LosoSplit(name="loso", fold=i)), "test") for i in range(4)]
+    assert tests == [{"a"}, {"b"}, {"c"}, {"d"}]
+
+
+def test_clips_without_a_subject_are_subjects_of_their_own() -> None:
+    frame = clip_frame(Clip(f"c{i}", f"c{i}.mp4", "d", "", i % 6, i % 2) for i in range(60))
+    parts = assign_parts(frame, HoldoutSplit(name="holdout"))
+    assert (parts == "test").sum() == 12
+    assert (parts == "val").sum() == 10
+
+
+def test_equal_names_in_two_datasets_are_two_subjects() -> None:
+    frame = table(["1", "2", "3"])
+    other = frame.assign(dataset="e", clip="e/" + frame["clip"])
+    _, names = group_clips(pd.concat([frame, other], ignore_index=True))
+    assert len(names) == 6
+
+
+# --- official parts and folds ----------------------------------------------------------------------------------------
+
+
+def test_official_parts_are_obeyed() -> None:
+    frame = pd.concat(
+        [table(["a", "b"], part="train"), table(["c"], part="val"), table(["d"], part="test"), table(["e"])],
+        ignore_index=True,
+    )
+    parts = assign_parts(frame, HoldoutSplit(name="holdout"))
+    assert [of_part(frame, parts, p) for p in ("train", "val", "test")] == [{"a", "b", "e"}, {"c"}, {"d"}]
+    free = [assign_parts(frame, HoldoutSplit(name="holdout", official=False, seed=s)) for s in range(5)]
+    assert any((f != parts).any() for f in free)
+
+
+def test_a_missing_official_part_is_carved_from_training() -> None:
+    frame = pd.concat([table([f"s{i}" for i in range(10)], part="train"), table(["t"], part="test")], ignore_index=True)
+    parts = assign_parts(frame, HoldoutSplit(name="holdout"))
+    assert of_part(frame, parts, "test") == {"t"}
+    assert len(of_part(frame, parts, "val")) == 2
+    only_train = frame[frame["part"] == "train"]
+    parts = assign_parts(only_train, HoldoutSplit(name="holdout"))
+    assert [len(of_part(only_train, parts, p)) for p in ("train", "val", "test")] == [6, 2, 2]
+    with pytest.raises(UserError, match="no training part"):
+        assign_parts(frame[frame["part"] == "test"], HoldoutSplit(name="holdout"))
+    with pytest.raises(UserError, match="at least 3 are needed"):
+        assign_parts(only_train[only_train["subject"] < "s2"], HoldoutSplit(name="holdout"))
+
+
+def test_official_parts_without_labels_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    hidden = clip_frame(Clip(f"v{i}", f"v{i}.mp4", "d", "", i % 6, ABSENT, part="val") for i in range(6))
+    frame = pd.concat([table([f"s{i}" for i in range(10)], part="train"), hidden], ignore_index=True)
+    parts = assign_parts(frame, HoldoutSplit(name="holdout"))
+    assert (parts[-6:] == UNUSED).all()
+    assert (parts[:-6] != UNUSED).all()
+    assert set(parts[:-6]) == {"train", "val", "test"}
+    assert "official val part has no authenticity labels" in caplog.text
+
+
+def test_official_folds() -> None:
+    frame = table([f"s{i}" for i in range(10)])
+    frame["fold"] = frame["subject"].str[1:].astype("int16") // 2
+    for fold in range(5):
+        parts = assign_parts(frame, KFoldSplit(name="kfold", folds=5, fold=fold))
+        assert of_part(frame, parts, "test") == {f"s{2 * fold}", f"s{2 * fold + 1}"}
+        assert len(of_part(frame, parts, "val")) == 2
+    with pytest.raises(UserError, match=r"5 official folds; use split\.folds=5, or split\.official=false"):
+        assign_parts(frame, KFoldSplit(name="kfold", folds=3))
+    assert (assign_parts(frame, KFoldSplit(name="kfold", folds=3, official=False)) == "test").any()
+
+
+# --- leaks -----------------------------------------------------------------------------------------------------------
+
+
+def test_leaks_are_named() -> None:
+    frame = table(["a", "b", "c"]).assign(sha256=[f"{i:064x}" for i in range(36)])
+    parts = np.repeat(["train", "val", "test"], 12)
+    assert leaks(frame, parts) == []
+    torn = parts.copy()
+    torn[0] = "test"
+    found = leaks(frame, torn)
+    assert len(found) == 2
+    assert "pair 'a/angry' is in train and test (a/6 and a/0)" in found
+    assert any(line.startswith("subject 'a' is in train and test") for line in found)
+    frame.loc[0, "sha256"] = frame.loc[30, "sha256"]
+    assert leaks(frame, parts) == [f"sha256 '{30:064x}' is in train and test (a/0 and c/6)"]
+    torn[0] = UNUSED
+    assert leaks(frame, torn) == []
+
+
+def test_official_parts_that_leak_are_refused() -> None:
+    frame = table(["a", "b", "c", "d"], part="train")
+    frame.loc[frame.index[-1], "part"] = "test"
+    with pytest.raises(UserError, match=r"own parts leak: pair 'd/surprise' .* and 1 more; .*split\.official=false"):
+        assign_parts(frame, HoldoutSplit(name="holdout"))
+    parts = assign_parts(frame, HoldoutSplit(name="holdout", official=False))
+    assert not leaks(frame, parts)
+
+
+ROW = st.tuples(
+    st.sampled_from("abcdefgh "),
+    st.sampled_from(["", "", "p", "q", "r"]),
+    st.sampled_from(["", "x", "y", "z"]),
+    st.integers(-1, 5),
+    st.integers(-1, 1),
+)
+"""Subject, pair, checksum, emotion, authenticity."""
+
+
+@given(st.lists(ROW, min_size=1, max_size=40), st.sampled_from(SPLITS), st.integers(0, 3))
+@settings(max_examples=150, deadline=None)
+def test_no_table_ever_leaks(rows: list[tuple[str, str, str, int, int]], split: SplitConfig, seed: int) -> None:
+    """Subjects, pairs and identical files may be entangled as they like."""
+    frame = clip_frame(Clip(f"c{i}", f"c{i}.mp4", "d", r[0].strip(), r[3], r[4], r[1]) for i, r in enumerate(rows))
+    frame["sha256"] = [f"{i}" if not r[2] else r[2] for i, r in enumerate(rows)]
+    _, names = group_clips(frame)
+    split = split.model_copy(update={"seed": seed})
+    if len(names) < 3:
+        with pytest.raises(UserError, match="at least 3"):
+            assign_parts(frame, split)
+        return
+    parts = assign_parts(frame, split)
+    assert set(parts) == {"train", "val", "test"}
+    assert not leaks(frame, parts)
