@@ -1,4 +1,4 @@
-"""Synthetic SASE-FE: generated faces that show real and posed emotions, in the layout of the licensed dataset."""
+"""Synthetic SASE-FE: generated faces with real and posed emotions, in the layout of the licensed dataset."""
 
 from __future__ import annotations
 

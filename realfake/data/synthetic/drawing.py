@@ -23,13 +23,18 @@ class Pen:
     def __init__(self, image: np.ndarray, unit_px: float) -> None:
         self.image = image
         self.unit_px = unit_px
-        self._origin = np.array([-LEFT * unit_px - 0.5, -TOP * unit_px - 0.5])
-        self.offset = np.zeros(2)
-        """Added to every point: how features slide over the head when it turns a little."""
+        self._scale = unit_px * (1 << _SHIFT)
+        self.slide((0.0, 0.0))
+
+    def slide(self, offset: tuple[float, float]) -> None:
+        """Add ``offset`` to every point from now on: features slide over the head when it turns a little."""
+        self.offset = offset
+        half = 0.5 * (1 << _SHIFT)
+        self._origin = np.array([(offset[0] - LEFT) * self._scale - half, (offset[1] - TOP) * self._scale - half])
 
     def pixels(self, points: np.ndarray) -> np.ndarray:
         """Fixed-point pixel positions of points in head units, shape ``(n, 2)``."""
-        return np.rint(((points + self.offset) * self.unit_px + self._origin) * (1 << _SHIFT)).astype(np.int32)
+        return np.rint(points * self._scale + self._origin).astype(np.int32)
 
     def fill(self, points: np.ndarray, color: tuple[float, ...] | float) -> None:
         """Fill the polygon through ``points``."""
@@ -40,13 +45,44 @@ class Pen:
         thick = max(1, round(width * self.unit_px))
         cv2.polylines(self.image, [self.pixels(points)], closed, _scalar(color), thick, cv2.LINE_AA, _SHIFT)
 
-    def oval(self, center: tuple[float, float], radii: tuple[float, float], color: tuple[float, ...] | float,
-             turn_deg: float = 0.0) -> None:
+    def crease(self, points: list[tuple[float, float]], side: float, depth: float, width: float) -> None:
+        """Draw a smooth line ``depth`` grey levels below the neutral 128 on one side, if it shows."""
+        if depth >= 1.0:
+            self.line(mirror(spline(points, 4), side), 128 - min(depth, 110.0), width)
+
+    def form(
+        self,
+        center: tuple[float, float],
+        radii: tuple[float, float],
+        height: float,
+        turn_deg: float = 0.0,
+    ) -> None:
+        """Fill an ellipse ``height`` grey levels above (or below) the neutral 128, if it shows."""
+        if abs(height) >= 1.0:
+            self.oval(center, radii, 128 + height, turn_deg)
+
+    def oval(
+        self,
+        center: tuple[float, float],
+        radii: tuple[float, float],
+        color: tuple[float, ...] | float,
+        turn_deg: float = 0.0,
+    ) -> None:
         """Fill an ellipse."""
         at = self.pixels(np.array([center]))[0]
         axes = tuple(max(1, round(r * self.unit_px * (1 << _SHIFT))) for r in radii)
-        cv2.ellipse(self.image, (int(at[0]), int(at[1])), axes, turn_deg, 0, 360, _scalar(color), -1, cv2.LINE_AA,
-                    _SHIFT)
+        cv2.ellipse(
+            self.image,
+            (int(at[0]), int(at[1])),
+            axes,
+            turn_deg,
+            0,
+            360,
+            _scalar(color),
+            -1,
+            cv2.LINE_AA,
+            _SHIFT,
+        )
 
 
 def canvas_size(unit_px: float) -> tuple[int, int]:

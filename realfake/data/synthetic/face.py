@@ -1,7 +1,7 @@
 """The features of a face, moved by action units: eyes, brows, nose, mouth, folds and furrows.
 
-Each function states which units it obeys. ``au`` maps a unit to its value at the image's left and right side, or to
-one value for units without sides. Lengths are in head units (see :mod:`~realfake.data.synthetic.people`).
+Each function states which units it obeys. ``au`` maps a unit to its values at the image's left and right.
+Lengths are in head units (see :mod:`~realfake.data.synthetic.people`).
 """
 
 from __future__ import annotations
@@ -11,12 +11,9 @@ import numpy as np
 
 from realfake.data.synthetic.drawing import Pen, mirror, spline
 from realfake.data.synthetic.head import Head, face_outline
+from realfake.data.synthetic.mouth import AU, SIDES, Mouth
 from realfake.data.synthetic.people import Identity, Nuisance
 from realfake.data.synthetic.units import CENTRAL, COLUMNS, SIDED
-
-AU = dict[str, tuple[float, float]]
-SIDES = ((-1.0, 0), (1.0, 1))
-"""Sign of x, and index of the value: the image's left half shows the person's right."""
 
 _EYE_Y, _BROW_Y = -0.10, -0.345
 
@@ -28,8 +25,14 @@ def unit_values(row: np.ndarray) -> AU:
     return pairs | {unit: (value[unit], value[unit]) for unit in CENTRAL}
 
 
-def draw_face(head: Head, who: Identity, seen: Nuisance, au: AU, turn: tuple[float, float], unit_px: float,
-              ) -> tuple[np.ndarray, np.ndarray]:
+def draw_face(
+    head: Head,
+    who: Identity,
+    seen: Nuisance,
+    au: AU,
+    turn: tuple[float, float],
+    unit_px: float,
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw one moment of a head.
 
     Args:
@@ -56,12 +59,17 @@ def draw_face(head: Head, who: Identity, seen: Nuisance, au: AU, turn: tuple[flo
     lines, forms = Pen(fine, small), Pen(soft, small)
     pen = Pen(image, unit_px)
     for p in (lines, forms, pen):
-        p.offset[:] = turn
+        p.slide(turn)
     mouth = Mouth(who, au)
     _forms(forms, who, au, mouth)
     _furrows(lines, who, au, mouth, drop)
-    relief = cv2.addWeighted(cv2.GaussianBlur(fine, (0, 0), 0.016 * small), 1.0,
-                             cv2.GaussianBlur(soft, (0, 0), 0.045 * small), 1.0, -128)
+    relief = cv2.addWeighted(
+        cv2.GaussianBlur(fine, (0, 0), 0.016 * small),
+        1.0,
+        cv2.GaussianBlur(soft, (0, 0), 0.045 * small),
+        1.0,
+        -128,
+    )
     relief = cv2.resize(relief, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
     cv2.multiply(image, cv2.merge((relief, relief, relief)), image, scale=1 / 128)
 
@@ -131,7 +139,7 @@ def _eyeball(pen: Pen, who: Identity, seen: Nuisance, opening: np.ndarray, side:
     level = min(1.0, 0.35 + max(who.skin) / 300)
     ball[:] = np.array([214.0, 216.0, 220.0]) * level
     sub = Pen(ball, pen.unit_px)
-    sub.offset = pen.offset - np.array([x0, y0]) / pen.unit_px
+    sub.slide((pen.offset[0] - x0 / pen.unit_px, pen.offset[1] - y0 / pen.unit_px))
     center = (float(at[0]), float(at[1]))
     sub.oval(center, (0.074, 0.074), tuple(0.45 * c for c in who.iris))
     sub.oval(center, (0.062, 0.062), who.iris)
@@ -152,87 +160,20 @@ def _nose(pen: Pen, who: Identity, au: AU) -> None:
         nine, ten, twelve = au["AU09"][i], au["AU10"][i], au["AU12"][i]
         lift = -0.055 * nine - 0.02 * ten
         wide = 0.125 * who.nose_width + 0.022 * nine + 0.012 * ten + 0.012 * twelve
-        wing = [(wide - 0.02, y - 0.09 + lift), (wide + 0.012, y - 0.03 + lift), (wide, y + 0.03 + lift),
-                (0.6 * wide, y + 0.055 + 0.5 * lift), (0.0, y + 0.07)]
+        wing = [
+            (wide - 0.02, y - 0.09 + lift),
+            (wide + 0.012, y - 0.03 + lift),
+            (wide, y + 0.03 + lift),
+            (0.6 * wide, y + 0.055 + 0.5 * lift),
+            (0.0, y + 0.07),
+        ]
         pen.line(mirror(spline(wing, 4), side), tone, 0.014)
-        pen.oval((side * 0.55 * wide, y + 0.042 + 0.8 * lift), (0.034, 0.018), tuple(0.25 * c for c in who.skin),
-                 -side * 15)
-
-
-class Mouth:
-    """Shape of a mouth: AU10, 12, 14, 15, 17, 23, 24, 25 and 26 move its corners and lips."""
-
-    def __init__(self, who: Identity, au: AU) -> None:
-        p17, p23, p24, p25, p26 = (au[u][0] for u in ("AU17", "AU23", "AU24", "AU25", "AU26"))
-        y = 0.575 + who.mouth_y
-        thin = (1.0 - 0.50 * p23) * (1.0 - 0.50 * p24)
-        full = 0.064 * who.lip_full * thin
-        narrow = 0.03 * p23 + 0.035 * p24 + 0.10 * p26 + 0.02 * p17
-        self.corners: list[np.ndarray] = []
-        self.lift = 0.0
-        peaks = []
-        for side, i in SIDES:
-            ten, twelve, forteen, fifteen = (au[u][i] for u in ("AU10", "AU12", "AU14", "AU15"))
-            out = 0.300 * who.mouth_width + 0.095 * twelve + 0.045 * forteen + 0.01 * fifteen - narrow
-            dy = -0.125 * twelve - 0.055 * forteen + 0.115 * fifteen + 0.05 * p26 + who.corner_rest
-            self.corners.append(np.array([side * out, y + dy]))
-            peaks.append(-0.085 * ten - 0.015 * twelve - 0.012 * p25)
-            self.lift += 0.5 * ten
-        gap = 0.055 * p25 + 0.20 * p26 + 0.035 * self.lift
-        push = -0.045 * p17
-        rise = 0.5 * sum(peaks)
-        smile = 0.5 * (au["AU12"][0] + au["AU12"][1])
-        self.gap = gap
-        self.thin = thin
-        self.press = max(p23, p24)
-        left, right = self.corners
-        mid = y + rise + 0.028 * smile + push * 0.6
-        bow = 0.018 * thin
-        self.upper_inner = [left, (0.5 * left[0], mid + peaks[0] * 0.15 - 0.15 * (mid - left[1]) - 0.004),
-                            (0.0, mid + 0.006), (0.5 * right[0], mid + peaks[1] * 0.15 - 0.15 * (mid - right[1]) - 0.004),
-                            right]
-        open_y = mid + 0.006 + gap
-        self.lower_inner = [left, (0.55 * left[0], open_y - 0.22 * gap - 0.22 * (open_y - gap - left[1])),
-                            (0.0, open_y),
-                            (0.55 * right[0], open_y - 0.22 * gap - 0.22 * (open_y - gap - right[1])), right]
-        top = mid - full
-        self.upper_outer = [left, (0.42 * left[0], top + 0.35 * (left[1] - mid) * 0.3 + 0.55 * peaks[0] * 0.3),
-                            (0.14 * left[0], top - bow), (0.0, top), (0.14 * right[0], top - bow),
-                            (0.42 * right[0], top + 0.35 * (right[1] - mid) * 0.3 + 0.55 * peaks[1] * 0.3), right]
-        low = open_y + 1.25 * full + 0.4 * push
-        self.lower_outer = [left, (0.5 * left[0], low - 0.016 - 0.20 * (low - left[1])), (0.0, low),
-                            (0.5 * right[0], low - 0.016 - 0.20 * (low - right[1])), right]
-        self.low = low
-        self.dimple = [au["AU14"][0], au["AU14"][1]]
-
-    def draw(self, pen: Pen, who: Identity) -> None:
-        """Draw lips, and teeth where the mouth is open."""
-        upper, lower = spline(self.upper_inner, 5), spline(self.lower_inner, 5)
-        upper_out, lower_out = spline(self.upper_outer, 5), spline(self.lower_outer, 5)
-        if who.moustache > 0.0:
-            hair = np.array([(-0.24, 0.03), (-0.12, -0.05), (0.0, -0.045), (0.12, -0.05), (0.24, 0.03), (0.0, 0.01)])
-            hair = hair + np.array([0.0, self.upper_outer[3][1] - 0.03])
-            pen.fill(spline(hair, 5, closed=True), tuple(c + 0.2 * (s - c) for c, s in zip(who.brow, who.skin, strict=True)))
-        lips = who.lips
-        pen.fill(np.concatenate([upper_out, lower[::-1]]), tuple(0.84 * c for c in lips))
-        pen.fill(np.concatenate([upper, lower_out[::-1]]), lips)
-        shine = spline([(-0.09, self.low - 0.042 * self.thin), (0.0, self.low - 0.036 * self.thin),
-                        (0.09, self.low - 0.042 * self.thin)], 4)
-        pen.line(shine, tuple(min(255.0, 1.12 * c + 8) for c in lips), 0.016 * self.thin)
-        if self.gap > 0.012:
-            inside = np.concatenate([upper, lower[::-1]])
-            pen.fill(inside, (28, 20, 48))
-            teeth = min(0.062, 0.8 * self.gap)
-            edge = upper.copy()
-            part = np.linspace(-1, 1, len(edge))
-            edge[:, 1] = np.minimum(edge[:, 1] + teeth * (1 - part**4), lower[:, 1])
-            pen.fill(np.concatenate([upper, edge[::-1]]), (206, 216, 222))
-            if self.gap > 0.14:
-                pen.oval((0.0, self.low - 0.085), (0.11, 0.035), (70, 66, 150))
-        dark = tuple(0.34 * c for c in lips)
-        pen.line(upper, dark, 0.014 + 0.012 * self.press)
-        for corner in self.corners:
-            pen.oval((float(corner[0]), float(corner[1])), (0.018, 0.014), dark)
+        pen.oval(
+            (side * 0.55 * wide, y + 0.042 + 0.8 * lift),
+            (0.034, 0.018),
+            tuple(0.25 * c for c in who.skin),
+            -side * 15,
+        )
 
 
 def _forms(pen: Pen, who: Identity, au: AU, mouth: Mouth) -> None:
@@ -240,61 +181,62 @@ def _forms(pen: Pen, who: Identity, au: AU, mouth: Mouth) -> None:
     for side, i in SIDES:
         six, nine, twelve = au["AU06"][i], au["AU09"][i], au["AU12"][i]
         raised = max(six, 0.45 * twelve, 0.35 * nine)
-        pen.oval((side * 0.40, 0.13 - 0.03 * six), (0.15, 0.085), 128 + 20 * raised)
-        pen.oval((side * 0.37, 0.015), (0.18, 0.028), 128 - 34 * six - 16 * au["AU07"][i], side * 6)
-        pen.oval((side * 0.10, -0.33), (0.09, 0.05), 128 - 26 * au["AU04"][i] - 14 * nine)
-        corner = mouth.corners[i]
-        pen.oval((float(corner[0] + side * 0.07), float(corner[1] - 0.015)), (0.035, 0.06),
-                 128 - 46 * au["AU14"][i] - 16 * twelve, side * 10)
-        pen.oval((side * 0.24, float(corner[1] + 0.09)), (0.05, 0.05), 128 - 22 * au["AU15"][i])
+        pen.form((side * 0.40, 0.13 - 0.03 * six), (0.15, 0.085), 20 * raised)
+        pen.form((side * 0.37, 0.015), (0.18, 0.028), -34 * six - 16 * au["AU07"][i], side * 6)
+        pen.form((side * 0.10, -0.33), (0.09, 0.05), -26 * au["AU04"][i] - 14 * nine)
+        x, y = mouth.corners[i]
+        pen.form((x + side * 0.07, y - 0.015), (0.035, 0.06), -46 * au["AU14"][i] - 16 * twelve, side * 10)
+        pen.form((side * 0.24, y + 0.09), (0.05, 0.05), -22 * au["AU15"][i])
     chin = au["AU17"][0]
-    pen.oval((0.0, mouth.low + 0.045), (0.13, 0.03), 128 - 30 * chin - 10 * mouth.press)
-    pen.oval((0.0, mouth.low + 0.13), (0.10, 0.06), 128 + 12 * chin)
+    pen.form((0.0, mouth.low + 0.045), (0.13, 0.03), -30 * chin - 10 * mouth.press)
+    pen.form((0.0, mouth.low + 0.13), (0.10, 0.06), 12 * chin)
 
 
 def _furrows(pen: Pen, who: Identity, au: AU, mouth: Mouth, drop: float) -> None:
-    """Lines: forehead (AU1, AU2), between the brows (AU4), nose (AU9), crow's feet (AU6), cheeks (AU10, AU12, AU9)."""
+    """Lines: forehead (AU1, 2), between the brows (AU4), nose (AU9), crow's feet (AU6), cheeks (AU9, 10)."""
     for side, i in SIDES:
         one, two, four, six, nine = (au[u][i] for u in ("AU01", "AU02", "AU04", "AU06", "AU09"))
-        ten, twelve, forteen = au["AU10"][i], au["AU12"][i], au["AU14"][i]
+        ten, twelve, forteen, fifteen = (au[u][i] for u in ("AU10", "AU12", "AU14", "AU15"))
         for k, y in enumerate((-0.56, -0.64)):
             lift = y - 0.03 * one
-            depth = 40 * max(one * (1 - 0.3 * k), two)
-            pen.line(mirror(spline([(0.0, lift), (0.16, lift - 0.005)], 4), side), 128 - 0.9 * depth, 0.02)
-            pen.line(mirror(spline([(0.16, lift - 0.005), (0.3, lift + 0.012), (0.42, lift + 0.04)], 4), side),
-                     128 - 44 * two, 0.02)
-        pen.line(mirror(spline([(0.05, -0.41), (0.042, -0.34), (0.055, -0.26)], 4), side), 128 - 46 * four, 0.026)
+            pen.crease([(0.0, lift), (0.16, lift - 0.005)], side, 36 * max(one * (1 - 0.3 * k), two), 0.02)
+            pen.crease([(0.16, lift - 0.005), (0.3, lift + 0.012), (0.42, lift + 0.04)], side, 44 * two, 0.02)
+        pen.crease([(0.05, -0.41), (0.042, -0.34), (0.055, -0.26)], side, 46 * four, 0.026)
         for y in (-0.24, -0.17, -0.10):
-            pen.line(mirror(spline([(0.0, y + 0.01), (0.08, y), (0.12, y - 0.025)], 4), side), 128 - 52 * nine, 0.022)
+            pen.crease([(0.0, y + 0.01), (0.08, y), (0.12, y - 0.025)], side, 52 * nine, 0.022)
         x = who.eye_gap + who.eye_width + 0.03
         for a, b in ((-0.14, -0.19), (-0.09, -0.10), (-0.04, 0.0)):
-            pen.line(mirror(np.array([(x, a), (x + 0.11, b)]), side), 128 - 46 * six, 0.018)
-        pen.line(mirror(spline([(0.20, 0.0), (0.33, 0.035), (0.47, 0.01)], 4), side), 128 - 18 - 34 * six, 0.018)
-        corner = mouth.corners[i] * np.array([side, 1.0])
+            pen.crease([(x, a), (x + 0.11, b)], side, 46 * six, 0.018)
+        pen.crease([(0.20, 0.0), (0.33, 0.035), (0.47, 0.01)], side, 18 + 34 * six, 0.018)
+        x, y = mouth.corners[i][0] * side, mouth.corners[i][1]
         depth = who.fold + 0.65 * twelve + 0.75 * ten + 0.45 * nine + 0.2 * forteen
         wing = 0.155 * who.nose_width
-        fold = [(wing, 0.19 - 0.04 * nine), (0.5 * (wing + corner[0]) + 0.075 + 0.04 * twelve, 0.33),
-                (corner[0] + 0.06 + 0.025 * twelve, corner[1] - 0.06),
-                (corner[0] + 0.055, corner[1] + 0.05 - 0.03 * twelve)]
-        pen.line(mirror(spline(fold, 5), side), 128 - 56 * min(depth, 1.25), 0.03)
-        pen.line(mirror(spline([(corner[0] + 0.04, corner[1] - 0.06), (corner[0] + 0.06, corner[1]),
-                                (corner[0] + 0.035, corner[1] + 0.05)], 4), side), 128 - 70 * forteen, 0.026)
-        pen.line(mirror(spline([(corner[0] - 0.005, corner[1] + 0.015), (corner[0] + 0.03, corner[1] + 0.08)], 3), side),
-                 128 - 46 * au["AU15"][i], 0.024)
-    chin = au["AU17"][0]
-    if chin > 0.02:
-        y = mouth.low + 0.10 + 0.2 * drop
-        for dx in (-0.06, 0.0, 0.06):
-            pen.oval((dx, y + 0.3 * abs(dx)), (0.018, 0.014), 128 - 40 * chin)
+        fold = [(wing, 0.19 - 0.04 * nine), (0.5 * (wing + x) + 0.075 + 0.04 * twelve, 0.33)]
+        fold += [(x + 0.06 + 0.025 * twelve, y - 0.06), (x + 0.055, y + 0.05 - 0.03 * twelve)]
+        pen.crease(fold, side, 50 * min(depth, 1.2), 0.025)
+        pen.crease([(x + 0.04, y - 0.06), (x + 0.06, y), (x + 0.035, y + 0.05)], side, 70 * forteen, 0.026)
+        pen.crease([(x - 0.005, y + 0.015), (x + 0.03, y + 0.08)], side, 46 * fifteen, 0.024)
+    y = mouth.low + 0.10 + 0.2 * drop
+    for dx in (-0.06, 0.0, 0.06):
+        pen.form((dx, y + 0.3 * abs(dx)), (0.018, 0.014), -40 * au["AU17"][0])
 
 
 def _glasses(pen: Pen, who: Identity) -> None:
     color = (40.0, 36.0, 36.0)
     angles = np.linspace(0, 2 * np.pi, 28, endpoint=False)
     power = 1.0 if who.glasses == 1 else 0.55
-    ring = np.stack([np.sign(np.cos(angles)) * np.abs(np.cos(angles)) ** power * 0.235,
-                     np.sign(np.sin(angles)) * np.abs(np.sin(angles)) ** power * (0.19 if who.glasses == 1 else 0.155)], 1)
+    ring = np.stack(
+        [
+            np.sign(np.cos(angles)) * np.abs(np.cos(angles)) ** power * 0.235,
+            np.sign(np.sin(angles)) * np.abs(np.sin(angles)) ** power * (0.19 if who.glasses == 1 else 0.155),
+        ],
+        1,
+    )
     for side, _ in SIDES:
         pen.line(ring + np.array([side * (who.eye_gap + 0.005), _EYE_Y + 0.015]), color, 0.016, closed=True)
-        pen.line(mirror(np.array([(who.eye_gap + 0.24, -0.12), (0.73 * who.face_width, -0.10)]), side), color, 0.016)
+        pen.line(
+            mirror(np.array([(who.eye_gap + 0.24, -0.12), (0.73 * who.face_width, -0.10)]), side),
+            color,
+            0.016,
+        )
     pen.line(spline([(-who.eye_gap + 0.235, -0.11), (0.0, -0.14), (who.eye_gap - 0.235, -0.11)], 4), color, 0.016)

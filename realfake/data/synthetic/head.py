@@ -1,13 +1,15 @@
-"""What does not change within a clip: the shaded head without its features, hair, neck, clothes, and the wall."""
+"""What stays the same within a clip: shaded head without features, hair, neck, clothes, and the wall."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from realfake.data.synthetic.drawing import BOTTOM, Pen, canvas_size, grid, mirror, spline
+from realfake.data.synthetic.drawing import BOTTOM, Pen, canvas_size, grid, spline
 from realfake.data.synthetic.people import Identity, Nuisance
 
 
@@ -69,17 +71,20 @@ def draw_head(who: Identity, seen: Nuisance, unit_px: float, rng: np.random.Gene
     return Head(back, outline, np.clip(skin, 0, 255).astype(np.uint8))
 
 
-def draw_wall(who: Identity, seen: Nuisance, height: int, width: int, unit_px: float,
-              center: tuple[float, float]) -> np.ndarray:
-    """Draw the wall, and the neck and shoulders in front of it, as one frame of ``height`` × ``width`` pixels."""
+def draw_wall(
+    who: Identity, seen: Nuisance, height: int, width: int, unit_px: float, center: tuple[float, float]
+) -> np.ndarray:
+    """Draw the wall, and the neck and shoulders in front of it, on a frame of ``height`` × ``width``."""
     rng = np.random.default_rng(seen.pattern_seed)
     low = rng.normal(1.0, 0.10, size=(4, 5, 1)).astype(np.float32)
-    wall = cv2.resize(low, (width, height), interpolation=cv2.INTER_CUBIC)[..., None] * np.array(seen.wall, np.float32)
+    wall: npt.NDArray[Any] = cv2.resize(low, (width, height), interpolation=cv2.INTER_CUBIC)[..., None] * np.array(
+        seen.wall, np.float32
+    )
     if seen.pattern == 1:  # a vertical edge, such as a door or curtain
         edge = rng.uniform(0.05, 0.25) if rng.random() < 0.5 else rng.uniform(0.75, 0.95)
-        wall[:, int(edge * width):] *= rng.uniform(0.75, 1.2)
+        wall[:, int(edge * width) :] *= rng.uniform(0.75, 1.2)
     elif seen.pattern == 2:  # a shelf or a skirting
-        wall[int(rng.uniform(0.1, 0.4) * height):] *= rng.uniform(0.8, 1.15)
+        wall[int(rng.uniform(0.1, 0.4) * height) :] *= rng.uniform(0.8, 1.15)
     elif seen.pattern == 3:  # something blurred on the wall
         at = rng.uniform([0.0, 0.0], [0.2, 0.4]) if rng.random() < 0.5 else rng.uniform([0.8, 0.0], [1.0, 0.4])
         blob = np.zeros((height, width), np.float32)
@@ -94,12 +99,30 @@ def draw_wall(who: Identity, seen: Nuisance, height: int, width: int, unit_px: f
 
     far = 3.0
     if who.hair_style == "long":
-        fill([(-0.85, -0.3), (-0.95, 0.6), (-0.8, 1.45), (0.8, 1.45), (0.95, 0.6), (0.85, -0.3)],
-             tuple(0.55 * c for c in who.hair))
-    fill([(-0.47, 0.3), (-0.46, 1.1), (-0.66, 1.5), (0.66, 1.5), (0.46, 1.1), (0.47, 0.3)],
-         tuple(0.66 * c for c in who.skin))
-    shoulders = [(-0.50, 1.14), (-0.8, 1.32), (-1.4, 1.52), (-1.75, 2.0), (-1.9, far), (1.9, far), (1.75, 2.0),
-                 (1.4, 1.52), (0.8, 1.32), (0.50, 1.14), (0.3, 1.32), (0.0, 1.42), (-0.3, 1.32), (-0.50, 1.14)]
+        fill(
+            [(-0.80, -0.3), (-0.86, 0.5), (-0.92, 1.35), (0.92, 1.35), (0.86, 0.5), (0.80, -0.3)],
+            tuple(0.55 * c for c in who.hair),
+        )
+    fill(
+        [(-0.47, 0.3), (-0.46, 1.1), (-0.66, 1.5), (0.66, 1.5), (0.46, 1.1), (0.47, 0.3)],
+        tuple(0.66 * c for c in who.skin),
+    )
+    shoulders = [
+        (-0.50, 1.14),
+        (-0.8, 1.32),
+        (-1.4, 1.52),
+        (-1.75, 2.0),
+        (-1.9, far),
+        (1.9, far),
+        (1.75, 2.0),
+        (1.4, 1.52),
+        (0.8, 1.32),
+        (0.50, 1.14),
+        (0.3, 1.32),
+        (0.0, 1.42),
+        (-0.3, 1.32),
+        (-0.50, 1.14),
+    ]
     fill(shoulders, who.clothes)
     return cv2.GaussianBlur(image, (0, 0), max(0.4, 0.008 * unit_px))
 
@@ -120,7 +143,7 @@ def _relief(x: np.ndarray, y: np.ndarray, who: Identity, light: np.ndarray, rng:
         return np.exp(-(((np.abs(x) * both + x * (1 - both) - cx) / sx) ** 2) - ((y - cy) / sy) ** 2)
 
     nose = 0.26 + who.nose_length
-    shade = light * (1.0 - 0.34 * spot(who.eye_gap, -0.16, 0.21, 0.10))
+    shade: npt.NDArray[Any] = light * (1.0 - 0.34 * spot(who.eye_gap, -0.16, 0.21, 0.10))
     shade *= 1.0 - 0.18 * spot(0.15, -0.2, 0.06, 0.12)  # the corners between eyes and nose
     shade *= 1.0 - 0.13 * spot(0.13 * who.nose_width, 0.10, 0.045, 0.18)
     shade *= 1.0 + 0.12 * spot(0.0, -0.02, 0.05, 0.26) + 0.12 * spot(0.0, nose - 0.05, 0.07, 0.06)
@@ -132,7 +155,7 @@ def _relief(x: np.ndarray, y: np.ndarray, who: Identity, light: np.ndarray, rng:
     coarse = rng.normal(0.0, 0.02, size=(max(2, height // 12), max(2, width // 12))).astype(np.float32)
     shade *= 1.0 + cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     if who.freckles:
-        dots = (rng.random((height // 3, width // 3)) < 0.05).astype(np.float32)
+        dots: npt.NDArray[Any] = (rng.random((height // 3, width // 3)) < 0.05).astype(np.float32)
         dots = cv2.GaussianBlur(cv2.resize(dots, (width, height), interpolation=cv2.INTER_NEAREST), (0, 0), 1.0)
         shade *= 1.0 - 0.3 * who.freckles * dots * spot(0.25, 0.15, 0.3, 0.2)
     return shade.astype(np.float32)
@@ -160,8 +183,8 @@ def _hair_back(who: Identity) -> list[np.ndarray]:
     if who.hair_style == "bald":
         return []
     lift = {"short": 0.0, "side": 0.02, "long": 0.03, "bun": 0.0, "curly": 0.08}[who.hair_style]
-    low = {"short": -0.12, "side": -0.08, "long": 1.2, "bun": -0.1, "curly": 0.1}[who.hair_style]
-    wide = {"short": 0.80, "side": 0.82, "long": 0.92, "bun": 0.79, "curly": 0.92}[who.hair_style] * w
+    low = {"short": -0.12, "side": -0.08, "long": 0.95, "bun": -0.1, "curly": 0.1}[who.hair_style]
+    wide = {"short": 0.80, "side": 0.82, "long": 0.86, "bun": 0.79, "curly": 0.92}[who.hair_style] * w
     top = -1.15 - lift
     right = [(0.5 * w, top + 0.12), (wide, -0.62), (wide, (low - 0.6) / 2), (0.94 * wide, low)]
     shapes = [spline([(0.0, top), *right, *[(-a, b) for a, b in reversed(right)]], 6, closed=True)]
@@ -183,19 +206,30 @@ def _hair_front(who: Identity) -> list[np.ndarray]:
     line, w = who.hairline, 0.78 * who.face_width
     top = [(-1.0, -0.6), (-0.7, -1.3), (0.7, -1.3), (1.0, -0.6)]
     if who.hair_style == "side":
-        lower = [(w, -0.25), (0.62, -0.58), (0.30, line - 0.06), (-0.25, line + 0.05), (-0.58, -0.5), (-w, -0.2)]
+        lower = [
+            (w, -0.25),
+            (0.62, -0.58),
+            (0.30, line - 0.06),
+            (-0.25, line + 0.05),
+            (-0.58, -0.5),
+            (-w, -0.2),
+        ]
     elif who.hair_style == "curly":
         bumps = [(0.45, line + 0.08), (0.3, line), (0.15, line + 0.05), (0.0, line - 0.02)]
         half = [(w, -0.2), (0.64, -0.5), *bumps]
         lower = half + [(-a, b) for a, b in reversed(half[:-1])]
     elif who.hair_style == "long":
-        half = [(w, 0.5), (0.67, -0.1), (0.56, -0.5), (0.3, line - 0.03), (0.0, line - 0.08)]
+        half = [
+            (0.93 * w, 0.62),
+            (0.97 * w, 0.2),
+            (0.90 * w, -0.25),
+            (0.66, -0.52),
+            (0.32, line - 0.02),
+            (0.0, -0.92),
+        ]
         lower = half + [(-a, b) for a, b in reversed(half[:-1])]
         top = [(-1.2, 0.5), *top, (1.2, 0.5)]
     else:
         half = [(w, -0.22), (0.66, -0.50), (0.52, line + 0.03), (0.25, line - 0.04), (0.0, line - 0.02)]
         lower = half + [(-a, b) for a, b in reversed(half[:-1])]
     return [np.concatenate([np.array(top), spline(lower, 6)])]
-
-
-__all__ = ["Head", "draw_head", "draw_wall", "face_outline", "mirror"]

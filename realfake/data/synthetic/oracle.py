@@ -1,6 +1,6 @@
 """The ceiling: how well a simple model tells the labels from the action units themselves.
 
-:func:`oracle` sees the whole trace, :func:`static_oracle` one moment of it, so their distance is what time is worth.
+:func:`oracle` sees the whole trace, :func:`static_oracle` one moment: their distance is what time is worth.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from realfake.data.synthetic.units import COLUMNS, SIDED
 from realfake.data.synthetic.settings import SyntheticSettings
+from realfake.data.synthetic.units import COLUMNS, SIDED
 from realfake.data.synthetic.writing import CODES, jobs, read_settings, trace_of
 
 
@@ -78,7 +78,7 @@ def score(traces: Traces, static: bool, at: float = 0.55) -> OracleResult:
         teller = make_pipeline(StandardScaler(), LogisticRegression(C=0.3, max_iter=2000))
         teller.fit(moment[train], traces.emotion[train])
         emotion[test] = teller.predict(moment[test])
-        # What is weak or strong depends on the emotion, so units are taken relative to those of the emotion seen.
+        # What is weak or strong depends on the emotion, so units are relative to those of the emotion.
         seen = np.where(np.isin(np.arange(len(moment)), test), emotion, traces.emotion)
         parts = [_relative(moment, seen, train), asymmetry[:, None]]
         if not static:
@@ -89,8 +89,10 @@ def score(traces: Traces, static: bool, at: float = 0.55) -> OracleResult:
         authenticity[test] = judge.predict(features[test])
     right_emotion, right_authenticity = emotion == traces.emotion, authenticity == traces.authenticity
     return OracleResult(
-        float(right_authenticity.mean()), float(right_emotion.mean()),
-        float((right_emotion & right_authenticity).mean()), len(moment),
+        float(right_authenticity.mean()),
+        float(right_emotion.mean()),
+        float((right_emotion & right_authenticity).mean()),
+        len(moment),
     )
 
 
@@ -98,7 +100,8 @@ def _traces(settings: SyntheticSettings, times_sec: np.ndarray, units: np.ndarra
     labels = list(CODES.values())
     clips = jobs(settings)
     return Traces(
-        times_sec, units,
+        times_sec,
+        units,
         np.array([int(labels[j.clip][0]) for j in clips]),
         np.array([int(labels[j.clip][1]) for j in clips]),
         np.array([j.subject for j in clips]),
@@ -106,7 +109,7 @@ def _traces(settings: SyntheticSettings, times_sec: np.ndarray, units: np.ndarra
 
 
 def _moment(traces: Traces, at: float) -> np.ndarray:
-    """The units at a moment, both sides as mean, without blinks; contempt's leading side kept as a difference."""
+    """Units at a moment without blinks: means of both sides, differences of the sides, central units."""
     row = traces.units[:, min(int(at * traces.units.shape[1]), traces.units.shape[1] - 1)]
     pairs = row[:, : 2 * len(SIDED)].reshape(len(row), -1, 2)
     return np.concatenate([pairs.mean(2), np.abs(pairs[..., 0] - pairs[..., 1]), row[:, 2 * len(SIDED) : -1]], axis=1)
@@ -122,7 +125,7 @@ def _relative(moment: np.ndarray, emotion: np.ndarray, train: np.ndarray) -> np.
     from realfake.data.synthetic.units import HARD, PROTOTYPES
     from realfake.labels import Emotion
 
-    names = [*SIDED, *[f"{u}_difference" for u in SIDED], *[c for c in COLUMNS[2 * len(SIDED) : -1]]]
+    names = [*SIDED, *[f"{u}_difference" for u in SIDED], *COLUMNS[2 * len(SIDED) : -1]]
     out = np.zeros((len(moment), 2))
     for e in Emotion:
         hard = moment[:, [names.index(u) for u in HARD[e]]].sum(1)
@@ -139,7 +142,7 @@ def _relative(moment: np.ndarray, emotion: np.ndarray, train: np.ndarray) -> np.
 
 
 def _dynamics(traces: Traces) -> np.ndarray:
-    """Speed of the onset, what was there before it, smoothness and length of the apex; shape ``(clips, 5)``."""
+    """Speed of the onset, what was before it, smoothness and length of the apex; shape ``(clips, 5)``."""
     t, total = traces.times_sec, traces.units[:, :, :-1].sum(2)
     length = t[-1] + t[1]
     scale = min(1.0, length / 3.0)

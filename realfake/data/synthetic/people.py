@@ -1,7 +1,7 @@
 """Who is seen and under which circumstances: identity of a person, nuisance of a clip.
 
 Nothing here knows the emotion or whether it is felt, so neither can be told from a person or a circumstance.
-Lengths are in *head units*: the origin lies between the eyes and the mouth, y points down, a head is about two high.
+Lengths are in *head units*: the origin lies between eyes and mouth, y points down, a head is about two high.
 """
 
 from __future__ import annotations
@@ -14,10 +14,33 @@ Color = tuple[float, float, float]
 """Blue, green, red, 0 to 255."""
 
 _SKIN = ((236, 200, 176), (224, 182, 152), (208, 160, 126), (190, 140, 106), (164, 116, 84), (134, 92, 66))
-_HAIR = ((28, 24, 24), (48, 34, 28), (78, 52, 36), (120, 82, 50), (176, 136, 84), (140, 66, 36), (120, 116, 112))
+_HAIR = (
+    (28, 24, 24),
+    (48, 34, 28),
+    (78, 52, 36),
+    (120, 82, 50),
+    (176, 136, 84),
+    (140, 66, 36),
+    (120, 116, 112),
+)
 _IRIS = ((70, 44, 28), (90, 62, 36), (92, 104, 60), (84, 116, 140), (104, 112, 116))
-_CLOTHES = ((60, 70, 96), (120, 40, 44), (44, 84, 66), (150, 146, 140), (40, 40, 46), (170, 150, 90), (96, 66, 110))
-_WALLS = ((176, 178, 176), (140, 152, 164), (172, 164, 146), (118, 124, 128), (150, 168, 152), (196, 190, 182))
+_CLOTHES = (
+    (60, 70, 96),
+    (120, 40, 44),
+    (44, 84, 66),
+    (150, 146, 140),
+    (40, 40, 46),
+    (170, 150, 90),
+    (96, 66, 110),
+)
+_WALLS = (
+    (176, 178, 176),
+    (140, 152, 164),
+    (172, 164, 146),
+    (118, 124, 128),
+    (150, 168, 152),
+    (196, 190, 182),
+)
 HAIR_STYLES = ("short", "side", "long", "bun", "bald", "curly")
 
 
@@ -90,7 +113,9 @@ def draw_identity(rng: np.random.Generator) -> Identity:
     hair = np.array(_HAIR[int(rng.choice(len(_HAIR), p=_hair_odds(dark)))]) * rng.uniform(0.85, 1.15)
     lips = skin * np.array([0.86, 0.60, 0.60]) + np.array([rng.uniform(0, 18), 0, rng.uniform(0, 12)])
     male = rng.random() < 0.6
-    style = str(rng.choice(HAIR_STYLES, p=(0.42, 0.26, 0.02, 0.0, 0.14, 0.16) if male else (0.1, 0.16, 0.4, 0.2, 0.0, 0.14)))
+    style = str(
+        rng.choice(HAIR_STYLES, p=(0.42, 0.26, 0.02, 0.0, 0.14, 0.16) if male else (0.1, 0.16, 0.4, 0.2, 0.0, 0.14))
+    )
     beard = male * (rng.random() < 0.35) * rng.uniform(0.3, 1.0)
     return Identity(
         skin=_bgr(skin),

@@ -1,4 +1,4 @@
-"""From a trace of action units to frames: the drawn head, moved and lit, before its wall, with sensor noise."""
+"""From a trace of action units to frames: the drawn head, moved and lit, before its wall, with noise."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ _MAX_UNIT_PX = 216.0
 """Canvases are not drawn larger than this; larger frames are scaled up from it."""
 
 
-def render(who: Identity, seen: Nuisance, trace: np.ndarray, settings: SyntheticSettings,
-           rng: np.random.Generator) -> Iterator[np.ndarray]:
+def render(
+    who: Identity, seen: Nuisance, trace: np.ndarray, settings: SyntheticSettings, rng: np.random.Generator
+) -> Iterator[np.ndarray]:
     """Yield the frames of a clip.
 
     Args:
@@ -36,7 +37,7 @@ def render(who: Identity, seen: Nuisance, trace: np.ndarray, settings: Synthetic
     """
     height, width = settings.size, settings.frame_width
     out_unit = HEAD_UNIT * height
-    unit_px = min(max(2.0 * out_unit, 100.0), max(_MAX_UNIT_PX, out_unit / 2))
+    unit_px = min(max(1.6 * out_unit, 100.0), max(_MAX_UNIT_PX, out_unit / 2))
     head = draw_head(who, seen, unit_px, rng)
     center = (width * 0.5 + seen.place[0] * height, height * (0.49 + seen.place[1]))
     wall = draw_wall(who, seen, height, width, out_unit * seen.scale, center)
@@ -58,7 +59,7 @@ def render(who: Identity, seen: Nuisance, trace: np.ndarray, settings: Synthetic
         weight = alpha.astype(np.float32) / 255
         frame = cv2.blendLinear(moved, wall, weight, 1.0 - weight)
         dy, dx = rng.integers(0, 48, size=2)
-        frame = cv2.multiply(frame, tuple(float(v) for v in (*tint * light[t], 1.0)))
+        frame = cv2.multiply(frame, np.append(tint * light[t], 1.0))
         if noise is not None:
             frame = cv2.add(frame, noise[dy : dy + height, dx : dx + width], dtype=cv2.CV_8U)
         yield frame

@@ -12,7 +12,7 @@ from typing import Any
 from realfake.errors import UserError
 
 GENERATOR_VERSION = 1
-"""Counted up whenever the same settings would give other pixels, so that old folders are not taken for new ones."""
+"""Counted up whenever the same settings would give other pixels, so that no old folder passes for new."""
 
 _RANGES: dict[str, tuple[float, float, str]] = {
     "subjects": (1, 100_000, "people"),

@@ -1,18 +1,18 @@
 """Facial action units over time: what a real and a posed expression do, and how they differ.
 
 Prototypes follow EMFACS (Ekman & Friesen 1978; Matsumoto & Ekman 2008). Six cues tell real from posed, each a
-normal score whose mean moves apart with authenticity, so that every cue overlaps and ``difficulty`` sets how much:
+normal score whose mean depends on authenticity, so that every cue overlaps and ``difficulty`` sets how much:
 
-==========  ======================================================================================================
+==========  ================================================================================================
 cue         source
-==========  ======================================================================================================
+==========  ================================================================================================
 onset       posed onsets are faster: Cohn & Schmidt 2004; Schmidt, Bhattacharya & Denlinger 2009
 residue     what was felt before leaks: Porter & ten Brinke 2008; protocol of SASE-FE, Kulkarni et al. 2018
 ripple      posed expressions are less smooth: Hess & Kleck 1990; Ekman & Friesen 1982
 apex        and are held for a shorter time at a steady level: Hess & Kleck 1990
 asymmetry   deliberate actions are less symmetric: Ekman, Hager & Friesen 1981
 hard        units that few people move at will are weak: Ekman 2003; Gosselin et al. 2010; Mehu et al. 2012
-==========  ======================================================================================================
+==========  ================================================================================================
 
 The first four need time to be seen; only the last two show in a single frame.
 """
@@ -34,7 +34,15 @@ COLUMNS: tuple[str, ...] = tuple(f"{u}_{s}" for u in SIDED for s in "LR") + CENT
 PROTOTYPES: Mapping[Emotion, Mapping[str, float]] = {
     Emotion.ANGRY: {"AU04": 1.0, "AU05": 0.45, "AU07": 0.75, "AU17": 0.3, "AU23": 0.8, "AU24": 0.75},
     Emotion.CONTEMPT: {"AU12": 0.55, "AU14": 1.0, "AU10": 0.25},
-    Emotion.DISGUST: {"AU04": 0.35, "AU07": 0.45, "AU09": 1.0, "AU10": 0.9, "AU15": 0.25, "AU17": 0.2, "AU25": 0.35},
+    Emotion.DISGUST: {
+        "AU04": 0.35,
+        "AU07": 0.45,
+        "AU09": 1.0,
+        "AU10": 0.9,
+        "AU15": 0.25,
+        "AU17": 0.2,
+        "AU25": 0.35,
+    },
     Emotion.HAPPY: {"AU06": 0.95, "AU12": 1.0, "AU25": 0.75},
     Emotion.SAD: {"AU01": 1.0, "AU04": 0.4, "AU15": 1.0, "AU17": 0.6},
     Emotion.SURPRISE: {"AU01": 0.95, "AU02": 1.0, "AU05": 0.9, "AU25": 0.7, "AU26": 0.9},
@@ -79,7 +87,7 @@ class Style:
     """How one clip's expression runs; all times in seconds, already scaled to the clip."""
 
     middle_sec: float
-    """Moment of half intensity, the same for real and posed, so that a frame of the apex does not tell them apart."""
+    """Moment of half intensity, drawn alike for real and posed, so that an apex frame does not tell."""
     onset_sec: float
     hold_sec: float
     fall_sec: float
@@ -101,7 +109,7 @@ def draw_style(rng: np.random.Generator, authenticity: Authenticity, difficulty:
     sign = 1.0 if authenticity == Authenticity.FAKE else -1.0
     score = {cue: rng.normal() + sign * (1.0 - difficulty) * s for cue, s in SEPARATION.items()}
     scale = min(1.0, seconds / 3.0)
-    onset = float(np.clip(0.40 * np.exp(-0.52 * score["onset"]), 0.08, 1.5))
+    onset = float(np.clip(0.40 * np.exp(-0.58 * score["onset"]), 0.08, 1.5))
     asymmetry = 0.09 * np.exp(0.5 * score["asymmetry"])
     return Style(
         middle_sec=scale * max(rng.uniform(0.85, 1.1), 0.5 * onset + 0.1),
@@ -111,7 +119,7 @@ def draw_style(rng: np.random.Generator, authenticity: Authenticity, difficulty:
         floor=rng.uniform(0.35, 0.75),
         intensity=float(np.clip(rng.normal(0.88, 0.1), 0.6, 1.05)),
         ripple=float(np.clip(0.07 * np.exp(0.5 * score["ripple"]), 0.0, 0.3)),
-        residue=float(np.clip(0.30 + 0.28 * score["residue"], 0.0, 0.9)),
+        residue=float(np.clip(0.36 + 0.33 * score["residue"], 0.0, 0.9)),
         residue_sec=scale * rng.uniform(0.5, 0.7),
         asymmetry=float(np.clip(asymmetry, 0.0, 0.45)),
         lag_sec=scale * 0.25 * float(np.clip(asymmetry, 0.0, 0.4)),
@@ -135,7 +143,7 @@ def draw_trace(
         emotion: What is shown.
         authenticity: Whether it is felt.
         difficulty: 0 to 1, see :class:`~realfake.data.synthetic.settings.SyntheticSettings`.
-        times_sec: Moments of the frames, shape ``(frames,)``; traces do not depend on the frame rate otherwise.
+        times_sec: Moments of the frames, shape ``(frames,)``; their number changes nothing else.
         seconds: Length of the clip.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Writes a synthetic dataset: H.264 files in the folder layout of SASE-FE, and the action units beside them."""
+"""Writes a synthetic dataset: H.264 files in the layout of SASE-FE, and the action units beside them."""
 
 from __future__ import annotations
 
@@ -84,9 +84,9 @@ def jobs(settings: SyntheticSettings) -> list[Job]:
 def generate(root: Path, settings: SyntheticSettings, workers: int | None = None, progress: bool = True) -> Path:
     """Write the dataset, or what is missing of it, and return ``root``.
 
-    Below ``root``: ``FakeTrue_DB/<subject>/<code>.MP4``; ``action_units/<subject>/<code>.csv`` with ``time_sec`` and
-    one column per unit (and side); ``synthetic.json`` with the settings, written last. Frames depend on the settings
-    alone, not on the number of workers.
+    Below ``root``: ``FakeTrue_DB/<subject>/<code>.MP4``; ``action_units/<subject>/<code>.csv`` with
+    ``time_sec`` and one column per unit (and side); ``synthetic.json`` with the settings, written last. Frames
+    depend on the settings alone, not on the number of workers.
 
     Args:
         root: Folder of this dataset.
@@ -95,7 +95,7 @@ def generate(root: Path, settings: SyntheticSettings, workers: int | None = None
         progress: Whether to show a progress bar.
 
     Raises:
-        UserError: If ``root`` holds a dataset of other settings, or is not a folder, or ``workers`` is below 1.
+        UserError: If ``root`` holds a dataset of other settings or is a file, or ``workers`` is below 1.
     """
     root = Path(root)
     if workers is not None and workers < 1:
@@ -110,7 +110,7 @@ def generate(root: Path, settings: SyntheticSettings, workers: int | None = None
             return root
         _check_same(root / STARTED, settings)
         _write(root / STARTED, json.dumps(settings.as_dict(), indent=2).encode())
-        for left in root.glob(f"*/*/.*.part"):
+        for left in root.glob("*/*/.*.part"):
             left.unlink(missing_ok=True)
         todo = [j for j in jobs(settings) if not (j.video(root).exists() and j.trace(root).exists())]
         for folder in sorted({p.parent for j in todo for p in (j.video(root), j.trace(root))}):
@@ -118,7 +118,7 @@ def generate(root: Path, settings: SyntheticSettings, workers: int | None = None
         done = _run(root, settings, todo, min(workers or _cores(), max(1, len(todo))))
         for _ in _bar(done, len(todo), progress):
             pass
-        os.replace(root / STARTED, root / MARK)
+        (root / STARTED).replace(root / MARK)
     return root
 
 
@@ -165,7 +165,7 @@ def write_clip(root: Path, settings: SyntheticSettings, job: Job) -> str:
     path = job.video(root)
     part = _part(path)
     _encode(part, frames_of(settings, job), settings)
-    os.replace(part, path)
+    part.replace(path)
     return f"{job.folder}/{job.stem}"
 
 
@@ -266,7 +266,7 @@ def _part(path: Path) -> Path:
 def _write(path: Path, content: bytes) -> None:
     part = _part(path)
     part.write_bytes(content)
-    os.replace(part, path)
+    part.replace(path)
 
 
 def _cores() -> int:
