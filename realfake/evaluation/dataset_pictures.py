@@ -210,18 +210,20 @@ def _coverage(axis: Axes, subject: np.ndarray, labels: np.ndarray, subjects: lis
     for s, n in zip(subject, labels, strict=True):
         if s in row_of:
             counts[row_of[s], column_of[n]] += 1
-    image = axis.imshow(np.ma.masked_equal(counts, 0), cmap="viridis_r", aspect="auto", vmin=0.5)
+    image = axis.imshow(np.ma.masked_equal(counts, 0), cmap="Blues", aspect="auto", vmin=0, vmax=1.4 * counts.max() + 1)
+    axis.set_xticks(np.arange(len(names) + 1) - 0.5, minor=True)
+    axis.set_yticks(np.arange(len(subjects) + 1) - 0.5, minor=True)
+    axis.grid(which="minor", color="white", linewidth=1)
     axis.set_xticks(range(len(names)), [n.replace("_", "\n") for n in names], fontsize=7)
     axis.xaxis.tick_top()
     axis.set_yticks(
         range(len(subjects)), [_short(s, 24) or "(unknown)" for s in subjects], fontsize=6, parse_math=False
     )
     for i, j in _cells(counts) if counts.size <= 1000 else ():
-        dark = counts[i, j] > 0.6 * counts.max()
-        axis.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=5, color="white" if dark else "black")
+        axis.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=6)
     if counts.size > 1000:
         axis.figure.colorbar(image, ax=axis, label="clips", fraction=0.03)
-    axis.tick_params(length=0)
+    axis.tick_params(which="both", length=0)
 
 
 def _cells(counts: np.ndarray) -> Iterator[tuple[int, int]]:

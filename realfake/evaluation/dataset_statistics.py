@@ -113,7 +113,7 @@ def describe(store: PreparedStore, parts: np.ndarray | None, moments: ChannelMom
         parts: Part of each row of the store's table, or ``None`` if the dataset cannot be split.
         moments: Of all crops.
     """
-    table = store.table
+    table = _with_yield(store.table)
     labels = class_names(table)
     order = [*JOINTS, *EMOTIONS, *AUTHENTICITIES, "unlabelled"]
     skipped = store.skipped
@@ -149,17 +149,24 @@ def duplicates(table: pd.DataFrame, skipped: pd.DataFrame) -> list[list[str]]:
 
 
 def _amounts(table: pd.DataFrame) -> dict[str, float | int]:
-    looked = float(table["sampled"].sum())
+    """How much a part of the table holds; the face yield weighs clips by the frames that were looked at."""
+    looked = int(table["sampled"].sum())
     return {
         "clips": len(table),
         "subjects": len(_subjects(table)),
         "seconds": round(float(table["duration_sec"].sum()), 3),
         "frames": int(table["frames"].sum()),
-        "sampled": int(looked),
+        "sampled": looked,
         "crops": int(table["stored"].sum()),
-        "face_yield": round(float(table["stored"].sum()) / looked, 6) if looked else 0.0,
-        "detector_yield": round(float((table["yield"] * table["sampled"]).sum()) / looked, 6) if looked else 0.0,
+        "face_yield": round(float((table["yield"] * table["sampled"]).sum()) / looked, 6) if looked else 0.0,
     }
+
+
+def _with_yield(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the frames that were looked at (``sampled``) and the part of them with a face (``yield``)."""
+    sampled = table["sampled"] if "sampled" in table.columns else table["stored"]
+    share = next((table[c] for c in ("yield", "detected") if c in table.columns), table["stored"] / sampled)
+    return table.assign(sampled=sampled, **{"yield": share.astype(float)})
 
 
 def _subjects(table: pd.DataFrame) -> set[tuple[str, str]]:
@@ -194,7 +201,8 @@ def _counts(values: Any) -> dict[str, int]:
 
 def _distribution(values: np.ndarray) -> dict[str, Any]:
     low, p5, median, p95, high = (round(float(q), 4) for q in np.quantile(values, [0, 0.05, 0.5, 0.95, 1]))
-    counts, edges = np.histogram(values, bins=min(30, max(5, len(values) // 5)))
+    # An odd number of bins, so that values that are all the same lie in the middle of one.
+    counts, edges = np.histogram(values, bins=min(31, max(5, len(values) // 5) | 1))
     return {
         "min": low, "p5": p5, "median": median, "mean": round(float(values.mean()), 4), "p95": p95, "max": high,
         "histogram": {"edges": [round(float(e), 4) for e in edges], "counts": counts.tolist()},
