@@ -339,9 +339,7 @@ class RecurrentBackbone(_Backbone):
     stride_sec: Positive | None = None
 
 
-BackboneConfig = Annotated[
-    FrameBackbone | TimmBackbone | ClipBackbone | RecurrentBackbone, Field(discriminator="kind")
-]
+BackboneConfig = Annotated[FrameBackbone | TimmBackbone | ClipBackbone | RecurrentBackbone, Field(discriminator="kind")]
 
 
 class LinearHead(Strict):
@@ -692,6 +690,16 @@ class PrepareConfig(Strict):
 
     data: DataConfig
     face: FaceConfig
+
+
+class DescribeConfig(Strict):
+    """``realfake.describe``."""
+
+    data: DataConfig
+    face: FaceConfig
+    split: SplitConfig
+    out: str | None = None
+    """Folder of the result; null = ``outputs/describe/<dataset>-<time>``."""
 
 
 def minimised(metric: str) -> bool:

@@ -7,6 +7,7 @@ import time
 import unicodedata
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -354,7 +355,7 @@ def test_csv_clip_names_stay_inside_of_the_store(tmp_path: Path) -> None:
 SMILES = ("001_deliberate_smile_2", "001_spontaneous_smile_1", "002_deliberate_smile_1", "105_spontaneous_smile_3")
 
 
-def smiles(root: Path, **keys: str) -> Listing:
+def smiles(root: Path, **keys: Any) -> Listing:
     return build_source(UvaNemoData(name="uva_nemo", root=str(root), **keys)).listing()
 
 

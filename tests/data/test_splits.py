@@ -24,7 +24,7 @@ SPLITS: list[SplitConfig] = [
 ]
 
 
-def table(subjects: Iterable[str], clips_each: int = 12, **columns: str) -> pd.DataFrame:
+def table(subjects: Iterable[str], clips_each: int = 12, part: str = "") -> pd.DataFrame:
     """Each subject shows the twelve classes in turn."""
     return clip_frame(
         Clip(
@@ -203,7 +203,7 @@ def test_leaks_are_named() -> None:
     assert len(found) == 2
     assert "pair 'a/angry' is in train and test (a/6 and a/0)" in found
     assert any(line.startswith("subject 'a' is in train and test") for line in found)
-    frame.loc[0, "sha256"] = frame.loc[30, "sha256"]
+    frame.loc[0, "sha256"] = f"{30:064x}"
     assert leaks(frame, parts) == [f"sha256 '{30:064x}' is in train and test (a/0 and c/6)"]
     torn[0] = UNUSED
     assert leaks(frame, torn) == []
