@@ -27,16 +27,7 @@ SPLITS: list[SplitConfig] = [
 def table(subjects: Iterable[str], clips_each: int = 12, part: str = "") -> pd.DataFrame:
     """Each subject shows the twelve classes in turn."""
     return clip_frame(
-        Clip(
-            f"{s or 'x'}/{i}",
-            f"{s}/{i}.mp4",
-            "d",
-            s,
-            i % 6,
-            i // 6 % 2,
-            f"{s}/{EMOTIONS[i % 6]}" if s else "",
-            **columns,
-        )
+        Clip(f"{s}/{i}", f"{s}/{i}.mp4", "d", s, i % 6, i // 6 % 2, f"{s}/{EMOTIONS[i % 6]}", part)
         for s in subjects
         for i in range(clips_each)
     )
