@@ -68,9 +68,9 @@ OPPOSITE: Mapping[Emotion, Emotion] = {
 """The emotion that was watched before each posed one, in SASE-FE's protocol."""
 
 SEPARATION: Mapping[str, float] = {
-    "onset": 1.9,
-    "residue": 1.5,
-    "ripple": 0.9,
+    "onset": 1.8,
+    "residue": 1.8,
+    "ripple": 0.7,
     "apex": 0.4,
     "asymmetry": 0.4,
     "hard": 0.5,
