@@ -190,7 +190,7 @@ def test_oracle_falls_with_difficulty_and_time_is_worth_more_than_a_frame() -> N
     assert accuracy == sorted(accuracy, reverse=True)
     assert accuracy[0] > 0.97
     assert 0.92 < accuracy[1] < 0.985
-    assert abs(accuracy[2] - 0.5) < 0.08
+    assert accuracy[2] < 0.58
     assert 0.58 < moment[1].authenticity_accuracy < 0.74
     assert all(m.emotion_accuracy > 0.97 for m in moment)
 
