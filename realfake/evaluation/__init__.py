@@ -1,1 +1,0 @@
-"""What is said about finished work: statistics, pictures and pages; nothing here trains."""
