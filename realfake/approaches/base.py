@@ -1,0 +1,254 @@
+"""What all approaches share: one network with a head a task, one step for every stage, metrics over whole epochs."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from pytorch_lightning import LightningModule
+from torch import nn
+
+from realfake.approaches.optimization import build_optimizer, build_scheduler
+from realfake.approaches.record import EpochMeans, EpochRecord
+from realfake.config import TrainConfig, as_plain
+from realfake.data.augment import augment
+from realfake.data.batch import Batch
+from realfake.data.preprocess import normalise
+from realfake.errors import UserError
+from realfake.evaluation.metrics import metrics
+from realfake.evaluation.predictions import Predictions, pair_numbers
+from realfake.labels import ABSENT, EMOTIONS, TASK_NAMES
+from realfake.losses.mixes import build_mix
+from realfake.losses.tasks import TaskLoss, build_task_loss
+from realfake.models import build_backbone, build_head
+
+
+class Diverged(RuntimeError):
+    """Training or validation gave a loss that is no number."""
+
+
+class ApproachModule(LightningModule):
+    """A backbone with one head for each task.
+
+    A subclass names its tasks. Everything else follows from the configuration: loss of each task, loss mix,
+    optimiser, scheduler, augmentation, frozen or trained backbone.
+
+    Args:
+        cfg: The run's configuration.
+        class_counts: Training clips of each class of each task, for balanced class weights.
+    """
+
+    tasks: ClassVar[tuple[str, ...]]
+
+    def __init__(self, cfg: TrainConfig, class_counts: dict[str, list[int]] | None = None) -> None:
+        super().__init__()
+        self.cfg = cfg
+        self.backbone = build_backbone(cfg.backbone)
+        self.spec = self.backbone.spec
+        classes = {task: len(TASK_NAMES[task]) for task in self.tasks}
+        self.heads = nn.ModuleDict({t: build_head(cfg.head, self.backbone.features, k) for t, k in classes.items()})
+        counts = class_counts or {}
+        self.losses = nn.ModuleDict(
+            {t: build_task_loss(getattr(cfg.loss, t), k, counts.get(t)) for t, k in classes.items()}
+        )
+        self.mix = build_mix(cfg.loss_mix, self.tasks)
+        self.compiled = torch.compile(self.logits, dynamic=False) if cfg.compile else self.logits
+        self.train_means = EpochMeans(self._train_quantities())
+        self.records = nn.ModuleDict({stage: EpochRecord() for stage in ("val", "test")})
+        self.test_predictions: Predictions | None = None
+
+    # --- the network ---------------------------------------------------------------------------------------------
+
+    def logits(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Normalised input (B, 3, H, W) or (B, 3, T, H, W) → logits (B, classes) of each task; one backbone pass."""
+        return self.head_logits(self.backbone(x))
+
+    def head_logits(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Features (B, F) → logits (B, classes) of each task."""
+        return {task: head(features) for task, head in self.heads.items()}
+
+    def forward(self, frames: torch.Tensor) -> dict[str, torch.Tensor]:
+        """uint8 frames (B, H, W, 3) or (B, T, H, W, 3), RGB, at the input size → logits (B, classes) of each task."""
+        logits: dict[str, torch.Tensor] = self.compiled(normalise(frames, self.spec))
+        return logits
+
+    @classmethod
+    def predictions(cls, rows: dict[str, np.ndarray]) -> Predictions:
+        """Make predictions of what an epoch's record holds; see :meth:`probabilities` for the order of columns."""
+        ends = np.cumsum([len(TASK_NAMES[t]) for t in cls.tasks])[:-1]
+        by_task = dict(zip(cls.tasks, np.split(rows["probabilities"].astype(np.float64), ends, axis=1), strict=True))
+        return Predictions.from_tasks(by_task, rows["clip"], rows["emotion"], rows["authenticity"])
+
+    @staticmethod
+    def probabilities(logits: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Softmax of each task, side by side in the order of the tasks, (B, K) float32."""
+        return torch.cat([values.float().softmax(dim=1) for values in logits.values()], dim=1)
+
+    def _loss(self, task: str) -> TaskLoss:
+        loss = self.losses[task]
+        assert isinstance(loss, TaskLoss)
+        return loss
+
+    # --- steps ---------------------------------------------------------------------------------------------------
+
+    def _step(self, batch: Batch, stage: str) -> torch.Tensor:
+        if "features" in batch:
+            logits = self.head_logits(batch["features"])
+        else:
+            frames = batch["frames"]
+            logits = self(augment(frames, self.cfg.augmentation) if stage == "train" else frames)
+        targets = {task: target_of(batch, task) for task in self.tasks}
+        if stage == "train":
+            losses = {t: self.losses[t](logits[t].float(), targets[t]) for t in self.tasks}
+            total, weights = self.mix(losses, logits, targets)
+            self._count_train(batch, logits, targets, losses, total, weights)
+            return total
+        with torch.no_grad():
+            each = [self._loss(t).per_sample(logits[t].float(), targets[t]) for t in self.tasks]
+            record: EpochRecord = self.records[stage]  # type: ignore[assignment]
+            record.update(batch, self.probabilities(logits), torch.stack(each, dim=1))
+        return torch.zeros(())
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        """Mixed loss of a batch."""
+        loss = self._step(batch, "train")
+        self.log("train/step_loss", loss.detach(), on_step=True, on_epoch=False, batch_size=len(batch["clip"]))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Record a batch."""
+        self._step(batch, "val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Record a batch."""
+        self._step(batch, "test")
+
+    # --- epochs --------------------------------------------------------------------------------------------------
+
+    def on_train_epoch_start(self) -> None:
+        """Seed what is random on the device, so that a resumed run draws what an undisturbed one does."""
+        words = np.random.SeedSequence([self.cfg.seed, self.current_epoch, self.global_rank]).generate_state(2)
+        torch.manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)
+
+    def on_train_epoch_end(self) -> None:
+        """Log the means of the epoch; raises :class:`Diverged`."""
+        values = dict(zip(self.train_means.names, self.train_means.compute().tolist(), strict=True))
+        self.train_means.reset()
+        self._require_finite(values["loss"], "training")
+        self.mix.end_epoch({task: values[f"loss_{task}"] for task in self.tasks})
+        self._log_all({f"train/frame/{name}": value for name, value in values.items()})
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the metrics of the epoch; raises :class:`Diverged`."""
+        found, _ = self._measure("val")
+        self._require_finite(found["val/frame/loss"], "validation")
+        self._log_all(found)
+
+    def on_test_epoch_end(self) -> None:
+        """Log the metrics and keep the predictions."""
+        found, self.test_predictions = self._measure("test")
+        self._log_all(found)
+
+    def _measure(self, stage: str) -> tuple[dict[str, float], Predictions]:
+        record: EpochRecord = self.records[stage]  # type: ignore[assignment]
+        rows = {name: value.numpy() for name, value in record.compute().items()}
+        record.reset()
+        predictions = self.predictions(rows)
+        pairs = pair_numbers(self.trainer.datamodule.opened().table)  # type: ignore[attr-defined]
+        found = {f"{stage}/frame/loss_{t}": _mean(rows["losses"][:, i]) for i, t in enumerate(self.tasks)}
+        found[f"{stage}/frame/loss"] = float(np.sum(list(found.values())))
+        for level, p in (("frame", predictions), ("clip", predictions.by_clip())):
+            found |= {f"{stage}/{level}/{name}": value for name, value in metrics(p, pairs[p.clip]).items()}
+        return found, predictions
+
+    def _log_all(self, values: dict[str, float]) -> None:
+        # Every process has computed the same numbers already.
+        self.log_dict(values, on_step=False, on_epoch=True, sync_dist=False, batch_size=1)
+
+    def _require_finite(self, loss: float, stage: str) -> None:
+        if not np.isfinite(loss) and not self.trainer.sanity_checking:
+            lr = self.trainer.optimizers[0].param_groups[0]["lr"]
+            raise Diverged(
+                f"diverged: the {stage} loss is {loss} in epoch {self.current_epoch} at a learning rate of {lr:g}; "
+                "lower optimizer.lr or set trainer.gradient_clip_val"
+            )
+
+    def _train_quantities(self) -> list[str]:
+        each = [f"{name}_{task}" for task in self.tasks for name in ("loss", "weight")]
+        return ["loss", *each, "joint_accuracy", "emotion_accuracy", "authenticity_accuracy"]
+
+    @torch.no_grad()
+    def _count_train(
+        self,
+        batch: Batch,
+        logits: dict[str, torch.Tensor],
+        targets: dict[str, torch.Tensor],
+        losses: dict[str, torch.Tensor],
+        total: torch.Tensor,
+        weights: dict[str, torch.Tensor],
+    ) -> None:
+        device = total.device
+        size = torch.tensor(len(batch["clip"]), device=device)
+        values, counts = [total], [size]
+        for task in self.tasks:
+            values += [losses[task], weights[task].to(device)]
+            counts += [(targets[task] >= 0).sum(), size]
+        emotion, authenticity = self.guesses(logits)
+        for has, right in _right(batch, emotion, authenticity):
+            counts.append(has.sum())
+            values.append((right & has).sum() / has.sum().clamp(min=1))
+        self.train_means.update(values, counts)
+
+    @staticmethod
+    def guesses(logits: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Most probable emotion and authenticity, each (B,) int64; of a joint model, those of the marginals."""
+        if "joint" in logits:
+            joint = logits["joint"].float().softmax(dim=1).unflatten(1, (-1, len(EMOTIONS)))
+            return joint.sum(dim=1).argmax(dim=1), joint.sum(dim=2).argmax(dim=1)
+        return logits["emotion"].argmax(dim=1), logits["authenticity"].argmax(dim=1)
+
+    # --- optimisation and checkpoints ----------------------------------------------------------------------------
+
+    def configure_optimizers(self) -> Any:
+        """Optimiser over what is trained, and the scheduler if it moves with every step."""
+        trained = [p for p in self.parameters() if p.requires_grad]
+        on_gpu = self.device.type == "cuda"
+        # A fused optimiser unscales by itself, which leaves nothing to clip in float16.
+        fused = on_gpu and not (self.cfg.precision.name == "16" and self.cfg.trainer.gradient_clip_val)
+        optimizer = build_optimizer(self.cfg.optimizer, trained, fused=fused)
+        steps, epochs = int(self.trainer.estimated_stepping_batches), self.trainer.max_epochs or 1
+        scheduler = build_scheduler(self.cfg.scheduler, optimizer, steps, epochs)
+        if scheduler is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Say whose checkpoint this is: plain values only, so that it loads without unpickling code."""
+        checkpoint["realfake"] = {"config": as_plain(self.cfg)}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another program; raises :class:`UserError`."""
+        if "realfake" not in checkpoint:
+            raise UserError("this checkpoint was not written by realfake: give one of a run's folder checkpoints/")
+
+
+def target_of(batch: Batch, task: str) -> torch.Tensor:
+    """Class of each sample in a task, (B,) int64; -1 = absent."""
+    if task != "joint":
+        return batch["emotion"] if task == "emotion" else batch["authenticity"]
+    known = (batch["emotion"] != ABSENT) & (batch["authenticity"] != ABSENT)
+    return torch.where(known, len(EMOTIONS) * batch["authenticity"] + batch["emotion"], ABSENT)
+
+
+def _right(batch: Batch, emotion: torch.Tensor, authenticity: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """For joint, emotion and authenticity: which samples have the label, and whose guess is right."""
+    has = [batch["emotion"] != ABSENT, batch["authenticity"] != ABSENT]
+    right = [emotion == batch["emotion"], authenticity == batch["authenticity"]]
+    return [(has[0] & has[1], right[0] & right[1]), (has[0], right[0]), (has[1], right[1])]
+
+
+def _mean(values: np.ndarray) -> float:
+    """Mean over the samples that have the label; 0 if none has, so that the sum over tasks keeps the others."""
+    known = values[~np.isnan(values)]
+    return float(known.mean(dtype=np.float64)) if len(known) else 0.0

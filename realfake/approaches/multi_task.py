@@ -1,0 +1,11 @@
+"""Multi task: emotion and authenticity from one frame, two heads on a shared backbone."""
+
+from __future__ import annotations
+
+from realfake.approaches.base import ApproachModule
+
+
+class MultiTask(ApproachModule):
+    """Two heads over a frame backbone, which runs once a batch; the joint probability is the heads' product."""
+
+    tasks = ("emotion", "authenticity")

@@ -1,0 +1,11 @@
+"""Single task: twelve joint classes from one frame."""
+
+from __future__ import annotations
+
+from realfake.approaches.base import ApproachModule
+
+
+class SingleTask(ApproachModule):
+    """One head over a frame backbone; emotion and authenticity are marginals of the twelve classes."""
+
+    tasks = ("joint",)

@@ -1,0 +1,86 @@
+"""Random changes of training samples, in batch and on the device: drawn per sample, the same for all its frames."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch.nn import functional as F
+
+from realfake.config import Augmentation
+
+_LUMA = (0.299, 0.587, 0.114)
+
+
+def augment(frames: torch.Tensor, settings: Augmentation) -> torch.Tensor:
+    """Change each sample at random; geometry costs one interpolation however many changes are on.
+
+    Random numbers come from torch's global generator of the frames' device.
+
+    Args:
+        frames: uint8 (B, H, W, 3) or (B, T, H, W, 3), RGB.
+        settings: What may change and how much; inactive settings return the frames as they are.
+
+    Returns:
+        uint8, the same shape.
+    """
+    if not settings.active:
+        return frames
+    windows = frames if frames.ndim == 5 else frames[:, None]
+    x = windows.permute(0, 1, 4, 2, 3).float()
+    x = _geometry(x, settings)
+    x = _colour(x, settings)
+    x = _erase(x, settings)
+    result = x.round_().clamp_(0, 255).to(torch.uint8).permute(0, 1, 3, 4, 2)
+    return result if frames.ndim == 5 else result[:, 0]
+
+
+def _uniform(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
+    """One number a sample, (B,)."""
+    return torch.empty(x.shape[0], device=x.device).uniform_(low, high)
+
+
+def _geometry(x: torch.Tensor, s: Augmentation) -> torch.Tensor:
+    flip = torch.where(_uniform(x, 0.0, 1.0) < s.flip, -1.0, 1.0)
+    if not (s.rotate_deg or s.scale or s.translate):
+        return torch.where((flip < 0)[:, None, None, None, None], x.flip(-1), x)
+    angle = _uniform(x, -s.rotate_deg, s.rotate_deg) * (math.pi / 180.0)
+    zoom = 1.0 / (1.0 + _uniform(x, -s.scale, s.scale))
+    # The affine map takes places of the result to places of the source, in units where the picture is 2 wide.
+    cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
+    across, down = (2.0 * _uniform(x, -s.translate, s.translate) for _ in range(2))
+    rows = torch.stack([flip * cos, -flip * sin, across, sin, cos, down], dim=1)
+    batch, time, channels, height, width = x.shape
+    grid = F.affine_grid(rows.view(batch, 2, 3), [batch, 1, height, width], align_corners=False)
+    flat = x.reshape(batch, time * channels, height, width)
+    return F.grid_sample(flat, grid, mode="bilinear", padding_mode="border", align_corners=False).view_as(x)
+
+
+def _colour(x: torch.Tensor, s: Augmentation) -> torch.Tensor:
+    def factor(strength: float) -> torch.Tensor:
+        return _uniform(x, 1.0 - strength, 1.0 + strength)[:, None, None, None, None]
+
+    if s.brightness:
+        x = x * factor(s.brightness)
+    if s.contrast:
+        mean = x.mean(dim=(1, 2, 3, 4), keepdim=True)
+        x = mean + (x - mean) * factor(s.contrast)
+    if s.saturation:
+        grey = (x * torch.tensor(_LUMA, device=x.device)[:, None, None]).sum(2, keepdim=True)
+        x = grey + (x - grey) * factor(s.saturation)
+    return x
+
+
+def _erase(x: torch.Tensor, s: Augmentation) -> torch.Tensor:
+    """Blank a rectangle of 10 to 40 % of each side (Zhong et al. 2020, with a fixed grey)."""
+    if not s.erase:
+        return x
+    height, width = x.shape[-2:]
+    inside = torch.ones(x.shape[0], 1, 1, device=x.device, dtype=torch.bool)
+    for side, shape in ((height, (1, -1, 1)), (width, (1, 1, -1))):
+        length = _uniform(x, 0.1, 0.4) * side
+        start = _uniform(x, 0.0, 1.0) * (side - length)
+        place = torch.arange(side, device=x.device).view(shape)
+        inside = inside & (place >= start[:, None, None]) & (place < (start + length)[:, None, None])
+    chosen = (_uniform(x, 0.0, 1.0) < s.erase)[:, None, None]
+    return torch.where((inside & chosen)[:, None, None], torch.full_like(x[:1, :1, :1, :1, :1], 128.0), x)

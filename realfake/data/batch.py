@@ -1,0 +1,27 @@
+"""What a batch holds: declared once, used by data modules, approaches, benchmarks and tests."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import torch
+
+
+class Batch(TypedDict, total=False):
+    """A batch of samples; a sample is one frame of a clip, or one window of several frames.
+
+    ``frames`` is missing where ``features`` stand in for it (a frozen backbone whose features were computed before).
+    """
+
+    frames: torch.Tensor
+    """uint8 (B, H, W, 3), or (B, T, H, W, 3) for windows; RGB, at the input size of the backbone."""
+    features: torch.Tensor
+    """float32 (B, F): outputs of a frozen backbone."""
+    emotion: torch.Tensor
+    """int64 (B,), 0 to 5; -1 = absent."""
+    authenticity: torch.Tensor
+    """int64 (B,), 0 or 1; -1 = absent."""
+    clip: torch.Tensor
+    """int64 (B,): row of the clip table."""
+    sample: torch.Tensor
+    """int64 (B,): the same number means the same frame or window, so that none is counted twice."""

@@ -1,0 +1,184 @@
+"""What the data modules for frames and for sequences share: preparing, splitting, loading."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import torch
+from pytorch_lightning import LightningDataModule
+from torch.utils.data import DataLoader
+
+from realfake.config import DataConfig, FaceConfig, InputSpec, Sampling, SplitConfig
+from realfake.data.batch import Batch
+from realfake.data.preparation import prepare
+from realfake.data.samples import ClipSamples, CropReader, EpochBatches
+from realfake.data.splits import assign_parts
+from realfake.errors import UserError
+from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS, JOINTS
+
+if TYPE_CHECKING:
+    from realfake.data.store import PreparedStore
+
+
+class ClipDataModule(LightningDataModule):
+    """Batches (:class:`realfake.data.batch.Batch`) of a dataset, split by subject.
+
+    Args:
+        data: The dataset; prepared on first use.
+        face: How faces are found.
+        split: Who trains, validates and tests.
+        sampling: Which crops make a sample.
+        spec: Input of the backbone, :func:`realfake.models.input_spec`.
+        seed: Of the order and the random samples of training.
+        tasks: Clips without any label of these tasks are left out.
+        whole: Test on every labelled clip, whatever the split says (another dataset than the one trained on).
+    """
+
+    samples_class: ClassVar[type[ClipSamples]]
+
+    def __init__(
+        self,
+        data: DataConfig,
+        face: FaceConfig,
+        split: SplitConfig,
+        sampling: Sampling,
+        spec: InputSpec,
+        *,
+        seed: int = 0,
+        tasks: tuple[str, ...] = ("emotion", "authenticity"),
+        whole: bool = False,
+    ) -> None:
+        super().__init__()
+        self.data, self.face, self.split, self.sampling, self.spec = data, face, split, sampling, spec
+        self.seed, self.tasks, self.whole = seed, tasks, whole
+        self.parts: np.ndarray = np.empty(0, dtype="<U5")
+        self.store: PreparedStore | None = None
+        self.sets: dict[str, ClipSamples] = {}
+        self._loaders: dict[str, DataLoader[Batch]] = {}
+
+    def prepare_data(self) -> None:
+        """Prepare the dataset if that was not done before (one process works, others wait)."""
+        self.opened()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Split the clips into training, validation and test; raises :class:`UserError` if a part has none."""
+        if self.sets:
+            return
+        store = self.opened()
+        self.parts = np.full(len(store), "test") if self.whole else assign_parts(store.table, self.split)
+        reader = self._reader(store)
+        for part in ("test",) if self.whole else ("train", "val", "test"):
+            rows = np.flatnonzero((self.parts == part) & self.usable(training=part == "train"))
+            samples = self.samples_class(
+                store, rows, reader, self.sampling, self.spec, random=part == "train", seed=self.seed
+            )
+            if not len(samples):
+                raise UserError(
+                    f"data={self.data.name}: no labelled clip is left for the {part} part; use more clips or subjects"
+                )
+            self.sets[part] = samples
+
+    def _reader(self, store: PreparedStore) -> CropReader:
+        if self.data.cache == "memmap":
+            from realfake.data.cache import open_cache
+
+            return open_cache(store, self.spec.size)
+        return store.reader(self.spec.size)
+
+    def opened(self) -> PreparedStore:
+        """The prepared dataset, opened (and prepared) once."""
+        if self.store is None:
+            self.store = prepare(self.data, self.face)
+        return self.store
+
+    def usable(self, *, training: bool = False) -> np.ndarray:
+        """(clips,) bool: whether a clip has labels to learn from, or to be tested on.
+
+        Training on joint classes needs both labels; everything else at least one.
+        """
+        table = self.opened().table
+        has = [table[name].to_numpy() != ABSENT for name in ("emotion", "authenticity")]
+        return has[0] & has[1] if training and "joint" in self.tasks else has[0] | has[1]
+
+    def class_counts(self) -> dict[str, list[int]]:
+        """Training clips of each class of each task."""
+        train = self.sets["train"]
+        emotion, authenticity = train.emotion.astype(int), train.authenticity.astype(int)
+        both = (emotion != ABSENT) & (authenticity != ABSENT)
+        joint = (len(EMOTIONS) * authenticity + emotion)[both]
+        return {
+            "emotion": np.bincount(emotion[emotion != ABSENT], minlength=len(EMOTIONS)).tolist(),
+            "authenticity": np.bincount(authenticity[authenticity != ABSENT], minlength=len(AUTHENTICITIES)).tolist(),
+            "joint": np.bincount(joint, minlength=len(JOINTS)).tolist(),
+        }
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Random samples in a random order; an incomplete last batch is left out."""
+        return self.loader("train")
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Fixed samples in a fixed order."""
+        return self.loader("val")
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """Fixed samples in a fixed order."""
+        return self.loader("test")
+
+    def predict_dataloader(self) -> DataLoader[Batch]:
+        """The test part."""
+        return self.loader("test")
+
+    def loader(self, part: str) -> DataLoader[Batch]:
+        """The loader of a part, made once so that its workers live on."""
+        if part not in self._loaders:
+            training = part == "train"
+            workers = self.workers(training)
+            self._loaders[part] = DataLoader(
+                self.sets[part],
+                batch_sampler=EpochBatches(
+                    len(self.sets[part]),
+                    self.data.batch_size if training else self.data.eval_batch_size or self.data.batch_size,
+                    shuffle=training,
+                    drop_last=training,
+                    seed=self.seed,
+                    rank=self.trainer.global_rank if self.trainer else 0,
+                    processes=self.trainer.world_size if self.trainer else 1,
+                ),
+                collate_fn=_as_is,  # type: ignore[arg-type]
+                num_workers=workers,
+                pin_memory=torch.cuda.is_available(),
+                persistent_workers=workers > 0,
+                prefetch_factor=4 if workers else None,
+            )
+        return self._loaders[part]
+
+    def use_features(self, features: np.ndarray) -> None:
+        """Give features instead of frames in training and validation; the test part keeps its frames.
+
+        Args:
+            features: float32 (crops of the store, F), rows in the order of the store's index.
+        """
+        for part in ("train", "val"):
+            self.sets[part].features = features
+
+    def workers(self, training: bool) -> int:
+        """Loader processes of a part, chosen from the cores unless configured.
+
+        On the CPU the network itself needs the cores: decoding gets one process, and copying out of a cache none.
+        """
+        if multiprocessing.current_process().daemon or self.sets["train" if training else "test"].features is not None:
+            return 0  # a daemon may not have children; features are in memory
+        if self.data.workers is not None:
+            return self.data.workers
+        cores = len(os.sched_getaffinity(0))
+        if torch.cuda.is_available():
+            return max(1, min(cores - 1, 8) // (1 if training else 2))
+        return 0 if self.data.cache == "memmap" or not training or cores < 2 else 1
+
+
+def _as_is(batch: Batch) -> Batch:
+    """Samples come as whole batches."""
+    return batch

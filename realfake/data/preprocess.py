@@ -1,0 +1,39 @@
+"""From stored crops to what a network eats. Training, testing, prediction and export all use these functions.
+
+Two steps, since one belongs to the worker that reads and one to the device that computes:
+:func:`realfake.data.store.decode_crops` gives uint8 at the input size, :func:`normalise` gives floats.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from realfake.config import InputSpec
+
+
+def normalise(frames: torch.Tensor, spec: InputSpec, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Scale and normalise frames as a backbone's input spec says.
+
+    Args:
+        frames: uint8 (B, H, W, 3) or (B, T, H, W, 3), RGB.
+        spec: Mean and standard deviation (of values scaled to 0-1) and order of the channels.
+        dtype: Of the result.
+
+    Returns:
+        (B, 3, H, W), or (B, 3, T, H, W): a view whose memory is channels-last, which convolutions prefer.
+
+    Raises:
+        ValueError: If the frames have another shape or type.
+    """
+    if frames.dtype != torch.uint8 or frames.ndim not in (4, 5) or frames.shape[-1] != 3:
+        raise ValueError(f"frames {frames.dtype} {tuple(frames.shape)}: expected uint8 (B, H, W, 3) or (B, T, H, W, 3)")
+    if spec.channel_order == "bgr":
+        frames = frames.flip(-1)
+    mean = torch.tensor([255.0 * m for m in spec.mean], device=frames.device, dtype=dtype)
+    scale = torch.tensor([1.0 / (255.0 * s) for s in spec.std], device=frames.device, dtype=dtype)
+    return channels_first((frames.to(dtype) - mean) * scale)
+
+
+def channels_first(frames: torch.Tensor) -> torch.Tensor:
+    """(B, H, W, C) → (B, C, H, W), or (B, T, H, W, C) → (B, C, T, H, W); a view."""
+    return frames.permute(0, frames.ndim - 1, *range(1, frames.ndim - 1))

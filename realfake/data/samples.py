@@ -1,0 +1,187 @@
+"""Samples of a prepared store: which crops they are made of, and in which order an epoch visits them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, Sampler
+
+from realfake.config import InputSpec, Sampling
+from realfake.data.batch import Batch
+from realfake.data.sampling import FIXED_PHASE, fixed_phases, frame_crops, sampled_interval, window_crops
+
+if TYPE_CHECKING:
+    from realfake.data.store import PreparedStore
+
+
+class CropReader(Protocol):
+    """Gives decoded crops at the input size: the store itself, or a cache of it."""
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """Crops by their row in the store's index: (n,) → uint8 (n, size, size, 3), RGB."""
+        ...
+
+
+class ClipSamples(Dataset[Batch]):
+    """Samples of some clips of a store; whole batches are fetched at once.
+
+    A key holds the epoch and the number of a sample (``epoch * len(self) + number``), so that worker processes that
+    live on through all epochs draw what belongs to the epoch, and any number of workers draws the same.
+
+    Args:
+        store: The prepared dataset.
+        rows: (clips,) rows of its table.
+        reader: Where decoded crops come from.
+        sampling: Window and number of samples.
+        spec: Input of the backbone.
+        random: Draw the phases anew each epoch; otherwise they are fixed.
+        seed: Of the drawing.
+    """
+
+    def __init__(
+        self,
+        store: PreparedStore,
+        rows: np.ndarray,
+        reader: CropReader,
+        sampling: Sampling,
+        spec: InputSpec,
+        *,
+        random: bool = False,
+        seed: int = 0,
+    ) -> None:
+        self.store, self.reader, self.sampling, self.spec = store, reader, sampling, spec
+        self.random, self.seed = random, seed
+        self.rows = np.asarray(rows, dtype=np.int64)
+        table = store.table
+        self.emotion = table["emotion"].to_numpy(np.int8)[self.rows]
+        self.authenticity = table["authenticity"].to_numpy(np.int8)[self.rows]
+        self.duration_sec = table["duration_sec"].to_numpy(np.float32)[self.rows]
+        self.first_crop = table["first_crop"].to_numpy(np.int64)[self.rows]
+        self.per_clip = self._samples_per_clip(table["stored"].to_numpy(np.int64)[self.rows])
+        self.ends = np.cumsum(self.per_clip)
+        self.features: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return int(self.ends[-1]) if len(self.ends) else 0
+
+    def __getitem__(self, key: int) -> Batch:
+        return self.__getitems__([key])
+
+    def __getitems__(self, keys: Sequence[int]) -> Batch:
+        """The batch of these keys; the loader calls this once a batch."""
+        numbers = np.asarray(keys, dtype=np.int64) % len(self)
+        clips = np.searchsorted(self.ends, numbers, side="right")
+        places = numbers - (self.ends[clips] - self.per_clip[clips])
+        crops = np.stack(
+            [self._crops(int(c), int(p), self._rng(int(k))) for c, p, k in zip(clips, places, keys, strict=True)]
+        )
+        rows = crops + self.first_crop[clips][:, None]
+        batch = Batch(
+            emotion=torch.from_numpy(self.emotion[clips].astype(np.int64)),
+            authenticity=torch.from_numpy(self.authenticity[clips].astype(np.int64)),
+            clip=torch.from_numpy(self.rows[clips]),
+            sample=torch.from_numpy(self._sample_ids(numbers, rows)),
+        )
+        if self.features is not None:
+            batch["features"] = torch.from_numpy(self.features[rows[:, 0]])
+        else:
+            frames = torch.from_numpy(self.reader.gather(rows.reshape(-1)))
+            batch["frames"] = frames if self.spec.frames is None else frames.unflatten(0, rows.shape)
+        return batch
+
+    def interval(self, clip: int) -> tuple[float, float]:
+        """Start and end of the sampled window of a clip (its number here), in seconds."""
+        return sampled_interval(self.duration_sec[clip], self.sampling.window)
+
+    def _rng(self, key: int) -> np.random.Generator | None:
+        return np.random.default_rng([self.seed, key]) if self.random else None
+
+    def _samples_per_clip(self, stored: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def _crops(self, clip: int, place: int, rng: np.random.Generator | None) -> np.ndarray:
+        raise NotImplementedError
+
+    def _sample_ids(self, numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+
+class FrameSamples(ClipSamples):
+    """Single frames: one out of each of ``frames_per_clip`` equal segments of the window."""
+
+    def _samples_per_clip(self, stored: np.ndarray) -> np.ndarray:
+        return np.minimum(self.sampling.frames_per_clip, stored)
+
+    def _crops(self, clip: int, place: int, rng: np.random.Generator | None) -> np.ndarray:
+        count = int(self.per_clip[clip])
+        phase = rng.random() if rng is not None else FIXED_PHASE
+        timestamps = self.store.timestamps(int(self.rows[clip]))
+        return frame_crops(timestamps, self.interval(clip), count, phase)[[place]]
+
+    def _sample_ids(self, numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return rows[:, 0]  # two segments may share their nearest crop: it is one sample
+
+
+class WindowSamples(ClipSamples):
+    """Windows of ``spec.frames`` frames, ``windows_per_clip`` of each clip."""
+
+    def _samples_per_clip(self, stored: np.ndarray) -> np.ndarray:
+        return np.where(stored > 0, self.sampling.windows_per_clip, 0)
+
+    def _crops(self, clip: int, place: int, rng: np.random.Generator | None) -> np.ndarray:
+        phase = rng.random() if rng is not None else fixed_phases(self.sampling.windows_per_clip)[place]
+        timestamps = self.store.timestamps(int(self.rows[clip]))
+        return window_crops(timestamps, self.interval(clip), self.spec, float(phase))
+
+    def _sample_ids(self, numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return numbers
+
+
+class EpochBatches(Sampler[list[int]]):
+    """Batches of keys of :class:`ClipSamples`, the same for any number of workers and, put together, of processes.
+
+    With several processes every one gets the same number of batches; samples that come twice for that are told by
+    their number and dropped from every metric.
+
+    Args:
+        samples: Number of samples.
+        batch_size: Of each process.
+        shuffle: Visit the samples in an order drawn from ``seed`` and the epoch.
+        drop_last: Leave an incomplete last batch out (unless it is the only one), so that all have one shape.
+    """
+
+    def __init__(
+        self,
+        samples: int,
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        seed: int = 0,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
+        self.samples, self.batch_size, self.shuffle, self.seed = samples, batch_size, shuffle, seed
+        self.rank, self.processes = rank, processes
+        self.share = -(-samples // processes)
+        self.drop_last = drop_last and self.share >= batch_size
+        self.epoch = 0
+        self.sampler = self  # Lightning tells the epoch to the ``sampler`` of a batch sampler
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.share // self.batch_size if self.drop_last else -(-self.share // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = np.arange(self.samples)
+        if self.shuffle:
+            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.samples)
+        mine = np.resize(order, self.share * self.processes)[self.rank :: self.processes] + self.epoch * self.samples
+        for i in range(len(self)):
+            yield mine[i * self.batch_size : (i + 1) * self.batch_size].tolist()

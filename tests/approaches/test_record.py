@@ -1,0 +1,46 @@
+"""What an epoch leaves behind: exact means, and no sample twice."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from realfake.approaches.record import EpochMeans, EpochRecord
+from realfake.data.batch import Batch
+
+
+def test_means_are_over_samples_not_over_batches() -> None:
+    rng = np.random.default_rng(0)
+    means = EpochMeans(["a", "b"])
+    seen: list[np.ndarray] = []
+    for size in (5, 1, 8):
+        values = rng.normal(size=(2, size))
+        seen.append(values)
+        means.update([torch.tensor(v.mean()) for v in values], [torch.tensor(size)] * 2)
+    np.testing.assert_allclose(means.compute().numpy(), np.concatenate(seen, axis=1).mean(axis=1), rtol=1e-12)
+
+
+def test_a_batch_without_labels_does_not_count() -> None:
+    means = EpochMeans(["a", "b"])
+    nothing = torch.tensor(float("nan"))
+    means.update([nothing, torch.tensor(1.0)], [torch.tensor(0), torch.tensor(2)])
+    assert means.compute().isnan().tolist() == [True, False]
+    means.update([torch.tensor(2.0), torch.tensor(4.0)], [torch.tensor(3), torch.tensor(1)])
+    assert means.compute().tolist() == [2.0, 2.0]
+
+
+def batch(sample: list[int]) -> Batch:
+    ids = torch.tensor(sample)
+    return Batch(sample=ids, clip=ids // 2, emotion=ids % 6, authenticity=ids % 2)
+
+
+def test_samples_that_come_twice_are_kept_once() -> None:
+    record = EpochRecord()
+    for ids in ([3, 1], [0, 2], [1, 3, 4]):
+        values = torch.tensor(ids, dtype=torch.float32)[:, None]
+        record.update(batch(ids), values.expand(-1, 2), values)
+    rows = record.compute()
+    assert rows["sample"].tolist() == [0, 1, 2, 3, 4]
+    for name in ("probabilities", "losses"):
+        assert rows[name][:, 0].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert rows["clip"].tolist() == [0, 0, 1, 1, 2]

@@ -1,0 +1,77 @@
+"""Tiny data that all tests share, and the commands as real processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+TINY_DATA = (
+    "data.subjects=6", "data.seconds=1.2", "data.fps=10", "data.video_size=96", "data.size=64", "data.rate_fps=10",
+    "data.prepare_workers=1",
+)  # fmt: skip
+TINY_TRAINING = (
+    "trainer.max_epochs=2", "sampling.frames_per_clip=2", "data.batch_size=16", "data.workers=0", "trainer.threads=1",
+    "callbacks=quiet", "callbacks.early_stopping=null",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Overrides of a small synthetic dataset, generated and prepared once for all tests."""
+    folder = tmp_path_factory.mktemp("tiny_data")
+    return [*TINY_DATA, f"data.folder={folder}", f"data.prepared={folder}/prepared"]
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_data: list[str]) -> list[str]:
+    """Overrides of a training run of seconds on the small dataset."""
+    return [*tiny_data, *TINY_TRAINING]
+
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def command() -> Command:
+    """Run ``python -m realfake.<name>`` as a process: ``command("train", "approach=temporal", cwd=folder)``."""
+
+    def run(
+        name: str, *arguments: str, cwd: Path, timeout: float = 300, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", f"realfake.{name}", *arguments],
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "150", **environment},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Folder of a finished tiny run with the given overrides, trained once a session."""
+    from realfake.experiments.execution import train
+
+    done: dict[tuple[str, ...], Path] = {}
+
+    def run(*overrides: str) -> Path:
+        if overrides not in done:
+            folder = tmp_path_factory.mktemp("run") / "run"
+            train([*tiny, *overrides], folder)
+            done[overrides] = folder
+        return done[overrides]
+
+    return run

@@ -1,0 +1,73 @@
+"""Which crops make a sample: times, phases and the order of an epoch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realfake.data.samples import EpochBatches
+from realfake.data.sampling import fixed_phases, frame_times, nearest, window_times
+
+
+@given(st.lists(st.floats(0, 100, width=32), min_size=1, max_size=40, unique=True), st.floats(-5, 105))
+def test_nearest_is_the_nearest(values: list[float], time: float) -> None:
+    timestamps = np.sort(np.array(values))
+    found = nearest(timestamps, np.array([time]))[0]
+    assert abs(timestamps[found] - time) == pytest.approx(np.abs(timestamps - time).min(), abs=1e-9)
+
+
+@given(st.floats(0, 10), st.floats(0.1, 10), st.integers(1, 40), st.floats(0, 1))
+def test_frame_times_lie_one_in_each_segment(start: float, length: float, count: int, phase: float) -> None:
+    times = frame_times(start, start + length, count, np.asarray(phase))
+    edges = start + length * np.arange(count + 1) / count
+    assert (times >= edges[:-1] - 1e-9).all()
+    assert (times <= edges[1:] + 1e-9).all()
+
+
+def test_window_with_a_stride_slides_from_start_to_end() -> None:
+    assert window_times(1.0, 3.0, 5, 0.25, 0.0).tolist() == [1.0, 1.25, 1.5, 1.75, 2.0]
+    assert window_times(1.0, 3.0, 5, 0.25, 1.0).tolist() == [2.0, 2.25, 2.5, 2.75, 3.0]
+    assert window_times(1.0, 1.5, 5, 0.25, 0.7)[0] == 1.0  # longer than the interval: from its start
+
+
+def test_window_without_a_stride_spreads_over_the_interval() -> None:
+    np.testing.assert_allclose(window_times(0.0, 4.0, 4, None, 0.5), [0.5, 1.5, 2.5, 3.5])
+    np.testing.assert_allclose(window_times(0.0, 4.0, 4, None, 0.0), [0.0, 1.0, 2.0, 3.0])
+
+
+def test_one_fixed_phase_is_the_middle() -> None:
+    assert fixed_phases(1).tolist() == [0.5]
+    assert fixed_phases(2).tolist() == [0.25, 0.75]
+
+
+@given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 4), st.booleans())
+def test_processes_share_every_sample(samples: int, batch: int, processes: int, shuffle: bool) -> None:
+    shares = [
+        EpochBatches(samples, batch, shuffle=shuffle, seed=3, rank=r, processes=processes) for r in range(processes)
+    ]
+    for share in shares:
+        share.set_epoch(2)
+    batches = [list(share) for share in shares]
+    assert len({len(b) for b in batches}) == 1  # one waits for another otherwise
+    assert [len(share) for share in shares] == [len(b) for b in batches]
+    keys = [key for part in batches for b in part for key in b]
+    assert {key // samples for key in keys} == {2}
+    assert {key % samples for key in keys} == set(range(samples))
+    assert len(keys) - samples < processes
+
+
+def test_epochs_differ_and_repeat() -> None:
+    batches = EpochBatches(50, 8, shuffle=True, seed=1)
+    first = list(batches)
+    assert first == list(batches)
+    batches.set_epoch(1)
+    second = [[key - 50 for key in b] for b in batches]
+    assert second != first
+    assert sorted(k for b in second for k in b) == list(range(50))
+
+
+def test_an_incomplete_last_batch_is_left_out_unless_it_is_the_only_one() -> None:
+    assert [len(b) for b in EpochBatches(10, 4, drop_last=True)] == [4, 4]
+    assert [len(b) for b in EpochBatches(3, 4, drop_last=True)] == [3]
