@@ -1,4 +1,4 @@
-"""The one exception that stands for a wrong input."""
+"""What ends a command without being a fault of the code: a wrong input, or a signal."""
 
 from __future__ import annotations
 
@@ -8,3 +8,16 @@ class UserError(Exception):
 
     The command line prints the line and exits with 1; no traceback is shown, since the fault is not in the code.
     """
+
+
+class Interrupted(BaseException):
+    """A signal asked the program to end. Not an ``Exception``, so that nothing takes it for a mishap and goes on."""
+
+    def __init__(self, number: int) -> None:
+        import signal
+
+        super().__init__(f"interrupted by {signal.Signals(number).name}")
+        self.number = number
+
+    def __reduce__(self) -> tuple[type[Interrupted], tuple[int]]:
+        return Interrupted, (self.number,)  # jobs of a sweep may hand it from process to process

@@ -1,0 +1,1 @@
+"""Runs: their folders, results, training, sweeps and reports."""

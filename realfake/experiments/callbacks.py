@@ -1,0 +1,119 @@
+"""What is done between epochs: the table of metrics, and the scheduler that waits for a metric."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import Checkpoint, RichProgressBar
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from realfake.config import Plateau, minimised
+from realfake.errors import UserError
+from realfake.experiments.folder import write_atomic
+
+
+class MetricsTable(Checkpoint):
+    """Keeps one row of metrics an epoch, and writes them to ``metrics.csv``.
+
+    The rows are part of every checkpoint, so that a resumed run goes on with the rows of its checkpoint. It is a
+    ``Checkpoint`` callback because those run last in an epoch, when everything has been logged; it has to stand before
+    the callbacks that save.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[dict[str, float]] = []
+        self.stopped = False
+        """Whether training had ended by itself (early stopping) when this state was saved."""
+        self._started = time.monotonic()
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock of the epoch."""
+        self._started = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Add the row of the epoch and write the table."""
+        row: dict[str, float] = {"epoch": trainer.current_epoch}
+        found = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith(("train/", "val/"))}
+        found.pop("train/step_loss", None)
+        row |= {k: found[k] for k in sorted(found)}
+        row["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
+        row["seconds"] = time.monotonic() - self._started
+        self.rows.append(row)
+        self.stopped = trainer.should_stop
+        if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            self.write()
+
+    def write(self) -> None:
+        """Write all rows, as wide as the widest."""
+        out = io.StringIO()
+        columns = list(dict.fromkeys(k for row in self.rows for k in row))
+        table = csv.DictWriter(out, columns, lineterminator="\n")
+        table.writeheader()
+        table.writerows(self.rows)
+        write_atomic(self.path, out.getvalue())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Rows so far."""
+        return {"rows": self.rows, "stopped": self.stopped}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with the rows of a checkpoint."""
+        self.rows, self.stopped = list(state_dict["rows"]), state_dict["stopped"]
+
+
+class ReduceOnPlateau(Callback):
+    """Lowers the learning rate once a validation metric no longer improves.
+
+    Done here, before the checkpoint of the epoch is written: the trainer's own plateau schedulers move after it, so
+    that a resumed run would lose a step.
+    """
+
+    def __init__(self, cfg: Plateau) -> None:
+        self.cfg = cfg
+        self.scheduler: ReduceLROnPlateau | None = None
+        self._state: dict[str, Any] | None = None
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take hold of the optimiser."""
+        self.scheduler = ReduceLROnPlateau(
+            trainer.optimizers[0],
+            mode="min" if minimised(self.cfg.monitor) else "max",
+            factor=self.cfg.factor,
+            patience=self.cfg.patience,
+            min_lr=self.cfg.min_lr,
+        )
+        if self._state is not None:
+            self.scheduler.load_state_dict(self._state)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show the scheduler the epoch's metric; raises :class:`UserError` if there is none of that name."""
+        assert self.scheduler is not None
+        if self.cfg.monitor in trainer.callback_metrics:
+            self.scheduler.step(float(trainer.callback_metrics[self.cfg.monitor]))
+        elif trainer.current_epoch + 1 >= trainer.check_val_every_n_epoch:  # type: ignore[operator]
+            known = ", ".join(sorted(k for k in trainer.callback_metrics if k.startswith("val/")))
+            raise UserError(f"scheduler.monitor={self.cfg.monitor}: no such metric; there are {known}")
+
+    def state_dict(self) -> dict[str, Any]:
+        """The scheduler's counters."""
+        return {} if self.scheduler is None else dict(self.scheduler.state_dict())
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restored once training starts."""
+        self._state = state_dict
+
+
+class ProgressBar(RichProgressBar):
+    """Rich's bar with the validation figures of the last epoch, and without the version of a logger."""
+
+    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+        """What stands behind the bar."""
+        shown = {"loss": "val/frame/loss", "joint": "val/clip/joint_accuracy"}
+        found = {name: trainer.callback_metrics.get(key) for name, key in shown.items()}
+        return {name: f"{float(value):.3f}" for name, value in found.items() if value is not None}

@@ -1,0 +1,109 @@
+"""Checkpoints of runs: read as tensors and plain values only, never as code."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from realfake.config import TrainConfig
+from realfake.errors import UserError
+from realfake.experiments.folder import RunFolder, open_run
+from realfake.experiments.results import COMPLETED, config_digest, read_results
+from realfake.models.checkpoints import load_backbone_state
+
+if TYPE_CHECKING:
+    from realfake.approaches.base import ApproachModule
+    from realfake.models import Backbone
+
+log = logging.getLogger(__name__)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Load a checkpoint of this program.
+
+    Raises:
+        UserError: If it is missing, damaged, holds code (which is not run), or is another program's.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint; give a run whose folder checkpoints/ holds it")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise UserError(
+            f"{path}: refused, since it holds more than tensors and plain values, and loading it would run code; "
+            "save its state_dict instead"
+        ) from None
+    except Exception as error:
+        raise UserError(f"{path}: cannot be read as a checkpoint ({str(error).splitlines()[0]})") from None
+    if not isinstance(state, dict) or "realfake" not in state or "state_dict" not in state:
+        raise UserError(
+            f"{path}: not a checkpoint of realfake; other programs' weights go into backbone.weights=<file>"
+        )
+    return state
+
+
+def load_weights(module: ApproachModule, path: Path) -> None:
+    """Load a checkpoint's weights into a module of the same configuration; raises :class:`UserError` if they differ."""
+    state = read_checkpoint(path)["state_dict"]
+    own = module.state_dict()
+    wrong = sorted(own.keys() ^ state.keys()) or [k for k in own if own[k].shape != state[k].shape]
+    if wrong:
+        raise UserError(f"{path}: {len(wrong)} tensors do not fit the run's configuration, e.g. {', '.join(wrong[:5])}")
+    module.load_state_dict(state)
+
+
+def resume_path(cfg: TrainConfig, run: RunFolder) -> Path | None:
+    """The checkpoint to go on from; ``None`` to start anew.
+
+    ``ckpt=last`` means this run's own ``last.ckpt`` or, in a new folder, that of the newest unfinished run with the
+    same configuration beside it.
+
+    Raises:
+        UserError: If there is none.
+    """
+    if cfg.ckpt is None:
+        return None
+    if cfg.ckpt != "last":
+        path = Path(cfg.ckpt).expanduser()
+        path = path if path.is_file() else open_run(path).last
+        read_checkpoint(path)
+        return path
+    if run.last.is_file():
+        return run.last
+    digest = config_digest(cfg)
+    beside = sorted(run.path.parent.glob("*/checkpoints/last.ckpt"), key=lambda p: p.stat().st_mtime, reverse=True)
+    for path in beside:
+        other = RunFolder(path.parent.parent)
+        if (read_results(other.path) or {}).get("status") == COMPLETED:
+            continue
+        try:
+            if config_digest(other.load_config()) == digest:
+                return path
+        except UserError:
+            continue
+    raise UserError(
+        f"ckpt=last: no unfinished run with this configuration in {run.path.parent}; give ckpt=<run>, or "
+        "hydra.run.dir=<folder of the run>"
+    )
+
+
+def take_backbone(backbone: Backbone, source: str) -> None:
+    """Start from the trained backbone of another run, or of a converted checkpoint; heads are not taken over.
+
+    Args:
+        backbone: Receives the weights.
+        source: A run's folder, or a checkpoint.
+
+    Raises:
+        UserError: If there is none, or its backbone is another network.
+    """
+    path = Path(source).expanduser()
+    path = path if path.is_file() else open_run(path).best
+    state = read_checkpoint(path)["state_dict"]
+    own = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}
+    load_backbone_state(backbone, own, str(path))
+    log.info("backbone taken from %s", path)

@@ -1,0 +1,190 @@
+"""A run from its beginning to its end, whatever that is: skipped, resumed, completed, failed or interrupted."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import time
+import traceback
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from realfake.cli import compose, random_id
+from realfake.config import TrainConfig, as_plain
+from realfake.errors import Interrupted, UserError
+from realfake.experiments.folder import RunFolder
+from realfake.experiments.interruption import StopBetweenBatches
+from realfake.experiments.results import (
+    COMPLETED,
+    FAILED,
+    INTERRUPTED,
+    describe_run,
+    read_results,
+    write_results,
+)
+
+log = logging.getLogger(__name__)
+
+
+class RunFailed(UserError):
+    """A run ended with an error that is described in its own folder."""
+
+
+def execute(cfg: TrainConfig, run: RunFolder, *, in_sweep: bool = False) -> dict[str, Any]:
+    """Carry a run out, and leave ``results.json`` however it ends.
+
+    Args:
+        cfg: The configuration.
+        run: Its folder, which exists and holds ``.hydra/``.
+        in_sweep: Whether the folder may hold an earlier attempt at the same run, see ``cfg.sweep``.
+
+    Returns:
+        The results, those of the earlier attempt if the run is left as it is.
+
+    Raises:
+        RunFailed: If the run fails, or had failed and is left as it is.
+        Interrupted: If a signal came.
+    """
+    if in_sweep:
+        earlier = read_results(run.path)
+        kept = _kept(earlier, cfg)
+        if kept is not None:
+            return kept
+        if cfg.sweep.resume and earlier_attempt_goes_on(earlier, run):
+            cfg = cfg.model_copy(update={"ckpt": "last"})
+        else:
+            _clear(run)
+    stop = StopBetweenBatches()
+    with ExitStack() as stack:
+        stack.enter_context(stop.listening())
+        try:
+            return _train(cfg, run, stop)
+        except Interrupted as error:
+            write_results(run, describe_run(cfg, run) | {"status": INTERRUPTED, "error": str(error)})
+            log.warning("%s; go on with ckpt=last hydra.run.dir=%s", error, run.path)
+            raise
+        except Exception as error:
+            line = _one_line(error)
+            if isinstance(error, UserError) and not in_sweep and not run.checkpoints.exists():
+                raise  # nothing began: nothing is left behind
+            log.debug("the run failed", exc_info=True)
+            with run.log.open("a", encoding="utf-8") as file:
+                file.write(traceback.format_exc())
+            write_results(run, describe_run(cfg, run) | {"status": FAILED, "error": line})
+            raise RunFailed(f"{run.path}: {line}") from error
+
+
+def train(overrides: list[str], folder: str | Path | None = None) -> dict[str, Any]:
+    """Train from Python, e.g. in a notebook, as ``python -m realfake.train`` does on the command line.
+
+    Args:
+        overrides: As on the command line, e.g. ``["approach=temporal", "seed=1"]``.
+        folder: Of the run; ``None`` = a new one below ``outputs/``.
+
+    Returns:
+        The results, with the folder under ``run``.
+
+    Raises:
+        UserError: If the run cannot begin, or fails.
+    """
+    from omegaconf import OmegaConf
+
+    cfg = compose("train", overrides, TrainConfig)
+    if folder is None:
+        folder = Path("outputs") / cfg.approach.name / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{random_id()}"
+    run = RunFolder(Path(folder))
+    run.config.parent.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(OmegaConf.create(as_plain(cfg)), run.config)
+    OmegaConf.save(OmegaConf.create(overrides), run.overrides_file)
+    return {**execute(cfg, run), "run": str(run.path)}
+
+
+def earlier_attempt_goes_on(earlier: dict[str, Any] | None, run: RunFolder) -> bool:
+    """Whether an unfinished attempt left a checkpoint; one that failed by itself would only fail again."""
+    return run.last.is_file() and (earlier or {}).get("status") not in (COMPLETED, FAILED)
+
+
+def _kept(earlier: dict[str, Any] | None, cfg: TrainConfig) -> dict[str, Any] | None:
+    """Results of an earlier attempt that is left as it is; raises :class:`RunFailed` if it had failed."""
+    if earlier is None or cfg.sweep.rerun == "all":
+        return None
+    if earlier.get("status") == COMPLETED:
+        log.info("completed before: left as it is (sweep.rerun=all trains it again)")
+        return earlier
+    if earlier.get("status") == FAILED and cfg.sweep.rerun != "failed":
+        raise RunFailed(f"{earlier.get('error')} (failed before: left as it is; sweep.rerun=failed tries again)")
+    return None
+
+
+def _clear(run: RunFolder) -> None:
+    """Remove what an earlier attempt left, so that nothing of it passes for new."""
+    import shutil
+
+    for path in (run.results, run.metrics, run.predictions):
+        path.unlink(missing_ok=True)
+    for folder in (run.checkpoints, run.tensorboard, run.plots):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _train(cfg: TrainConfig, run: RunFolder, stop: StopBetweenBatches) -> dict[str, Any]:
+    from realfake.experiments.devices import choose_devices
+    from realfake.experiments.training import train_here
+
+    devices = choose_devices(cfg.trainer)
+    if devices.count > 1 and not started_by_cluster():
+        return train_in_processes(cfg, run, devices.count)
+    return train_here(cfg, run, devices, stop)
+
+
+def started_by_cluster() -> bool:
+    """Whether torchrun or SLURM has started one process a device already."""
+    return "LOCAL_RANK" in os.environ or int(os.environ.get("SLURM_NTASKS", "1")) > 1
+
+
+def train_in_processes(cfg: TrainConfig, run: RunFolder, processes: int) -> dict[str, Any]:
+    """Train in several processes of this machine, one a device, by torchrun.
+
+    The processes run the saved configuration of this very run. (Lightning's own launcher repeats the command line,
+    which inside of a sweep would start the whole sweep again.)
+
+    Raises:
+        RunFailed: If a process fails; the others are ended.
+        Interrupted: If a signal came; the processes have got it too.
+    """
+    if cfg.ckpt == "last":
+        from realfake.experiments.checkpoints import resume_path
+
+        cfg = cfg.model_copy(update={"ckpt": str(resume_path(cfg, run))})
+    run.results.unlink(missing_ok=True)
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}",
+        "-m", "realfake.experiments.worker", str(run.path),
+    ]  # fmt: skip
+    if cfg.ckpt is not None:
+        command.append(cfg.ckpt)
+    log.info("starting %d processes", processes)
+    environment = {"OMP_NUM_THREADS": str(max(1, len(os.sched_getaffinity(0)) // processes)), **os.environ}
+    child = subprocess.Popen(command, env=environment)
+    try:
+        code = child.wait()
+    except BaseException:
+        child.terminate()
+        try:
+            child.wait(60)
+        except subprocess.TimeoutExpired:
+            child.kill()
+        raise
+    results = read_results(run.path)
+    if results is None:
+        raise RunFailed(f"the processes ended with exit status {code} before testing was done; see {run.log}")
+    if results["status"] != COMPLETED:
+        raise RunFailed(str(results["error"]))
+    return results
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if isinstance(error, UserError) or text.startswith("diverged") else f"{type(error).__name__}: {text}"

@@ -1,0 +1,126 @@
+"""The folder of a run: where everything that it writes lies, and how it is found again."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from realfake.cli import validate
+from realfake.config import TrainConfig
+from realfake.errors import UserError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths below a run's folder."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The composed configuration."""
+        return self.path / ".hydra" / "config.yaml"
+
+    @property
+    def overrides_file(self) -> Path:
+        """What was given on the command line."""
+        return self.path / ".hydra" / "overrides.yaml"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of ``best.ckpt`` and ``last.ckpt``."""
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """Weights of the best epoch."""
+        return self.checkpoints / "best.ckpt"
+
+    @property
+    def last(self) -> Path:
+        """State after the last complete epoch, to resume from."""
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Folder of event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def plots(self) -> Path:
+        """Folder of pictures."""
+        return self.path / "plots"
+
+    @property
+    def results(self) -> Path:
+        """``results.json``."""
+        return self.path / "results.json"
+
+    @property
+    def metrics(self) -> Path:
+        """``metrics.csv``: a row an epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def predictions(self) -> Path:
+        """``predictions.csv``: a row a test clip."""
+        return self.path / "predictions.csv"
+
+    @property
+    def log(self) -> Path:
+        """``run.log``."""
+        return self.path / "run.log"
+
+    def load_config(self) -> TrainConfig:
+        """The run's configuration, checked; raises :class:`UserError`."""
+        from omegaconf import OmegaConf
+
+        try:
+            raw: Any = OmegaConf.load(self.config)
+        except Exception as error:
+            raise UserError(f"{self.config}: cannot be read ({str(error).splitlines()[0]})") from None
+        return validate(raw, TrainConfig)
+
+    def overrides(self) -> list[str]:
+        """The run's overrides, as typed."""
+        from omegaconf import OmegaConf
+
+        if not self.overrides_file.is_file():
+            return []
+        return [str(o) for o in OmegaConf.load(self.overrides_file)]
+
+
+def open_run(path: str | Path) -> RunFolder:
+    """A run's folder; a checkpoint or any file inside it is accepted as well.
+
+    Raises:
+        UserError: If there is no such folder (the nearest name is given), or it is not a run's.
+    """
+    given = Path(path).expanduser()
+    folder = given
+    if given.is_file():
+        folder = given.parent.parent if given.parent.name == "checkpoints" else given.parent
+    if not folder.exists():
+        raise UserError(f"run={path}: no such folder{_nearest(given)}; expected a folder that training wrote")
+    if not (folder / ".hydra" / "config.yaml").is_file():
+        inside = sorted(p.parent.parent for p in folder.glob("*/.hydra/config.yaml"))
+        hint = f"; it holds runs, e.g. run={inside[-1]}" if inside else ""
+        raise UserError(f"run={path}: no .hydra/config.yaml there, so it is not the folder of a run{hint}")
+    return RunFolder(folder)
+
+
+def _nearest(path: Path) -> str:
+    parent = path.parent
+    names = [p.name for p in parent.iterdir()] if parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
+    return f"; did you mean {parent / near[0]}?" if near else ""
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Write a text file so that it is either the old or the new one, whenever the process is killed."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

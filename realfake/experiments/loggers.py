@@ -1,0 +1,66 @@
+"""Loggers of the configuration; several at once are fine."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+
+from realfake.config import TrainConfig
+from realfake.errors import UserError
+from realfake.experiments.folder import RunFolder
+
+
+def build_loggers(cfg: TrainConfig, run: RunFolder) -> list[Logger]:
+    """Make the loggers, all of which write into the run's folder unless they are told otherwise.
+
+    Raises:
+        UserError: If the package of a logger is not installed.
+    """
+    found: list[Logger] = []
+    if cfg.logger.tensorboard is not None:
+        found.append(
+            TensorBoardLogger(
+                run.path,
+                name="",
+                version=run.tensorboard.name,
+                default_hp_metric=False,
+                log_graph=cfg.logger.tensorboard.graph,
+            )
+        )
+    if cfg.logger.csv is not None:
+        found.append(CSVLogger(run.path, name="", version="csv"))
+    if cfg.logger.wandb is not None:
+        _require("wandb")
+        from pytorch_lightning.loggers import WandbLogger
+
+        w = cfg.logger.wandb
+        found.append(
+            WandbLogger(
+                name=run.path.name,
+                save_dir=run.path,
+                project=w.project,
+                entity=w.entity,
+                offline=w.offline,
+                tags=w.tags or None,
+            )
+        )
+    if cfg.logger.mlflow is not None:
+        _require("mlflow")
+        from pytorch_lightning.loggers import MLFlowLogger
+
+        m = cfg.logger.mlflow
+        found.append(
+            MLFlowLogger(
+                experiment_name=m.experiment,
+                run_name=run.path.name,
+                tracking_uri=m.tracking_uri or f"sqlite:///{Path('mlflow.db').resolve()}",
+            )
+        )
+    return found
+
+
+def _require(package: str) -> None:
+    if find_spec(package) is None:
+        raise UserError(f"logger={package}: the package is not installed; pip install 'realfake[loggers]'")

@@ -1,0 +1,63 @@
+"""What a run says at its end: a table of test results, and where to look."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from realfake.experiments.folder import RunFolder
+
+SHOWN = (
+    "joint_accuracy", "emotion_accuracy", "authenticity_accuracy", "authenticity_auroc", "joint_f1", "emotion_f1",
+    "pair_accuracy", "authenticity_ece",
+)  # fmt: skip
+
+
+def print_summary(results: dict[str, Any], run: RunFolder, console: Console | None = None) -> None:
+    """Print test metrics at both levels with their intervals, the published figure if there is one, and paths."""
+    console = console or Console()
+    metrics, intervals = results["metrics"], results.get("intervals") or {}
+    published = (results.get("published") or {}).get("metrics", {})
+    table = Table(
+        title=f"test results, {results['approach']}, best epoch {results['best_epoch']}", title_justify="left"
+    )
+    table.add_column("metric")
+    for name in ("frame", "clip", "95 % interval, clip"):
+        table.add_column(name, justify="right")
+    if published:
+        table.add_column("published", justify="right")
+    for name in SHOWN:
+        row = [name.replace("_", " "), *(_number(metrics.get(f"test/{level}/{name}")) for level in ("frame", "clip"))]
+        low, high = intervals.get(f"test/clip/{name}", (None, None))
+        row.append(f"{_number(low)} to {_number(high)}" if low is not None else "")
+        if published:
+            figure = published.get(f"test/frame/{name}", published.get(f"test/clip/{name}"))
+            row.append("" if figure is None else _number(figure))
+        table.add_row(*row)
+    console.print(table)
+    seconds = ", ".join(f"{name} {value:.1f}" for name, value in (results.get("seconds") or {}).items())
+    console.print(f"seconds: {seconds}", soft_wrap=True, highlight=False)
+    if str(results.get("data", "")) == "synthetic":
+        console.print("synthetic faces: these figures say nothing about people", style="yellow")
+    for what, path in (
+        ("results", run.results),
+        ("predictions", run.predictions),
+        ("plots", run.plots),
+        ("tensorboard", run.tensorboard),
+        ("best weights", run.best),
+    ):
+        if path.exists():
+            console.print(f"{what:13s}{_short(path)}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _short(path: Path) -> Path:
+    """The path from the working folder, if it lies below it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

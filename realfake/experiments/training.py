@@ -1,0 +1,260 @@
+"""One training run from a configuration: prepare, fit, test the best epoch, draw, write."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pytorch_lightning import Callback, Trainer, seed_everything
+from pytorch_lightning.callbacks import (
+    EarlyStopping,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    ModelSummary,
+    TQDMProgressBar,
+)
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.strategies import DDPStrategy
+
+from realfake.approaches import approach_class, build_datamodule
+from realfake.approaches.features import caches_features, compute_features
+from realfake.config import Plateau, TrainConfig, minimised
+from realfake.experiments.callbacks import MetricsTable, ProgressBar, ReduceOnPlateau
+from realfake.experiments.checkpoints import load_weights, resume_path, take_backbone
+from realfake.experiments.devices import Devices, trainer_precision
+from realfake.experiments.folder import RunFolder
+from realfake.experiments.interruption import StopBetweenBatches
+from realfake.experiments.loggers import build_loggers
+from realfake.experiments.results import COMPLETED, describe_run, write_results
+
+if TYPE_CHECKING:
+    from realfake.approaches.base import ApproachModule
+    from realfake.data.datamodule import ClipDataModule
+
+log = logging.getLogger(__name__)
+
+
+class Phases(dict[str, float]):
+    """Seconds of each phase of a run."""
+
+    @contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        """Add the time that the block takes to the phase ``name``."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self[name] = self.get(name, 0.0) + time.monotonic() - start
+
+
+def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBetweenBatches) -> dict[str, Any]:
+    """Train and test in this process; as one of several, if an environment (torchrun, SLURM) started several.
+
+    Args:
+        cfg: The configuration.
+        run: Where everything is written.
+        devices: Where to compute.
+        stop: Listens to signals.
+
+    Returns:
+        What was written to ``results.json``.
+
+    Raises:
+        UserError: If data, weights or a checkpoint do not fit.
+        Diverged: If a loss is no number.
+        Interrupted: If a signal came.
+    """
+    started, phases = time.monotonic(), Phases()
+    quiet_warnings()
+    if cfg.trainer.threads:
+        torch.set_num_threads(cfg.trainer.threads)
+    seed_everything(cfg.seed, workers=True, verbose=False)
+    with phases.measure("prepare"):
+        data = build_datamodule(cfg)
+        data.prepare_data()
+        data.setup()
+    with phases.measure("build"):
+        module = approach_class(cfg.approach.name)(cfg, data.class_counts())
+        if cfg.init_from:
+            take_backbone(module.backbone, cfg.init_from)
+    table = MetricsTable(run.metrics)
+    trainer = build_trainer(cfg, run, devices, [stop, table])
+    if caches_features(cfg):
+        with phases.measure("features"):
+            compute_features(module, data, trainer.strategy.root_device)
+    with phases.measure("fit"):
+        fit(trainer, module, data, table, resume_path(cfg, run))
+    if not cfg.trainer.fast_dev_run:
+        load_weights(module, run.best)
+    with phases.measure("test"):
+        trainer.test(module, datamodule=data, verbose=False)
+    assert module.test_predictions is not None
+    if not trainer.is_global_zero:
+        return {}
+    best = best_row(table.rows, cfg.optimized_metric)
+    metrics = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("test/")}
+    metrics |= {k: v for k, v in best.items() if k.startswith(("train/", "val/"))}
+    results = describe_run(cfg, run) | {
+        "status": COMPLETED,
+        "metrics": dict(sorted(metrics.items())),
+        "optimized_metric": cfg.optimized_metric,
+        "best_epoch": best.get("epoch"),
+        "epochs": len(table.rows),
+        "samples_per_second": _speed(trainer, data, phases["fit"], table),
+        "parameters": {
+            "all": sum(p.numel() for p in module.parameters()),
+            "trained": sum(p.numel() for p in module.parameters() if p.requires_grad),
+        },
+        "data_fingerprint": data.opened().fingerprint,
+        "device": devices.name,
+        "processes": trainer.world_size,
+    }
+    with phases.measure("plots"):
+        from realfake.experiments.artifacts import write_artifacts
+
+        results |= write_artifacts(cfg, run, data, module.test_predictions, table.rows, results["metrics"])
+    results["seconds"] = {**phases, "total": time.monotonic() - started}
+    write_results(run, results)
+    return results
+
+
+def fit(
+    trainer: Trainer, module: ApproachModule, data: ClipDataModule, table: MetricsTable, checkpoint: Path | None
+) -> None:
+    """Fit, or go on from a checkpoint; one whose training had ended is only restored."""
+    if checkpoint is not None:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        rows = state["callbacks"].get(table.state_key, {"stopped": False})
+        log.info("resuming after epoch %d from %s", state["epoch"], checkpoint)
+        if rows["stopped"]:
+            table.load_state_dict(rows)
+            return
+    trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+
+
+def build_trainer(
+    cfg: TrainConfig, run: RunFolder, devices: Devices, callbacks: list[Callback], loggers: list[Logger] | None = None
+) -> Trainer:
+    """The trainer of a configuration, with its callbacks and loggers.
+
+    Args:
+        cfg: The configuration.
+        run: Where checkpoints and event files go.
+        devices: Where to compute.
+        callbacks: Further ones; those that keep state have to come before the checkpoints.
+        loggers: Instead of those of the configuration.
+    """
+    t = cfg.trainer
+    distributed = devices.count * t.num_nodes > 1
+    return Trainer(
+        accelerator=devices.accelerator,
+        devices=devices.devices,
+        num_nodes=t.num_nodes,
+        strategy=_strategy(cfg, devices) if distributed and t.strategy == "auto" else t.strategy,
+        precision=trainer_precision(cfg.precision, devices),  # type: ignore[arg-type]
+        max_epochs=t.max_epochs,
+        min_epochs=t.min_epochs,
+        accumulate_grad_batches=t.accumulate_grad_batches,
+        gradient_clip_val=t.gradient_clip_val,
+        # Some operations of video networks have no deterministic CUDA kernel: they warn rather than fail.
+        deterministic="warn" if t.deterministic else False,
+        benchmark=not t.deterministic,
+        log_every_n_steps=t.log_every_n_steps,
+        check_val_every_n_epoch=t.check_val_every_n_epoch,
+        num_sanity_val_steps=t.num_sanity_val_steps,
+        limit_train_batches=t.limit_train_batches,
+        limit_val_batches=t.limit_val_batches,
+        limit_test_batches=t.limit_test_batches,
+        overfit_batches=t.overfit_batches,
+        fast_dev_run=t.fast_dev_run,
+        profiler=t.profiler,
+        callbacks=[*callbacks, *_callbacks(cfg, run)],
+        logger=build_loggers(cfg, run) if loggers is None else loggers,
+        enable_progress_bar=cfg.callbacks.progress_bar != "none",
+        enable_model_summary=cfg.callbacks.model_summary,
+        default_root_dir=run.path,
+        use_distributed_sampler=False,  # the batches know about processes themselves
+    )
+
+
+def _strategy(cfg: TrainConfig, devices: Devices) -> DDPStrategy:
+    return DDPStrategy(
+        process_group_backend="nccl" if devices.accelerator == "gpu" else "gloo",
+        gradient_as_bucket_view=True,
+        static_graph=cfg.trainer.accumulate_grad_batches == 1,
+    )
+
+
+def _callbacks(cfg: TrainConfig, run: RunFolder) -> list[Callback]:
+    c, mode = cfg.callbacks, "min" if minimised(cfg.optimized_metric) else "max"
+    found: list[Callback] = []
+    if isinstance(cfg.scheduler, Plateau):
+        found.append(ReduceOnPlateau(cfg.scheduler))
+    if c.early_stopping is not None:
+        stop = c.early_stopping
+        found.append(EarlyStopping(cfg.optimized_metric, min_delta=stop.min_delta, patience=stop.patience, mode=mode))
+    if c.lr_monitor:
+        found.append(LearningRateMonitor())
+    if c.progress_bar != "none":
+        found.append(ProgressBar(leave=False) if c.progress_bar == "rich" else TQDMProgressBar())
+    if c.model_summary:
+        found.append(ModelSummary(max_depth=1))
+    folder = str(run.checkpoints)
+    found += [
+        ModelCheckpoint(
+            folder,
+            "best",
+            monitor=cfg.optimized_metric,
+            mode=mode,
+            save_weights_only=True,
+            enable_version_counter=False,
+            save_on_train_epoch_end=True,
+        ),
+        ModelCheckpoint(folder, "last", enable_version_counter=False, save_on_train_epoch_end=True),
+    ]
+    return found
+
+
+def best_row(rows: list[dict[str, float]], metric: str) -> dict[str, float]:
+    """Row of the epoch whose weights ``best.ckpt`` holds: the first with the best metric; empty without rows."""
+    known = [r for r in rows if metric in r and r[metric] == r[metric]]
+    if not known:
+        return {}
+    sign = 1.0 if minimised(metric) else -1.0
+    return min(known, key=lambda r: sign * r[metric])
+
+
+def quiet_warnings() -> None:
+    """Silence remarks of libraries that a user of this program can do nothing about."""
+    for text in (
+        ".*does not have many workers.*",
+        ".*Checkpoint directory .* exists and is not empty.*",
+        ".*The number of training batches .* is smaller than the logging interval.*",
+        ".*Trying to infer the `batch_size`.*",
+        ".*compute_uint8_.*|.*deterministic implementation.*",
+        ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
+        ".*lr_scheduler.step.*before.*optimizer.step.*",
+        ".*pkg_resources.*",
+    ):
+        warnings.filterwarnings("ignore", message=text)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+    os.environ.setdefault("POSSIBLE_USER_WARNINGS", "off")  # Lightning's tips about other products
+
+
+def _speed(trainer: Trainer, data: ClipDataModule, seconds: float, table: MetricsTable) -> float | None:
+    """Training samples a second over all processes, validation included."""
+    loader = trainer.train_dataloader
+    if loader is None or not table.rows or seconds <= 0:
+        return None
+    batches = trainer.num_training_batches
+    samples = min(len(data.sets["train"]), batches * data.data.batch_size * trainer.world_size)
+    spent = sum(row["seconds"] for row in table.rows)
+    return len(table.rows) * samples / spent if spent else None
