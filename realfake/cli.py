@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
+import json
 import logging
 import os
-import re
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar
 
 import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ValidationError
 
-from realfake.config import Strict
-from realfake.errors import UserError
+from realfake.config import Strict, minimised
+from realfake.errors import Interrupted, UserError
+from realfake.messages import COMPOSITION_ERRORS, explain, validate
+from realfake.overrides import check_plugin, combinations, is_sweep, name_sweep, rewrite
+
+__all__ = ["compose", "conf_dir", "main", "register_resolvers", "validate"]
 
 C = TypeVar("C", bound=Strict)
 
@@ -43,6 +44,18 @@ def register_resolvers() -> None:
     """Register the interpolations that ``conf/`` uses; safe to call again."""
     OmegaConf.register_new_resolver("random_id", random_id, replace=True, use_cache=True)
     OmegaConf.register_new_resolver("override_hash", override_hash, replace=True)
+    OmegaConf.register_new_resolver("search_direction", search_direction, replace=True)
+    for name in ("storage_url", "trials_left", "sampler_seed"):
+        OmegaConf.register_new_resolver(name, _study(name), replace=True)
+
+
+def _study(name: str) -> Callable[..., Any]:
+    def resolver(*args: Any) -> Any:
+        from realfake.experiments import study
+
+        return getattr(study, name)(*args)
+
+    return resolver
 
 
 def random_id() -> str:
@@ -55,49 +68,59 @@ def override_hash(dirname: str) -> str:
     return hashlib.sha256(dirname.encode()).hexdigest()[:12]
 
 
-def name_sweep(argv: list[str]) -> list[str]:
-    """Give a sweep (``-m``) without a name one: a digest of its overrides, so that repeating the command finds it.
-
-    The name travels as an override, since the jobs of a launcher do not share this process's command line.
-    """
-    if not {"-m", "--multirun"} & set(argv) or any(a.startswith("sweep.name=") for a in argv):
-        return argv
-    words = sorted(a for a in argv if not a.startswith(("-", "sweep.", "hydra.")))
-    return [*argv, "sweep.name=sweep_" + hashlib.sha256("\n".join(words).encode()).hexdigest()[:12]]
+def search_direction(metric: str) -> str:
+    """Which way Optuna goes for a metric."""
+    return "minimize" if minimised(metric) else "maximize"
 
 
-def main(config_name: str, schema: type[C], run: Callable[[C], Any]) -> None:
+def main(config_name: str, schema: type[C], run: Callable[[C], Any], finish: Callable[[], int] = lambda: 0) -> None:
     """Run a command as a Hydra application, and exit.
 
     Args:
         config_name: File of ``conf/`` without its ending.
         schema: What the composed configuration has to fit.
         run: Does the work; a number other than 0 that it returns as ``int`` is the exit status.
+        finish: Called when all is done or has failed, e.g. to report on a sweep; returns an exit status too.
     """
     status: list[int] = []
+    refused: list[UserError] = []
 
     def task(raw: DictConfig) -> Any:
         try:
-            result = run(validate(raw, schema))
-        except UserError:
+            result = run(validate(raw, schema, runtime=HydraConfig.get().runtime))
+        except UserError as error:
+            folder = Path(HydraConfig.get().runtime.output_dir)
             if HydraConfig.get().mode == RunMode.RUN:
-                discard_empty_run(Path(HydraConfig.get().runtime.output_dir))
+                if HydraConfig.get().output_subdir is not None:  # else it is the folder that the user stands in
+                    discard_empty_run(folder)
+                refused.append(error)  # raised below, out of sight of Hydra, which would print a line of its own
+                return None
+            note_failure(folder, str(error))
             raise
         status.append(result if isinstance(result, int) else 0)
         return result
 
-    register_resolvers()
-    sys.argv[1:] = name_sweep(sys.argv[1:])
     # Hydra prints several lines and exits by itself unless it is told to raise.
     asked = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
+        sys.argv[1:] = rewrite(name_sweep(sys.argv[1:]), conf_dir(), sweep=is_sweep(sys.argv))
+        if is_sweep(sys.argv):
+            check_sweep(config_name, sys.argv[1:], schema)
         app = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(task)
-        app()
+        try:
+            app()
+            if refused:
+                raise refused[0]
+        finally:
+            status.append(finish())
     except UserError as error:
         fail(str(error), asked)
-    except (HydraException, OmegaConfBaseException) as error:
-        fail(explain(error, schema), asked)
+    except COMPOSITION_ERRORS as error:
+        fail(explain(error, schema, conf_dir()), asked)
+    except Interrupted as error:
+        print(error, file=sys.stderr)
+        sys.exit(128 + error.number)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
@@ -120,13 +143,57 @@ def compose(config_name: str, overrides: list[str], schema: type[C]) -> C:
     Raises:
         UserError: As the command line would say it.
     """
-    register_resolvers()
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        return _composed(config_name, rewrite(overrides, conf_dir(), sweep=False), schema)
+
+
+def check_sweep(config_name: str, argv: list[str], schema: type[Strict]) -> None:
+    """Compose and check the runs of a sweep before the first one starts, and make sure its plugins are there.
+
+    Raises:
+        UserError: On the first combination that cannot work, with the combination.
+    """
+    args = get_args_parser().parse_args(argv)
+    if any((args.cfg, args.help, args.hydra_help, args.info, args.config_path, args.config_name)):
+        return
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+        extra = [f"hydra.searchpath=[file://{Path(args.config_dir).resolve()}]"] if args.config_dir else []
+        words = [*args.overrides, *extra]
         try:
-            raw = hydra.compose(config_name, overrides)
-        except (HydraException, OmegaConfBaseException) as error:
-            raise UserError(explain(error, schema)) from None
-    return validate(raw, schema)
+            runs = combinations(parser.parse_overrides(words), conf_dir())
+            node = hydra.compose(config_name, next(runs), return_hydra_config=True).hydra
+            choices = node.runtime.choices
+            check_plugin(f"launcher={choices.launcher}", node.launcher._target_)
+            check_plugin(f"search={choices.search}", node.sweeper._target_)
+            if space := node.sweeper.get("params"):
+                words += [f"{key}={value}" for key, value in space.items()]
+            runs = combinations(parser.parse_overrides(words), conf_dir())
+        except COMPOSITION_ERRORS as error:
+            raise UserError(explain(error, schema, conf_dir())) from None
+        all_runs = list(runs)
+        constant = set.intersection(*map(set, all_runs))
+        for run in all_runs:
+            try:
+                _composed(config_name, run, schema)
+            except UserError as error:
+                differing = " ".join(word for word in run if word not in constant)
+                raise UserError(f"{error} (in the run {differing})" if differing else str(error)) from None
+    if node.sweeper.get("storage"):
+        from realfake.experiments.study import prepare_study
+
+        prepare_study(node.sweep.dir)
+
+
+def _composed(config_name: str, overrides: list[str], schema: type[C]) -> C:
+    try:
+        raw = hydra.compose(config_name, overrides, return_hydra_config=True)
+    except COMPOSITION_ERRORS as error:
+        raise UserError(explain(error, schema, conf_dir())) from None
+    runtime = raw.hydra.runtime
+    OmegaConf.set_struct(raw, False)
+    del raw["hydra"]
+    return validate(raw, schema, runtime=runtime)
 
 
 def fail(line: str, full_error: str | None) -> None:
@@ -144,100 +211,13 @@ def discard_empty_run(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def validate(raw: DictConfig | dict[str, Any], schema: type[C]) -> C:
-    """Check a composed configuration against its schema.
-
-    Raises:
-        UserError: On the first key that is unknown, missing or of the wrong type, and on settings that contradict
-            each other; the line names the key, the value and the nearest valid one.
-    """
-    data = OmegaConf.to_container(raw, resolve=True) if isinstance(raw, DictConfig) else raw
-    assert isinstance(data, dict)
-    try:
-        return schema.model_validate(data)
-    except ValidationError as error:
-        raise UserError(_first_problem(error, data, schema)) from None
+def note_failure(folder: Path, line: str) -> None:
+    """Say on the screen why a job of a sweep failed and, unless the job did so itself, in its ``results.json``."""
+    print(f"error: {folder.name}: {line}", file=sys.stderr)
+    path = folder / "results.json"
+    if folder.is_dir() and not path.exists():
+        path.write_text(json.dumps({"status": "failed", "error": line, "metrics": {}}, indent=2) + "\n")
 
 
-def _first_problem(error: ValidationError, data: Any, schema: type[BaseModel]) -> str:
-    # Unknown keys first: a misspelt key also makes its namesake look missing.
-    problems = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    problem = problems[0]
-    key = ".".join(_plain_location(problem["loc"], data))
-    kind, value = problem["type"], problem["input"]
-    if kind == "extra_forbidden":
-        return f"unknown key {key!r}{_did_you_mean(key, known_keys(schema))}"
-    if kind == "missing":
-        return f"{key} is missing: give it as {key}=…"
-    if kind == "value_error":
-        return problem["msg"].removeprefix("Value error, ")
-    if kind == "union_tag_invalid":
-        tag = problem["ctx"]["discriminator"].strip("'")
-        valid = re.findall(r"'([^']+)'", problem["ctx"]["expected_tags"])
-        given = problem["ctx"]["tag"]
-        return f"{key}.{tag}={given}: expected one of {', '.join(valid)}{_did_you_mean(given, valid)}"
-    if kind == "literal_error":
-        valid = re.findall(r"'([^']+)'", problem["ctx"]["expected"])
-        return f"{key}={value}: expected {problem['ctx']['expected']}{_did_you_mean(str(value), valid)}"
-    if isinstance(value, dict):
-        value = "{…}"
-    return f"{key}={value}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
-
-
-def _plain_location(location: tuple[int | str, ...], data: Any) -> Iterator[str]:
-    """Drop the names of union members that pydantic puts between the keys."""
-    for i, step in enumerate(location):
-        last = i == len(location) - 1
-        if isinstance(data, dict) and (step in data or last):
-            yield str(step)
-            data = data.get(str(step))
-        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
-            yield str(step)
-            data = data[step]
-
-
-@cache
-def known_keys(schema: type[BaseModel]) -> tuple[str, ...]:
-    """Every dotted key that the schema knows, whichever option of a group it belongs to."""
-
-    def models(annotation: Any) -> Iterator[type[BaseModel]]:
-        if get_origin(annotation) is Annotated:
-            yield from models(get_args(annotation)[0])
-        elif get_origin(annotation) in (Union, UnionType):
-            for member in get_args(annotation):
-                yield from models(member)
-        elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            yield annotation
-
-    def walk(model: type[BaseModel], prefix: str) -> Iterator[str]:
-        for name, info in model.model_fields.items():
-            yield prefix + name
-            for inner in models(info.annotation):
-                yield from walk(inner, f"{prefix}{name}.")
-
-    return tuple(dict.fromkeys(walk(schema, "")))
-
-
-def _did_you_mean(given: str, valid: tuple[str, ...] | list[str]) -> str:
-    # A key is most often misspelt in its last part, so neighbours of the same parent come first.
-    parent = given.rpartition(".")[0]
-    siblings = [v for v in valid if v.rpartition(".")[0] == parent]
-    for candidates in (siblings, list(valid)):
-        near = difflib.get_close_matches(given, candidates, n=1, cutoff=0.6)
-        if near:
-            return f"; did you mean {near[0]!r}?"
-    return f"; known here: {', '.join(v.rpartition('.')[2] for v in siblings)}" if 0 < len(siblings) <= 30 else ""
-
-
-def explain(error: Exception, schema: type[BaseModel]) -> str:
-    """Make one line of what Hydra or OmegaConf raised: the key, and the nearest valid one."""
-    text = str(error)
-    if match := re.search(r"Could not find '([^']+)/([^'/]+)'", text):
-        group, option = match.groups()
-        valid = re.findall(r"^\t(\S+)$", text, flags=re.MULTILINE)
-        return f"{group}={option}: no such option{_did_you_mean(option, valid)} (there are: {', '.join(valid)})"
-    if match := re.search(r"Could not override '([^']+)'", text):
-        key = match.group(1).partition("@")[0]
-        valid = [*known_keys(schema), *(str(p.relative_to(conf_dir())) for p in conf_dir().rglob("*") if p.is_dir())]
-        return f"unknown key {key!r}{_did_you_mean(key, valid)}"
-    return " ".join(text.split("\n\n", maxsplit=1)[0].split())
+# Here, since the workers of a launcher import this module but do not pass through main().
+register_resolvers()

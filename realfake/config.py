@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from realfake.labels import TASK_NAMES
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
@@ -19,6 +21,7 @@ NonNegative = Annotated[int, Field(ge=0)]
 
 FRAME_BACKBONES = (
     "small_cnn",
+    "tiny_cnn",
     "resnet18",
     "vgg16",
     "efficientnet_v2_m",
@@ -163,6 +166,17 @@ DataConfig = Annotated[
 ]
 
 
+def _root_given(data: DataConfig) -> DataConfig:
+    if data.root is None and not isinstance(data, SyntheticData):
+        kind = "table" if isinstance(data, CsvData) else "folder"
+        raise ValueError(f"data.root is missing: give the {kind} of data={data.name} as data.root=/path/to/it")
+    return data
+
+
+LocatedData = Annotated[DataConfig, AfterValidator(_root_given)]
+"""A dataset that a command is about to read: all but the generated one have to lie somewhere."""
+
+
 class HoldoutSplit(Strict):
     """Random subjects into three parts; ``official: true`` obeys the dataset's own parts where it has them."""
 
@@ -302,6 +316,19 @@ class FrameBackbone(_Backbone):
     kind: Literal["frame"]
     name: Literal[FRAME_BACKBONES]  # type: ignore[valid-type]
     input: InputSpec
+    channels: list[Count] | None = None
+    """``tiny_cnn`` only: channels of its blocks, each of which halves the side; null = its own."""
+
+    @model_validator(mode="after")
+    def _check(self) -> FrameBackbone:
+        if self.input.frames is not None or self.input.stride_sec is not None:
+            raise ValueError(
+                f"backbone.input.frames={self.input.frames}, stride_sec={self.input.stride_sec}: {self.name} sees single "
+                "frames, expected null"
+            )
+        if self.channels is not None and (self.name != "tiny_cnn" or not self.channels):
+            raise ValueError(f"backbone.channels={self.channels}: only tiny_cnn has this key, at least one block")
+        return self
 
 
 class TimmBackbone(_Backbone):
@@ -318,7 +345,12 @@ class ClipBackbone(_Backbone):
     kind: Literal["clip"]
     name: Literal[CLIP_BACKBONES]  # type: ignore[valid-type]
     input: InputSpec
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+
+    @model_validator(mode="after")
+    def _check(self) -> ClipBackbone:
+        if self.input.frames is None:
+            raise ValueError(f"backbone.input.frames=null: {self.name} sees clips, expected a number of frames")
+        return self
 
 
 class RecurrentBackbone(_Backbone):
@@ -331,10 +363,11 @@ class RecurrentBackbone(_Backbone):
     layers: Count = 2
     bidirectional: bool = False
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Of the frame features, and between recurrent layers."""
     pool: Literal["last", "mean", "max"] = "mean"
     """What of the outputs over time becomes the clip's feature."""
     motion: bool = False
-    """Feed the difference to the clip's mean frame feature too, which removes what is constant: identity."""
+    """Feed each frame's difference to the clip's mean feature, which removes what is constant: identity."""
     frames: Count = 16
     stride_sec: Positive | None = None
 
@@ -395,6 +428,17 @@ class Losses(Strict):
     joint: LossConfig
     emotion: LossConfig
     authenticity: LossConfig
+
+    @model_validator(mode="after")
+    def _check(self) -> Losses:
+        for task, names in TASK_NAMES.items():
+            weights = getattr(self, task).class_weights
+            if isinstance(weights, list) and len(weights) != len(names):
+                raise ValueError(
+                    f"loss.{task}.class_weights={weights}: {len(weights)} values, expected {len(names)}, one for each of "
+                    f"{', '.join(names)}"
+                )
+        return self
 
 
 class SumMix(Strict):
@@ -611,16 +655,24 @@ class SweepConfig(Strict):
     rerun: Literal["none", "failed", "all"] = "none"
     """Finished runs to train again. Failed runs are left alone with ``none``."""
     report: bool = True
+    trials: Count = 20
+    """Runs of a search (``search=…``)."""
 
 
 class Published(Strict):
-    """A published figure that an experiment stands beside; accuracies in percent."""
+    """A published figure that an experiment stands beside."""
 
     source: str
     row: str
     metrics: dict[str, float]
     """Metric name of this project → published value, in the unit of the metric (accuracies 0-1)."""
     note: str | None = None
+
+
+def _run_given(run: str) -> str:
+    if not run.strip():
+        raise ValueError("init_from is missing: give the trained run as init_from=outputs/…")
+    return run
 
 
 class ApproachConfig(Strict):
@@ -633,7 +685,7 @@ class TrainConfig(Strict):
     """``realfake.train``."""
 
     approach: ApproachConfig
-    data: DataConfig
+    data: LocatedData
     split: SplitConfig
     face: FaceConfig
     sampling: Sampling
@@ -656,7 +708,7 @@ class TrainConfig(Strict):
     """Selects the best epoch; maximised, unless it ends in ``loss`` or ``ece``, which are minimised."""
     ckpt: str | None = None
     """A checkpoint to resume from: a path, or ``last``."""
-    init_from: str | None = None
+    init_from: Annotated[str, AfterValidator(_run_given)] | None = None
     """A finished run whose trained backbone this run starts from, with new heads."""
     published: Published | None = None
     experiment_name: str | None = None
@@ -688,18 +740,111 @@ class TrainConfig(Strict):
 class PrepareConfig(Strict):
     """``realfake.prepare``."""
 
-    data: DataConfig
+    data: LocatedData
     face: FaceConfig
 
 
 class DescribeConfig(Strict):
     """``realfake.describe``."""
 
-    data: DataConfig
+    data: LocatedData
     face: FaceConfig
     split: SplitConfig
     out: str | None = None
     """Folder of the result; null = ``outputs/describe/<dataset>-<time>``."""
+
+
+class ConvertConfig(Strict):
+    """``realfake.convert``."""
+
+    model: str | None = None
+    """A file of tensors that the thesis's code wrote."""
+    out: str | None = None
+    """Folder of the run that is written; null = ``outputs/converted/<name of the file>``."""
+    input: InputSpec
+    """What the network was trained with; ``frames`` and ``stride_sec`` concern clip networks only."""
+
+    @model_validator(mode="after")
+    def _check(self) -> ConvertConfig:
+        if not self.model:
+            raise ValueError("model is missing: give it as model=/path/model.pth")
+        return self
+
+
+class ReportConfig(Strict):
+    """``realfake.report``."""
+
+    dir: str | list[str] | None = None
+    """A run, a sweep, any folder of runs, or a list of them."""
+    out: str | None = None
+    """Folder of the report; null = ``dir`` itself, or ``outputs/report/<time>`` for several."""
+    metric: str | None = None
+    """Ranks the runs; null = the test figure of the metric that most of them were selected on."""
+    pool: list[str] = ["seed", "split.fold"]
+    """Keys in which the runs of a group may differ."""
+    draws: Annotated[int, Field(ge=100)] = 2000
+    """Of the bootstrap over subjects."""
+    log_lines: NonNegative = 20
+    """Shown of the log of a run without a result."""
+
+    @model_validator(mode="after")
+    def _check(self) -> ReportConfig:
+        if not self.dir:
+            raise ValueError("dir is missing: give it as dir=multirun/<name>, or any folder of runs")
+        return self
+
+
+class PredictConfig(Strict):
+    """``realfake.predict``."""
+
+    run: str | None = None
+    """A finished run's folder, or one of its checkpoints."""
+    input: str | list[str] | None = None
+    """An image, a video, a folder (with all below it), a pattern such as ``faces/*.jpg``, or a list of them."""
+    out: str | None = None
+    """Folder of the result; null = ``outputs/predict/<time>``."""
+    device: str = "auto"
+    """``auto`` = the first GPU if there is one, else CPU; ``cpu``, ``cuda``, ``cuda:1``."""
+    batch_size: Count = 32
+    """Faces or windows computed at once."""
+    annotate: bool = True
+    """Draw boxes and labels on a copy of each image and video, and curves of videos."""
+    picture_size: Annotated[int, Field(ge=160, le=4096)] = 960
+    """Longer side in pixels above which annotated copies are reduced."""
+    explain: bool = False
+    """Show what the network looked at, by Grad-CAM; needs the extra ``explain``."""
+    window_sec: Positive | None = None
+    """Videos: width of the window of the curve over time; null = 1 s, or what a clip network's frames span."""
+    face_weights: str | None = None
+    """Runs with ``face=yunet``: the detector's weights, if they are not where they were in training."""
+
+    @model_validator(mode="after")
+    def _check(self) -> PredictConfig:
+        if not self.run:
+            raise ValueError("run is missing: give it as run=outputs/<approach>/<folder of a finished run>")
+        if not self.input:
+            raise ValueError("input is missing: give it as input=<image, video, folder or pattern>")
+        return self
+
+
+class ExportConfig(Strict):
+    """``realfake.export``."""
+
+    run: str | None = None
+    """A finished run's folder, or one of its checkpoints."""
+    format: Literal["onnx", "torch_export"] = "onnx"
+    out: str | None = None
+    """Folder of the result; null = ``outputs/export/<time>``."""
+    tolerance: Positive = 1e-4
+    """Largest difference between a probability of the exported model and the original's."""
+    clips: Count = 8
+    """Clips of the run's test part that the two are compared on."""
+
+    @model_validator(mode="after")
+    def _check(self) -> ExportConfig:
+        if not self.run:
+            raise ValueError("run is missing: give it as run=outputs/<approach>/<folder of a finished run>")
+        return self
 
 
 def minimised(metric: str) -> bool:

@@ -8,14 +8,14 @@ from realfake.cli import main
 from realfake.config import TrainConfig
 
 
-def run(cfg: TrainConfig) -> float:
+def run(cfg: TrainConfig) -> float | None:
     """Carry out one run in the folder that Hydra made for it.
 
     Args:
         cfg: Composed from ``conf/train.yaml``.
 
     Returns:
-        ``cfg.optimized_metric`` of the best epoch, which a search maximises (or minimises).
+        ``cfg.optimized_metric`` of the best epoch, which a search maximises (or minimises); ``None`` if it is undefined.
 
     Raises:
         UserError: If the run cannot begin, or fails.
@@ -35,7 +35,7 @@ def run(cfg: TrainConfig) -> float:
         results = execute(placed_cfg, folder, in_sweep=in_sweep)
     print_summary(results, folder)
     value = results["metrics"].get(cfg.optimized_metric)
-    return float("nan") if value is None else float(value)
+    return None if value is None else float(value)
 
 
 if __name__ == "__main__":

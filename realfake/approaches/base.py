@@ -56,6 +56,8 @@ class ApproachModule(LightningModule):
         self.compiled = torch.compile(self.logits, dynamic=False) if cfg.compile else self.logits
         self.train_means = EpochMeans(self._train_quantities())
         self.records = nn.ModuleDict({stage: EpochRecord() for stage in ("val", "test")})
+        self.measured: dict[str, float] = {}
+        """The latest value of every metric in full precision; what is logged is float32."""
         self.test_predictions: Predictions | None = None
 
     # --- the network ---------------------------------------------------------------------------------------------
@@ -163,6 +165,7 @@ class ApproachModule(LightningModule):
         return found, predictions
 
     def _log_all(self, values: dict[str, float]) -> None:
+        self.measured |= values
         # Every process has computed the same numbers already.
         self.log_dict(values, on_step=False, on_epoch=True, sync_dist=False, batch_size=1)
 

@@ -1,13 +1,21 @@
-"""What a run leaves beside its metrics: predictions, intervals, pictures, and the entry for TensorBoard's HParams."""
+"""What a run leaves beside its metrics: predictions, intervals, pictures, and its entry in TensorBoard's HParams."""
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from realfake.config import TrainConfig
 from realfake.data.datamodule import ClipDataModule
-from realfake.evaluation.predictions import Predictions
+from realfake.evaluation.predictions import Predictions, pair_numbers, subject_numbers
+from realfake.evaluation.statistics import bootstrap
+from realfake.evaluation.tables import by_emotion
 from realfake.experiments.folder import RunFolder, write_atomic
+
+if TYPE_CHECKING:
+    from realfake.data.store import PreparedStore
 
 
 def write_artifacts(
@@ -16,14 +24,84 @@ def write_artifacts(
     data: ClipDataModule,
     predictions: Predictions,
     rows: list[dict[str, float]],
+    best_epoch: int | None,
     metrics: dict[str, float],
 ) -> dict[str, Any]:
-    """Write ``predictions.csv``, and ``plots/`` if configured.
+    """Write ``predictions.csv``, and ``plots/`` if configured, here and for TensorBoard.
+
+    Args:
+        cfg: The run's configuration.
+        run: Its folder.
+        data: What was tested on.
+        predictions: Of the test samples.
+        rows: Metrics of each epoch.
+        best_epoch: The one whose weights were tested.
+        metrics: Test metrics, for the HParams.
 
     Returns:
-        What they add to ``results.json``.
+        What they add to ``results.json``: intervals of the clips' metrics, from drawing subjects.
     """
-    table = data.opened().table
+    store = data.opened()
     clips = predictions.by_clip()
-    write_atomic(run.predictions, clips.table(table).to_csv(index=False, lineterminator="\n"))
-    return {}
+    write_predictions(run.predictions, clips, store)
+    found = intervals(clips, store)
+    if cfg.callbacks.plots:
+        draw_run(run.plots, clips, store, rows, best_epoch)
+    if cfg.logger.tensorboard is not None:
+        from realfake.experiments.hparams import write_hparams
+
+        if cfg.callbacks.plots:
+            show_in_tensorboard(run)
+        write_hparams(run.tensorboard, run.overrides(), metrics)
+    return {"intervals": {f"test/clip/{name}": ends for name, ends in found.items()}}
+
+
+def write_predictions(path: Path, clips: Predictions, store: PreparedStore) -> None:
+    """Write one row a clip."""
+    write_atomic(path, clips.table(store.table).to_csv(index=False, lineterminator="\n"))
+
+
+def intervals(clips: Predictions, store: PreparedStore) -> dict[str, list[float]]:
+    """95 % intervals of the clips' metrics from drawing subjects with all their clips; metric → [low, high]."""
+    subject, pair = subject_numbers(store.table), pair_numbers(store.table)
+    found = bootstrap(clips, subject[clips.clip], pair[clips.clip])
+    return {name: [i.low, i.high] for name, i in found.items()}
+
+
+def draw_run(
+    folder: Path, clips: Predictions, store: PreparedStore, rows: list[dict[str, float]], best_epoch: int | None
+) -> dict[str, Path]:
+    """Draw all pictures of tested clips into a folder."""
+    from realfake.evaluation.plots import choose_examples, draw_all, save_all
+
+    chosen = np.concatenate(choose_examples(clips))
+    faces = [middle_face(store, int(clips.clip[i])) for i in chosen]
+    figures = draw_all(
+        clips,
+        rows=rows,
+        best_epoch=best_epoch,
+        faces=np.stack(faces) if faces else None,
+        by_emotion=by_emotion(clips, subject_numbers(store.table)[clips.clip]),
+    )
+    return save_all(figures, folder)
+
+
+def middle_face(store: PreparedStore, clip: int, size: int = 128) -> np.ndarray:
+    """The face in the middle of a clip, uint8 (size, size, 3), RGB."""
+    middle = len(store.timestamps(clip)) // 2
+    return np.asarray(store.read(clip, np.array([middle]), size)[0])
+
+
+def show_in_tensorboard(run: RunFolder) -> None:
+    """Add the pictures of a run to its event files, as the PNG files that they are."""
+    from PIL import Image
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from torch.utils.tensorboard import FileWriter
+
+    writer = FileWriter(str(run.tensorboard))
+    for path in sorted(run.plots.glob("*.png")):
+        with Image.open(path) as image:
+            width, height = image.size
+        picture = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=path.read_bytes())
+        writer.add_summary(Summary(value=[Summary.Value(tag=f"test/{path.stem}", image=picture)]))
+    writer.close()

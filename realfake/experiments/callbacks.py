@@ -39,9 +39,8 @@ class MetricsTable(Checkpoint):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the row of the epoch and write the table."""
         row: dict[str, float] = {"epoch": trainer.current_epoch}
-        found = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith(("train/", "val/"))}
-        found.pop("train/step_loss", None)
-        row |= {k: found[k] for k in sorted(found)}
+        measured: dict[str, float] = pl_module.measured  # type: ignore[assignment]
+        row |= {k: measured[k] for k in sorted(measured) if k.startswith(("train/", "val/"))}
         row["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
         row["seconds"] = time.monotonic() - self._started
         self.rows.append(row)

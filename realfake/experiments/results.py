@@ -60,6 +60,7 @@ def describe_run(cfg: TrainConfig, run: RunFolder) -> dict[str, Any]:
 def config_digest(cfg: TrainConfig) -> str:
     """Twelve hexadecimal characters that name what a run computes, whatever it is called and however it is logged."""
     plain = {key: value for key, value in as_plain(cfg).items() if key not in _NOT_IDENTITY}
+    plain["early_stopping"] = as_plain(cfg)["callbacks"]["early_stopping"]
     plain["trainer"] = {key: value for key, value in plain["trainer"].items() if key not in _PLACE}
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]
 

@@ -43,5 +43,5 @@ def finish_sweep() -> int:
     if wanted:
         from realfake.experiments.leaderboard import make_report
 
-        make_report(folder)
+        make_report(folder).show()
     return int(any((read_results(r) or {}).get("status") != COMPLETED for r in runs))

@@ -99,7 +99,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
     if not trainer.is_global_zero:
         return {}
     best = best_row(table.rows, cfg.optimized_metric)
-    metrics = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("test/")}
+    metrics = {k: v for k, v in module.measured.items() if k.startswith("test/")}
     metrics |= {k: v for k, v in best.items() if k.startswith(("train/", "val/"))}
     results = describe_run(cfg, run) | {
         "status": COMPLETED,
@@ -119,7 +119,9 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
     with phases.measure("plots"):
         from realfake.experiments.artifacts import write_artifacts
 
-        results |= write_artifacts(cfg, run, data, module.test_predictions, table.rows, results["metrics"])
+        results |= write_artifacts(
+            cfg, run, data, module.test_predictions, table.rows, results["best_epoch"], results["metrics"]
+        )
     results["seconds"] = {**phases, "total": time.monotonic() - started}
     write_results(run, results)
     return results

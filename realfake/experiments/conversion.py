@@ -1,0 +1,77 @@
+"""Writes a converted network as the folder of a run, so that every command takes it like a trained one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from realfake.cli import compose
+from realfake.config import ConvertConfig, TrainConfig, as_plain
+from realfake.data.sources.seed import MULTI_TASK_EMOTIONS
+from realfake.errors import UserError
+from realfake.experiments.folder import RunFolder, write_atomic
+
+
+def convert_model(cfg: ConvertConfig) -> RunFolder:
+    """Read the file, recognise the network, write the run.
+
+    Raises:
+        UserError: If the file cannot be used, or the folder holds a run already.
+    """
+    import torch
+    from rich.console import Console
+
+    from realfake.approaches import approach_class
+    from realfake.config import CLIP_BACKBONES
+    from realfake.models.checkpoints import read_state_dict
+    from realfake.models.conversion import convert
+
+    model = Path(cfg.model or "").expanduser()
+    found = convert(read_state_dict(model), cfg.input, MULTI_TASK_EMOTIONS, str(model))
+    run = RunFolder(Path(cfg.out).expanduser() if cfg.out else Path("outputs") / "converted" / _plain(model))
+    if run.config.exists():
+        raise UserError(f"{run.path}: holds a run already; choose another folder with out=…")
+
+    clips = found.backbone in CLIP_BACKBONES
+    approach = ("temporal" if clips else "single_task") if "joint" in found.heads else "multi_task"
+    if clips and approach == "multi_task":
+        approach = "temporal_multi_task"
+    values = cfg.input if clips else cfg.input.model_copy(update={"frames": None, "stride_sec": None})
+    overrides = [
+        f"approach={approach}",
+        f"backbone={found.backbone}",
+        *(f"backbone.input.{key}={'null' if value is None else value}" for key, value in values.model_dump().items()),
+        *(["head=mlp", f"head.hidden={found.hidden}"] if found.hidden else ["head=linear"]),
+    ]
+    train_cfg = compose("train", overrides, TrainConfig)
+    module = approach_class(approach)(train_cfg)
+    module.backbone.load_state_dict(found.backbone_state, strict=False)  # old files lack the batch counters
+    for task, state in found.heads.items():
+        module.heads[task].load_state_dict(state)
+
+    checkpoint = {"state_dict": module.state_dict(), "epoch": 0, "global_step": 0}
+    module.on_save_checkpoint(checkpoint)
+    run.checkpoints.mkdir(parents=True)
+    torch.save(checkpoint, run.best)
+    run.overrides_file.parent.mkdir()
+    write_atomic(run.overrides_file, _yaml(overrides))
+    write_atomic(run.config, _yaml(as_plain(train_cfg)))
+
+    console = Console()
+    heads = ", ".join(f"{task} ({'-'.join(map(str, found.hidden)) or 'linear'})" for task in found.heads)
+    console.print(f"{model.name}: {found.backbone} with {len(found.heads)} heads: {heads}", highlight=False)
+    for note in found.notes:
+        console.print(f"  note: {note}", highlight=False)
+    console.print(f"written to {run.path}; go on with run={run.path} or init_from={run.path}", highlight=False)
+    return run
+
+
+def _plain(model: Path) -> str:
+    # Hydra reads brackets and equals signs of an override as syntax.
+    return re.sub(r"[^\w.-]+", "_", model.stem)
+
+
+def _yaml(content: object) -> str:
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_yaml(OmegaConf.create(content))  # type: ignore[call-overload]

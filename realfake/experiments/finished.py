@@ -1,0 +1,294 @@
+"""Run folders as a report finds them: read in whatever state they are, and never trusted to be whole."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from realfake.errors import UserError
+from realfake.experiments.folder import RunFolder
+from realfake.experiments.results import COMPLETED, FAILED, INTERRUPTED
+
+DIVERGED, RUNNING, UNFINISHED, DAMAGED, EMPTY = "diverged", "running", "unfinished", "damaged", "empty"
+STATUSES = (COMPLETED, DIVERGED, FAILED, DAMAGED, INTERRUPTED, UNFINISHED, RUNNING, EMPTY)
+"""Every state that a run can be shown in."""
+
+ALIVE_SEC = 600.0
+"""A run without results counts as running if it wrote anything within this time."""
+CURVE_POINTS = 150
+"""Epochs kept of a learning curve."""
+
+_NOT_VARIED = ("sweep.", "hydra.", "hydra/")
+_NOT_VARIED_GROUPS = ("launcher", "search")
+"""Overrides that say how a sweep is executed: no part of what a run computes."""
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, eq=False)
+class FinishedRun:
+    """What a run's folder says, reduced to what fits into a table."""
+
+    folder: Path
+    name: str
+    """Path below the folder that the report is about."""
+    status: str
+    error: str | None = None
+    """Why the run has no result, in one line."""
+    results: dict[str, Any] = field(default_factory=dict)
+    """``results.json``."""
+    config: dict[str, Any] = field(default_factory=dict)
+    """``.hydra/config.yaml``, interpolations unresolved."""
+    overrides: tuple[str, ...] = ()
+    """The overrides of the run as Hydra saved them, without those of the sweep."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Test metrics, and the others at the best epoch; NaN where undefined."""
+    curves: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    """Metric → epochs, values; both (n,) with n at most ``CURVE_POINTS``."""
+
+    @property
+    def optimized_metric(self) -> str | None:
+        """The validation metric that selected the best epoch."""
+        found = self.results.get("optimized_metric") or self.config.get("optimized_metric")
+        return str(found) if found else None
+
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """Override → value."""
+        return dict(parse_override(o) for o in self.overrides)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the run, NaN if unknown."""
+        seconds = self.results.get("seconds")
+        return _number(seconds.get("total") if isinstance(seconds, dict) else seconds)
+
+    @property
+    def completed(self) -> bool:
+        """Whether the run was trained and tested."""
+        return self.status == COMPLETED
+
+    def setting(self, key: str) -> str | None:
+        """Value of an override key, or what the configuration has where it was not overridden; ``None`` if neither."""
+        return self.settings[key] if key in self.settings else look_up(self.config, key)
+
+    def metric(self, name: str) -> float:
+        """A metric, NaN if the run has none of that name."""
+        return self.metrics.get(name, math.nan)
+
+    def log_tail(self, lines: int) -> list[str]:
+        """The last lines of the run's log, without colour codes."""
+        logs = [RunFolder(self.folder).log, *sorted(self.folder.glob("*.log"))]
+        for path in logs:
+            if path.is_file() and path.stat().st_size:
+                return _tail(path, lines)
+        return []
+
+
+def find_runs(folders: Sequence[Path]) -> list[tuple[Path, str]]:
+    """Folders of runs at or below ``folders``, with the names that tell them apart, sorted by name.
+
+    A folder of which nothing but its name is left counts as well: a job that died before it began.
+
+    Raises:
+        UserError: If a folder does not exist, or no run is found at all.
+    """
+    found: dict[Path, str] = {}
+    for root in folders:
+        if not root.is_dir():
+            raise UserError(f"dir={root}: no such folder; expected a run, a sweep under multirun/, or a folder of runs")
+        for run in _walk(root, is_root=True):
+            name = run.name if run == root else str(run.relative_to(root))
+            found.setdefault(run.resolve(), name if len(folders) == 1 or run == root else f"{root.name}/{name}")
+    if not found:
+        raise UserError(
+            f"dir={','.join(map(str, folders))}: no run below it (no folder with .hydra/ or results.json); "
+            "expected e.g. dir=multirun/<name>"
+        )
+    return sorted(found.items(), key=lambda item: item[1])
+
+
+def _walk(folder: Path, *, is_root: bool = False) -> Iterator[Path]:
+    if _is_run(folder):
+        yield folder
+        return
+    with os.scandir(folder) as entries:
+        inside = sorted(entries, key=lambda e: e.name)
+    if not inside and not is_root:
+        yield folder
+    for entry in inside:
+        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
+            yield from _walk(Path(entry.path))
+
+
+def _is_run(folder: Path) -> bool:
+    """Training writes these files; the configuration of any other command has no optimized metric."""
+    run = RunFolder(folder)
+    if run.config.is_file():
+        return b"optimized_metric" in run.config.read_bytes()
+    return run.results.is_file() or run.config.parent.is_dir()
+
+
+def read_run(folder: Path, name: str) -> FinishedRun:
+    """Read a run's folder; whatever is missing or damaged is left out and shows in the status."""
+    run = RunFolder(folder)
+    config = _read_yaml(run.config)
+    config = config if isinstance(config, dict) else {}
+    results, problem = _read_results(run.results)
+    saved = _read_yaml(run.overrides_file)
+    overrides = saved if isinstance(saved, list) else results.get("overrides") or []
+    given = results.get("metrics")
+    metrics = {str(k): _number(v) for k, v in given.items()} if isinstance(given, dict) else {}
+    status, error = _state(run, results, problem)
+    return FinishedRun(
+        folder=folder,
+        name=name,
+        status=status,
+        error=error,
+        results=results,
+        config=config,
+        overrides=tuple(str(o) for o in overrides if is_setting(str(o))),
+        metrics=metrics,
+        curves=_read_curves(run.metrics),
+    )
+
+
+def _state(run: RunFolder, results: dict[str, Any], problem: str | None) -> tuple[str, str | None]:
+    if problem is not None:
+        return DAMAGED, problem
+    if results:
+        status, error = str(results.get("status")), results.get("error")
+        if status not in STATUSES:
+            return DAMAGED, f"results.json: status {status!r}, expected one of {', '.join(STATUSES)}"
+        if status == FAILED and str(error).startswith("diverged"):
+            status, error = DIVERGED, str(error).removeprefix("diverged").lstrip(": ")
+        return status, str(error) if error else None
+    written = [p.stat().st_mtime for p in run.path.rglob("*") if p.is_file()]
+    if not written:
+        return EMPTY, "the folder is empty: the job ended before it began"
+    age = time.time() - max(written)
+    if age < ALIVE_SEC:
+        return RUNNING, "no results yet"
+    return UNFINISHED, f"no results, and nothing written for {_duration(age)}: the job was killed"
+
+
+def _read_results(path: Path) -> tuple[dict[str, Any], str | None]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}, None
+    except (OSError, ValueError) as error:
+        return {}, f"results.json cannot be read: {error}"
+    if not isinstance(found, dict):
+        return {}, f"results.json holds a {type(found).__name__}, expected an object"
+    return found, None
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        return yaml.load(path.read_bytes(), Loader=_LOADER)
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+
+
+def _read_curves(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Column → epochs and values; read by hand, since pandas takes ten times as long for files as small as these."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            heads, *rows = csv.reader(file)
+    except (OSError, ValueError, csv.Error):
+        return {}
+    if "epoch" not in heads:
+        return {}
+    values = np.array([[_parsed(cell) for cell in row] for row in rows if len(row) == len(heads)], dtype=np.float64)
+    curves = {}
+    for i, name in enumerate(heads):
+        if name == "epoch" or not len(values):
+            continue
+        known = values[:, [heads.index("epoch"), i]]
+        known = known[~np.isnan(known).any(1)]
+        if len(known):
+            picked = np.unique(np.linspace(0, len(known) - 1, min(len(known), CURVE_POINTS)).round().astype(int))
+            curves[name] = (known[picked, 0], known[picked, 1])
+    return curves
+
+
+def _parsed(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return math.nan
+
+
+def parse_override(override: str) -> tuple[str, str]:
+    """Key and value of an override in Hydra's grammar; equal numbers get equal texts (``1e-3`` and ``0.001``)."""
+    key, equals, value = override.partition("=")
+    if not equals:
+        return key, "removed" if key.startswith("~") else ""
+    return key.lstrip("+~"), _plain(value)
+
+
+def _plain(value: str) -> str:
+    value = value.strip()
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        return value[1:-1]
+    if re.fullmatch(r"[+-]?\d+", value):
+        return str(int(value))
+    try:
+        return repr(float(value))
+    except ValueError:
+        return value
+
+
+def is_setting(override: str) -> bool:
+    """Whether an override says what a run computes, and not how its sweep is executed."""
+    key = parse_override(override)[0]
+    return not key.startswith(_NOT_VARIED) and key not in _NOT_VARIED_GROUPS
+
+
+def look_up(config: dict[str, Any], key: str) -> str | None:
+    """Value of an override key in a configuration; the name of a group's option. ``None`` if there is no such key."""
+    if key == "experiment":
+        key = "experiment_name"
+    found: Any = config
+    for step in key.rpartition("@")[2].replace("/", ".").split("."):
+        if not isinstance(found, dict) or step not in found:
+            return None
+        found = found[step]
+    if isinstance(found, dict):
+        found = found.get("name")
+    if found is None:
+        return None
+    return _plain(json.dumps(found) if isinstance(found, list | bool) else str(found))
+
+
+def _tail(path: Path, lines: int, most: int = 65536) -> list[str]:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - most))
+        text = file.read().decode("utf-8", errors="replace")
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+    # A progress bar overwrites its line: only the last state of it counts.
+    found = [line.rsplit("\r", 1)[-1].rstrip() for line in text.replace("\r\n", "\n").split("\n")]
+    return ["".join(c for c in line if c.isprintable() or c == "\t")[:500] for line in found if line][-lines:]
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"

@@ -1,0 +1,128 @@
+"""What the clip predictions of finished runs add to a table: intervals over subjects, and confusion matrices.
+
+Clips of one person are alike, so the unit that is resampled is the subject, with all its clips. For a group of runs
+(seeds, folds) the clips of all runs are pooled, one row a run and clip, and a drawn subject brings all its rows: two
+seeds that saw the same ten people are still ten people.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+from realfake.errors import UserError
+from realfake.evaluation.metrics import METRICS
+from realfake.evaluation.predictions import Predictions, read_table
+from realfake.evaluation.statistics import Interval, bootstrap
+from realfake.experiments.finished import FinishedRun
+from realfake.experiments.folder import RunFolder
+from realfake.experiments.ranking import Leaderboard, RunGroup
+from realfake.labels import ABSENT, TASK_NAMES
+
+log = logging.getLogger(__name__)
+
+LEVEL = "test/clip/"
+"""Of the metrics that can be computed from the table of predictions."""
+
+
+@dataclass
+class Figures:
+    """What was computed from predictions, for those runs and groups that have any."""
+
+    runs: dict[FinishedRun, Interval] = field(default_factory=dict)
+    """The ranking metric of each run."""
+    confusions: dict[FinishedRun, dict[str, np.ndarray]] = field(default_factory=dict)
+    """Task → counts (classes, classes), rows true; clips without a label left out."""
+    groups: dict[RunGroup, dict[str, Interval]] = field(default_factory=dict)
+    """Metric → interval of each group."""
+    subjects: dict[RunGroup, int] = field(default_factory=dict)
+    """Distinct test subjects of each group."""
+
+
+@dataclass(frozen=True)
+class RunClips:
+    """The test clips of one run (N): predictions, and what belongs together."""
+
+    predictions: Predictions
+    subject: np.ndarray
+    """Names (N,), unique over datasets."""
+    pair: np.ndarray
+    """Number of the pair, -1 where a clip has no counterpart."""
+
+
+def compute_figures(
+    board: Leaderboard, draws: int, track: Callable[[Iterable[RunGroup]], Iterable[RunGroup]] = iter
+) -> Figures:
+    """Read the predictions of every completed run, one group at a time.
+
+    Args:
+        board: The runs.
+        draws: Of the bootstrap.
+        track: Shows progress over the groups.
+    """
+    figures = Figures()
+    for group in track(board.groups):
+        clips = {run: found for run in group.completed if (found := read_clips(run)) is not None}
+        if not clips:
+            continue
+        for run, found in clips.items():
+            figures.confusions[run] = confusions(found.predictions)
+        for run, found in clips.items():
+            own = pooled_intervals([found], [board.metric], draws)
+            if board.metric in own:
+                figures.runs[run] = own[board.metric]
+        figures.groups[group] = pooled_intervals(list(clips.values()), board.metrics, draws)
+        figures.subjects[group] = len(np.unique(np.concatenate([c.subject for c in clips.values()])))
+    return figures
+
+
+def read_clips(run: FinishedRun) -> RunClips | None:
+    """The test clips of a run, ``None`` (with a warning) if there are none or they cannot be read."""
+    path = RunFolder(run.folder).predictions
+    if not path.is_file():
+        return None
+    try:
+        predictions, table = read_table(path)
+    except UserError as error:
+        log.warning("%s: left out of intervals and confusions (%s)", path, error)
+        return None
+    rows = table.iloc[predictions.clip]
+    # A clip of which nobody knows the person stands for itself.
+    subject = np.where(rows["subject"] != "", rows["dataset"] + "/" + rows["subject"], rows["clip"])
+    names, pair = np.unique(rows["pair"].to_numpy(str), return_inverse=True)
+    return RunClips(predictions, subject.astype(str), np.where(names[pair] == "", -1, pair))
+
+
+def confusions(p: Predictions) -> dict[str, np.ndarray]:
+    """Confusion counts of each task, (classes, classes), rows true."""
+    found = {}
+    for task, names in TASK_NAMES.items():
+        labelled = p.true(task) != ABSENT
+        cells = p.true(task)[labelled] * len(names) + p.predicted(task)[labelled]
+        found[task] = np.bincount(cells, minlength=len(names) ** 2).reshape(len(names), len(names))
+    return found
+
+
+def pooled_intervals(runs: Sequence[RunClips], metrics: Sequence[str], draws: int) -> dict[str, Interval]:
+    """Intervals of metrics over the clips of several runs taken together.
+
+    Args:
+        runs: Test clips of each run.
+        metrics: Full names; only those of test clips, ``test/clip/…``, have an interval.
+        draws: Number of resamples.
+
+    Returns:
+        Metric → interval; those that are undefined, as with a single subject, are left out.
+    """
+    wanted = [name for name in METRICS if LEVEL + name in metrics]
+    subject = np.unique(np.concatenate([c.subject for c in runs]), return_inverse=True)[1]
+    # A pair is two clips of one run: another run's real clip says nothing about this one's fake clip.
+    most = max(len(c.pair) for c in runs)
+    pair = np.concatenate([np.where(c.pair >= 0, c.pair + i * most, -1) for i, c in enumerate(runs)])
+    joined = Predictions(*(np.concatenate([getattr(c.predictions, f.name) for c in runs]) for f in fields(Predictions)))
+    found = bootstrap(joined, subject, pair, names=wanted, resamples=draws)
+    return {LEVEL + name: i for name, i in found.items() if math.isfinite(i.low)}

@@ -1,0 +1,157 @@
+"""What is done to the words of a command line before Hydra reads them, and the check of a whole sweep."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from realfake.errors import UserError
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+
+LARGEST_CHECK = 256
+"""Combinations of group options that are composed before a sweep starts; in a larger sweep, a bad run fails alone."""
+
+# The presets fill these nodes of Hydra's own configuration.
+_ALIASES = {"launcher.": "hydra.launcher.", "search.": "hydra.sweeper."}
+_EXTRAS = {
+    "hydra_joblib_launcher": "joblib",
+    "hydra_submitit_launcher": "slurm",
+    "hydra_ray_launcher": "ray",
+    "hydra_optuna_sweeper": "search",
+}
+
+
+def is_sweep(argv: list[str]) -> bool:
+    """Whether the command line asks for several runs."""
+    return bool({"-m", "--multirun"} & set(argv))
+
+
+def name_sweep(argv: list[str]) -> list[str]:
+    """Give a sweep (``-m``) without a name one: a digest of its overrides, so that repeating the command finds it.
+
+    The name travels as an override, since the jobs of a launcher do not share this process's command line. Where the
+    runs are executed is no part of it: a sweep begun on one launcher goes on with another.
+    """
+    if not is_sweep(argv) or any(a.startswith("sweep.name=") for a in argv):
+        return argv
+    words = sorted(a for a in argv if not a.startswith(("-", "sweep.", "hydra.", "launcher=", "launcher.", "search.")))
+    return [*argv, "sweep.name=sweep_" + hashlib.sha256("\n".join(words).encode()).hexdigest()[:12]]
+
+
+def rewrite(words: list[str], conf: Path, *, sweep: bool) -> list[str]:
+    """Translate what Hydra would not understand, word by word.
+
+    - ``experiment=thesis/*`` becomes the list of the experiments that it matches (Hydra's glob enters no folders);
+    - ``precision=16`` names an option, although it looks like a number;
+    - ``debug=null`` takes the group's option away;
+    - ``launcher.x`` and ``search.x`` are keys of the presets, which lie in Hydra's own configuration.
+
+    Args:
+        words: The command line; options such as ``-m`` are left alone.
+        conf: Folder of the config groups.
+        sweep: Whether several experiments may come of a pattern.
+
+    Raises:
+        UserError: If a pattern matches nothing, or several experiments without ``-m``; or on ``hydra/launcher=``.
+    """
+    return [_rewrite(w, conf, sweep) if "=" in w and not w.startswith("-") else w for w in words]
+
+
+def _rewrite(word: str, conf: Path, sweep: bool) -> str:
+    key, _, value = word.partition("=")
+    for short, full in _ALIASES.items():
+        if key.startswith(short):
+            return full + word.removeprefix(short)
+    for full, short in (("hydra/launcher", "launcher"), ("hydra/sweeper", "search")):
+        if key == full:
+            there = ", ".join(sorted(p.stem for p in (conf / short).glob("*.yaml")))
+            raise UserError(f"{word}: chosen with {short}=… here (there are: {there})")
+    group = key.partition("@")[0]
+    if group == "experiment" and re.search(r"[*?]", value):
+        return f"{key}={','.join(_experiments(value, conf / group, sweep))}"
+    if (conf / group).is_dir() and value == "null":
+        return f"~{key}"
+    if (conf / group).is_dir() and re.fullmatch(r"[\w.,+-]+", value):
+        return f"{key}={','.join(_quoted_if_number(v) for v in value.split(','))}"
+    return word
+
+
+def _experiments(value: str, folder: Path, sweep: bool) -> list[str]:
+    names: dict[str, None] = {}
+    for pattern in value.split(","):
+        found = [str(p.relative_to(folder).with_suffix("")) for p in sorted(folder.glob(f"{pattern}.yaml"))]
+        if not found:
+            raise UserError(f"experiment={pattern}: no experiment matches; they lie in conf/experiment")
+        names.update(dict.fromkeys(found))
+    if len(names) > 1 and not sweep:
+        raise UserError(f"experiment={value}: {len(names)} experiments are a sweep, which needs -m")
+    return list(names)
+
+
+def _quoted_if_number(value: str) -> str:
+    return f"'{value}'" if re.fullmatch(r"[+-]?\d+(\.\d+)?|true|false", value, flags=re.IGNORECASE) else value
+
+
+def combinations(overrides: list[Override], conf: Path) -> Iterator[list[str]]:
+    """The runs of a sweep that are worth checking, as lists of overrides.
+
+    All combinations of options of groups, since whether they go together is the question; and each further value
+    (``seed=1,2,3``) once, beside the first of the others.
+    """
+    axes = {o.get_key_element(): _values(o) for o in overrides}
+    groups = [key for key in axes if (conf / key.lstrip("+~").partition("@")[0]).is_dir()]
+    first = {key: values[0] for key, values in axes.items()}
+    for chosen in itertools.islice(itertools.product(*(axes[g] for g in groups)), LARGEST_CHECK):
+        yield list((first | dict(zip(groups, chosen, strict=True))).values())
+    for key in axes.keys() - set(groups):
+        for value in axes[key][1:]:
+            yield list((first | {key: value}).values())
+
+
+def _values(override: Override) -> list[str]:
+    if not override.is_sweep_override():
+        return [override.input_line or ""]
+    key = override.get_key_element()
+    if override.is_discrete_sweep():
+        return [f"{key}={value}" for value in override.sweep_string_iterator()]
+    interval: Any = override.value()
+    return [f"{key}={interval.start}", f"{key}={interval.end}"]
+
+
+def check_plugin(choice: str, target: str) -> None:
+    """Make sure that a launcher or sweeper can be imported.
+
+    Args:
+        choice: What was asked for, e.g. ``launcher=ray``.
+        target: Its class.
+
+    Raises:
+        UserError: With the command that installs its package.
+    """
+    parts = target.split(".")
+    if parts[0] != "hydra_plugins" or _installed(".".join(parts[:2])):
+        return
+    extra = _EXTRAS.get(parts[1], "")
+    try:
+        lines = [r.partition(";") for r in requires("realfake") or []]
+    except PackageNotFoundError:
+        lines = []
+    pins = [f"'{name.strip()}'" for name, _, marker in lines if re.search(rf"extra == ['\"]{extra}['\"]", marker)]
+    raise UserError(
+        f"{choice}: {parts[1]} is not installed: pip install {' '.join(pins) or parts[1].replace('_', '-')}"
+    )
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False

@@ -1,0 +1,439 @@
+"""The configuration tree: everything in conf/ composes and fits the schema, and a mistake is one line that helps."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import get_args
+
+import hydra
+import pytest
+import yaml
+from omegaconf import OmegaConf
+from pydantic import BaseModel
+
+from realfake import cli, config
+from realfake.config import TrainConfig, as_plain
+from realfake.errors import UserError
+from realfake.messages import known_keys
+from realfake.overrides import check_plugin, name_sweep, rewrite
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+CONF = cli.conf_dir()
+DEFAULTS = yaml.safe_load((CONF / "train.yaml").read_text())["defaults"]
+GROUPS = [next(iter(d)) for d in DEFAULTS if isinstance(d, dict) and not next(iter(d)).startswith("override")]
+OPTIONS = {g: sorted(p.stem for p in (CONF / g).glob("*.yaml")) for g in GROUPS if g != "experiment"}
+EXPERIMENTS = [
+    str(p.relative_to(CONF / "experiment").with_suffix(""))
+    for p in sorted((CONF / "experiment").rglob("*.yaml"))
+    if p.parent.name != "base"
+]
+
+
+@cache
+def compose(*overrides: str) -> TrainConfig:
+    return cli.compose("train", list(overrides), TrainConfig)
+
+
+def composed(*overrides: str) -> OmegaConf:
+    """As Hydra composes it, with Hydra's own node."""
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        return hydra.compose("train", rewrite(list(overrides), CONF, sweep=False), return_hydra_config=True)
+
+
+# --- groups ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_promised_groups_exist() -> None:
+    promised = (
+        "approach data split face backbone head loss_mix optimizer scheduler augmentation trainer precision logger "
+        "callbacks experiment search launcher debug loss/joint loss/emotion loss/authenticity"
+    )
+    assert set(GROUPS) == set(promised.split())
+
+
+@pytest.mark.parametrize("n", range(max(map(len, OPTIONS.values()))))
+def test_every_option_composes(n: int) -> None:
+    """Option number n of every group at once, which shows too that groups do not get into each other's way."""
+    chosen = {group: options[n % len(options)] for group, options in OPTIONS.items()}
+    kind = yaml.safe_load((CONF / "backbone" / f"{chosen['backbone']}.yaml").read_text())["kind"]
+    if (kind in ("clip", "recurrent")) != chosen["approach"].startswith("temporal"):
+        chosen["approach"] = "temporal" if kind in ("clip", "recurrent") else "multi_task"
+    cfg = compose(*(f"{group}={option}" for group, option in chosen.items()), "data.root=/videos")
+    expected = chosen | ({"backbone": cfg.backbone.name} if kind == "timm" else {})
+    for group, option in expected.items():
+        node = cfg
+        for part in group.split("/"):
+            node = getattr(node, part, None)
+        assert getattr(node, "name", option) == option, group
+
+
+@pytest.mark.parametrize(("group", "union"), [
+    ("data", config.DataConfig), ("split", config.SplitConfig), ("face", config.FaceConfig),
+    ("head", config.HeadConfig), ("loss_mix", config.MixConfig),
+    ("optimizer", config.OptimizerConfig), ("scheduler", config.SchedulerConfig),
+    ("loss/joint", config.LossConfig), ("loss/emotion", config.LossConfig), ("loss/authenticity", config.LossConfig),
+])  # fmt: skip
+def test_files_and_schema_know_the_same_options(group: str, union: object) -> None:
+    members: tuple[type[BaseModel], ...] = get_args(get_args(union)[0])
+    names = {get_args(m.model_fields["name"].annotation)[0] for m in members}
+    assert {p.stem for p in (CONF / group).glob("*.yaml")} == names
+
+
+def test_every_backbone_has_a_file() -> None:
+    known = {*config.FRAME_BACKBONES, *config.CLIP_BACKBONES, *config.RECURRENT_BACKBONES, "timm"}
+    assert {p.stem for p in (CONF / "backbone").glob("*.yaml")} == known
+
+
+@pytest.mark.parametrize(
+    "overrides", [["approach=single_task"], ["approach=temporal"], ["backbone=timm"], ["head=mlp"]]
+)
+def test_every_key_of_the_schema_is_in_the_files(overrides: list[str]) -> None:
+    """So that any key can be overridden without a plus sign, and the files show what there is."""
+    raw = composed(*overrides)
+    given = OmegaConf.to_container(raw, resolve=False)
+    assert isinstance(given, dict)
+
+    def keys(node: dict, prefix: str = "") -> set[str]:
+        found = set()
+        for key, value in node.items():
+            found |= {prefix + key} | (keys(value, f"{prefix}{key}.") if isinstance(value, dict) else set())
+        return found
+
+    absent = {key for key in keys(as_plain(compose(*overrides))) - keys(given) if not key.startswith("logger.")}
+    # A recurrent or timm backbone caches nothing or has no such key in its file.
+    assert absent <= {"backbone.cache_features", "backbone.channels", "backbone.frame.channels"}
+
+
+def test_later_lines_of_the_defaults_win() -> None:
+    assert compose().backbone.name == compose("approach=multi_task").backbone.name == "tiny_cnn"
+    assert compose("approach=temporal").backbone.name == "gru"
+    assert compose("approach=temporal", "backbone=slow_r50").backbone.name == "slow_r50"
+    row = compose("experiment=thesis/temporal_slow_r50")
+    assert (row.approach.name, row.backbone.name, row.optimizer.name) == ("temporal", "slow_r50", "sgd")
+    assert compose("experiment=thesis/temporal_slow_r50", "optimizer=adam").optimizer.name == "adam"
+    assert compose("experiment=thesis/temporal_slow_r50", "backbone=x3d_s").backbone.name == "x3d_s"
+
+
+def test_the_approaches_differ_in_samples_and_tasks() -> None:
+    found = {a: (c.samples, tuple(c.tasks)) for a in ("single_task", "multi_task", "temporal", "temporal_multi_task")
+             for c in [compose(f"approach={a}").approach]}  # fmt: skip
+    two = ("emotion", "authenticity")
+    assert found == {
+        "single_task": ("frames", ("joint",)), "multi_task": ("frames", two),
+        "temporal": ("sequences", ("joint",)), "temporal_multi_task": ("sequences", two),
+    }  # fmt: skip
+
+
+def test_trainers() -> None:
+    assert compose("trainer=cpu").trainer.gpus == 0
+    gpu, ddp = compose("trainer=gpu").trainer, compose("trainer=ddp", "trainer.gpus=4").trainer
+    assert (gpu.gpus, gpu.require_gpu) == (1, True)
+    assert (ddp.gpus, ddp.strategy, ddp.max_epochs) == (4, "ddp", compose().trainer.max_epochs)
+    assert compose("trainer.gpus=[0,2]").trainer.gpus == [0, 2]
+
+
+def test_several_loggers_at_once() -> None:
+    def used(*overrides: str) -> set[str]:
+        return {name for name, value in as_plain(compose(*overrides))["logger"].items() if value is not None}
+
+    assert used() == {"tensorboard"}
+    assert used("logger=csv") == {"csv"}
+    both = compose("logger=[tensorboard,wandb]", "logger.wandb.offline=true").logger
+    assert both.tensorboard
+    assert both.wandb
+    assert both.wandb.offline
+
+
+def test_the_augmentation_of_the_thesis() -> None:
+    augmentation = compose("augmentation=thesis").augmentation
+    assert (augmentation.flip, augmentation.rotate_deg, augmentation.erase) == (0.5, 35.0, 0.0)
+    assert not compose("augmentation=none").augmentation.active
+
+
+def test_debug_presets() -> None:
+    assert compose("debug=fast_dev_run").trainer.fast_dev_run
+    overfit = compose("debug=overfit", "experiment=thesis/multi_task_inception_augmented")
+    assert (overfit.trainer.overfit_batches, overfit.augmentation.name) == (3, "none")
+    assert compose("debug=profiler").trainer.profiler == "simple"
+    assert compose("debug=limit").data.workers == 0
+
+
+@pytest.mark.parametrize(("launcher", "class_name"), [
+    ("basic", "BasicLauncher"), ("joblib", "JoblibLauncher"), ("slurm", "SlurmLauncher"),
+    ("submitit_local", "LocalLauncher"), ("ray", "RayLauncher"),
+])  # fmt: skip
+def test_launchers_need_no_plugin_to_compose(launcher: str, class_name: str) -> None:
+    assert composed(f"launcher={launcher}").hydra.launcher._target_.endswith("." + class_name)
+
+
+def test_launcher_and_search_take_keys_under_their_own_names() -> None:
+    node = composed(
+        "launcher=slurm", "launcher.partition=gpu", "search=optuna", "search.n_jobs=4", "sweep.trials=7"
+    ).hydra
+    assert (node.launcher.partition, node.launcher.additional_parameters.requeue) == ("gpu", True)
+    assert (node.sweeper.n_jobs, node.sweeper.n_trials, node.sweeper.direction) == (4, 7, "maximize")
+    assert node.sweeper.storage.endswith("/study.db")
+    assert composed("search=optuna", "optimized_metric=val/frame/loss").hydra.sweeper.direction == "minimize"
+
+
+# --- experiments -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_composes(name: str) -> None:
+    cfg = compose(f"experiment={name}", *(["init_from=outputs/x"] if "from_run" in name else []))
+    assert cfg.experiment_name == name
+    if "from_run" not in name:
+        assert name.rpartition("/")[2].startswith(cfg.approach.name)
+    if name.startswith("thesis/"):
+        assert (cfg.split.name, cfg.sampling.window) == ("thesis", [0.4, 0.9])
+
+
+TABLES = {
+    "single_task": {
+        "test/frame/joint_accuracy":
+            "0.15922 0.20439 0.26010 0.26644 0.21810 0.19892 0.18497 0.27817 0.29062",
+    },
+    "multi_task": {
+        "test/frame/emotion_accuracy":
+            "0.42593 0.53721 0.33217 0.51708 0.54609 0.51145 0.49227 0.51145 0.50892 0.53721",
+        "test/frame/authenticity_accuracy":
+            "0.48387 0.55322 0.48284 0.53206 0.53713 0.53888 0.55893 0.54411 0.52318 0.55322",
+        "test/frame/joint_accuracy": "0.30150 0.27376 0.28034 0.26536 0.28192 0.27812",
+    },
+    "temporal": {"test/clip/joint_accuracy": "0.08333 0.09167 0.10833 0.13333 0.15121 0.13333 0.17130 0.23333"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("approach", list(TABLES))
+def test_every_row_of_the_thesis_is_an_experiment(approach: str) -> None:
+    rows = [compose(f"experiment={n}") for n in EXPERIMENTS if n.startswith(f"thesis/{approach}_")]
+    assert all(row.approach.name == approach for row in rows)
+    published = [row.published for row in rows if row.published]
+    for metric, figures in TABLES[approach].items():
+        found = sorted(p.metrics[metric] for p in published if metric in p.metrics)
+        assert found == sorted(map(float, figures.split()))
+    assert all(0 < value < 1 for p in published for key, value in p.metrics.items() if key.endswith("accuracy"))
+
+
+def test_rows_differ_as_the_tables_say() -> None:
+    both = compose("experiment=thesis/multi_task_inception_mfl_ce_precision")
+    assert (both.loss.emotion.name, both.loss.authenticity.name) == ("multi_focal", "cross_entropy")
+    assert (both.loss_mix.name, both.scheduler.name, both.backbone.weights) == ("precision", "plateau", "default")
+    heads = compose("experiment=thesis/multi_task_inception_heads_augmented")
+    assert heads.backbone.freeze
+    assert heads.augmentation.rotate_deg == 35.0
+    optimizers = {
+        n: compose(f"experiment=thesis/temporal_cnn3d_{n}").optimizer for n in ("adam", "rmsprop", "adagrad", "sgd")
+    }
+    assert all(o.name == n and o.lr == 0.001 for n, o in optimizers.items())
+    assert compose("experiment=thesis/temporal_cnn3d_regularised").optimizer.weight_decay > 0
+    deep = compose("experiment=thesis/single_task_inception_deep_classifier").head
+    assert isinstance(deep, config.MlpHead)
+    assert deep.hidden == [256, 128]
+
+
+def test_a_pattern_becomes_its_experiments() -> None:
+    def expand(word: str) -> list[str]:
+        return rewrite([word], CONF, sweep=True)[0].partition("=")[2].split(",")
+
+    whole = expand("experiment=thesis/*")
+    assert len(whole) == 32
+    assert not any("base" in name or "from_run" in name for name in whole)
+    assert whole == [name for name in EXPERIMENTS if name.count("/") == 1 and name.startswith("thesis/")]
+    assert len(expand("experiment=thesis/single_task_*")) == 11
+    assert expand("experiment=thesis/temporal_x3d_s,synthetic/temporal*") == [
+        "thesis/temporal_x3d_s", "synthetic/temporal", "synthetic/temporal_multi_task",
+    ]  # fmt: skip
+    with pytest.raises(UserError, match=r"32 experiments are a sweep, which needs -m"):
+        rewrite(["experiment=thesis/*"], CONF, sweep=False)
+    with pytest.raises(UserError, match=r"experiment=theses/\*: no experiment matches"):
+        rewrite(["experiment=theses/*"], CONF, sweep=True)
+
+
+# --- mistakes --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("overrides", "line"), [
+    ("approach=tempral", r"approach=tempral: no such option; did you mean 'temporal'\? \(there are: multi_task, s"),
+    ("trainer.gpu=1", r"unknown key 'trainer\.gpu'; did you mean 'trainer\.gpus'\?"),
+    ("optimizer.lrr=0.1", r"unknown key 'optimizer\.lrr'; did you mean 'optimizer\.lr'\?"),
+    ("+optimizer.lrr=0.1", r"unknown key 'optimizer\.lrr'; did you mean 'optimizer\.lr'\?"),
+    ("optimiser=adam", r"unknown key 'optimiser'; did you mean 'optimizer'\?"),
+    ("+seed=1", r"seed exists: write seed=… without the \+"),
+    ("loss/emotin=focal", r"unknown key 'loss/emotin'; did you mean 'loss/emotion'\?"),
+    ("loss=focal", r"loss is chosen by part: .*loss/emotion=…"),
+    ("data=sase_fe", r"data\.root is missing: give the folder of data=sase_fe as data\.root=/path/to/it"),
+    ("optimizer.lr=fast", r"optimizer\.lr=fast: expected a number"),
+    ("trainer.max_epochs=1.5", r"trainer\.max_epochs=1\.5: expected a whole number"),
+    ("compile=maybe", r"compile=maybe: expected true or false"),
+    ("data.batch_size=0", r"data\.batch_size=0: expected at least 1"),
+    ("data.window=0.5", r"data\.window=0\.5: expected a list, such as \[a,b\]"),
+    ("trainer.gpus=all", r"trainer\.gpus=all: expected .*'auto'.* or a whole number or a list"),
+    ("sweep.rerun=everything", r"sweep\.rerun=everything: expected 'none', 'failed' or 'all'"),
+    ("approach.tasks=[emotions]", r"approach\.tasks\.0=emotions: expected .*; did you mean 'emotion'\?"),
+    ("logger=[tensorboard,wand]", r"logger=wand: no such option; did you mean 'wandb'\?"),
+    ("precision=64", r"precision=64: no such option \(there are: 16, 32, bf16\)"),
+    ("a=[1", r"a=\[1: not understood as key=value \(brackets or quotes do not match"),
+    ("seed", r"seed: not understood as key=value \(no = in it\)"),
+    ("seed=1,2", r"seed=1,2: several values are a sweep, which needs -m; one list is written seed=\[1,2\]"),
+    ("seed=${missing}", r"seed: Interpolation key 'missing' not found"),
+    ("backbone=null", r"backbone is missing: give it as backbone=…"),
+    ("approach=null", r"approach is missing: give it as approach=…"),
+    ("experiment=thesis/temporal_slowr50", r"experiment=thesis/temporal_slowr50: no such experiment; did you mean 'th"),
+    ("experiment=zzz", r"experiment=zzz: no such experiment; none is spelt like it"),
+    ("experiment=thesis/from_run/fine_tune", r"init_from is missing: give the trained run as init_from=out"),
+    ("hydra/launcher=joblib", r"hydra/launcher=joblib: chosen with launcher=… here \(there are: basic, joblib, ray"),
+    ("approach=temporal backbone=resnet18", r"backbone=resnet18 is a frame backbone, but approach=temporal needs a"),
+    ("backbone=slow_r50", r"backbone=slow_r50 is a clip backbone, but approach=single_task needs a frame backbone"),
+    ("optimized_metric=test/clip/joint_accuracy", r"expected a validation metric"),
+    ("split=kfold split.fold=5", r"split\.fold=5: expected 0 to 4"),
+])  # fmt: skip
+def test_a_mistake_is_one_line_that_helps(overrides: str, line: str) -> None:
+    with pytest.raises(UserError, match="^(?:.*: )?" + line) as caught:
+        compose(*overrides.split())
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def own_experiments(tmp_path: Path) -> Path:
+    folder = tmp_path / "mine" / "experiment"
+    folder.mkdir(parents=True)
+    (folder / "typo.yaml").write_text("# @package _global_\noptimizer:\n  lrr: 0.1\n")
+    (folder / "group.yaml").write_text("# @package _global_\ndefaults:\n  - override /optimiser: sgd\n")
+    (folder / "broken.yaml").write_text("# @package _global_\noptimizer: [1\n")
+    (folder / "good.yaml").write_text("# @package _global_\ndefaults:\n  - override /optimizer: sgd\n")
+    return folder.parent
+
+
+@pytest.mark.parametrize(("name", "line"), [
+    ("typo", "error: unknown key 'optimizer.lrr' in mine/experiment/typo.yaml; did you mean 'optimizer.lr'?"),
+    ("group", "error: unknown key 'optimiser' in experiment/group.yaml; did you mean 'optimizer'?"),
+])  # fmt: skip
+def test_a_mistake_in_a_file_names_the_file(
+    name: str, line: str, own_experiments: Path, command: Command, tmp_path: Path
+) -> None:
+    start = time.monotonic()
+    done = command("train", "--config-dir", str(own_experiments), f"experiment={name}", cwd=tmp_path)
+    assert time.monotonic() - start < 5
+    assert done.returncode == 1
+    assert done.stderr.strip() == line
+    assert not (tmp_path / "outputs").exists() or not list((tmp_path / "outputs").glob("*/*"))
+
+
+def test_broken_yaml_names_the_line(own_experiments: Path, command: Command, tmp_path: Path) -> None:
+    done = command("train", "--config-dir", str(own_experiments), "experiment=broken", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "broken.yaml" in done.stderr
+    assert "no valid YAML" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_own_experiments_join_a_sweep(own_experiments: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["-m", "--config-dir", str(own_experiments), "sweep.name=x"]
+    cli.check_sweep("train", [*words, "experiment=good,synthetic/temporal"], TrainConfig)
+    with pytest.raises(UserError, match=r"'optimizer.lrr' in mine/.*typo.*\(in the run experiment=typo\)"):
+        cli.check_sweep("train", [*words, "experiment=good,typo"], TrainConfig)
+
+
+# --- sweeps ----------------------------------------------------------------------------------------------------------
+
+
+def test_all_runs_are_checked_before_the_first_starts(command: Command, tmp_path: Path) -> None:
+    done = command("train", "-m", "approach=temporal,single_task", "backbone=gru,resnet18", "seed=1,2", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: backbone=resnet18 is a frame backbone")
+    assert "(in the run approach=temporal backbone=resnet18 seed=1)" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "multirun").exists()
+
+
+@pytest.mark.parametrize(("words", "line"), [
+    ("seed=1,2,-3", r"seed=-3: expected at least 0 \(in the run seed=-3\)"),
+    ("optimizer.lr=0.1,fast loss_mix=sum,dwa", r"optimizer\.lr=fast: expected a number \(in the run optimizer\.lr"),
+    ("approach=multi_task,tempral", r"approach=tempral: no such option; did you mean 'temporal'\?.*in the run appro"),
+    ("trainer.gpu=1 seed=1,2", r"unknown key 'trainer\.gpu'"),
+    ("precision=16,32,8", r"precision=8: no such option"),
+    ("split=kfold split.fold=0,1,9", r"split\.fold=9: expected 0 to 4"),
+])  # fmt: skip
+def test_a_sweep_with_a_bad_value_is_refused(words: str, line: str) -> None:
+    with pytest.raises(UserError, match=line):
+        cli.check_sweep("train", ["-m", *rewrite(words.split(), CONF, sweep=True), "sweep.name=x"], TrainConfig)
+
+
+def test_a_missing_plugin_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_plugin("launcher=basic", "hydra._internal.core_plugins.basic_launcher.BasicLauncher")
+    with pytest.raises(
+        UserError, match=r"^launcher=cloud: hydra_cloud_launcher is not installed: pip install hydra-cloud-l"
+    ):
+        check_plugin("launcher=cloud", "hydra_plugins.hydra_cloud_launcher.x.CloudLauncher")
+    monkeypatch.setattr("realfake.overrides._installed", lambda module: False)
+    with pytest.raises(UserError, match=r"hydra_joblib_launcher is not installed: pip install '?hydra-joblib-launcher"):
+        check_plugin("launcher=joblib", "hydra_plugins.hydra_joblib_launcher.x.JoblibLauncher")
+
+
+def test_a_sweep_is_named_by_what_it_runs() -> None:
+    def name(*words: str) -> str:
+        return name_sweep(["-m", *words])[-1]
+
+    assert name("seed=1,2", "approach=temporal") == name("approach=temporal", "seed=1,2")
+    assert name("seed=1,2") == name("seed=1,2", "launcher=joblib", "launcher.n_jobs=4", "sweep.rerun=failed")
+    assert name("seed=1,2") != name("seed=1,2,3")
+    assert name("seed=1,2", "sweep.name=mine") == "sweep.name=mine"
+    assert name_sweep(["seed=1"]) == ["seed=1"]
+
+
+def test_a_run_of_a_sweep_is_found_again_wherever_it_ran() -> None:
+    def folder(*overrides: str) -> str:
+        return composed("approach=temporal", "sweep.name=x", *overrides).hydra.sweep.subdir
+
+    assert folder("seed=1") == folder(
+        "launcher=joblib", "seed=1", "sweep.resume=false", "sweep.trials=3", "search=optuna"
+    )
+    assert folder("seed=1") != folder("seed=2")
+    assert len(folder("seed=1")) == 12
+
+
+def test_words_that_hydra_would_not_understand() -> None:
+    assert rewrite(["precision=16", "seed=3", "-m"], CONF, sweep=False) == ["precision='16'", "seed=3", "-m"]
+    assert rewrite(["precision=16,bf16"], CONF, sweep=True) == ["precision='16',bf16"]
+    assert rewrite(["debug=null", "launcher.n_jobs=2"], CONF, sweep=False) == ["~debug", "hydra.launcher.n_jobs=2"]
+    assert compose("precision=16").precision.name == "16"
+    assert compose("debug=null", "experiment=null").experiment_name is None
+
+
+# --- speed -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flags", [["--help"], ["--cfg", "job"], ["approach=tempral"]])
+def test_questions_are_answered_without_torch(flags: list[str], tmp_path: Path) -> None:
+    code = (
+        "import sys, runpy\n"
+        f"sys.argv = ['train', *{flags!r}]\n"
+        "try:\n"
+        "    runpy.run_module('realfake.train', run_name='__main__')\n"
+        "finally:\n"
+        "    print(sorted({'torch', 'pandas', 'cv2', 'matplotlib', 'decord'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+    assert done.returncode == (1 if "approach=tempral" in flags else 0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_known_keys_are_dotted_paths_through_all_options() -> None:
+    keys = known_keys(TrainConfig)
+    assert {
+        "trainer.gpus",
+        "optimizer.momentum",
+        "optimizer.betas",
+        "data.subjects",
+        "backbone.frame.input.size",
+    } <= set(keys)
