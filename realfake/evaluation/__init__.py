@@ -1,0 +1,1 @@
+"""What is said about finished work: statistics, pictures and pages; nothing here trains."""

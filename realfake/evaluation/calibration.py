@@ -1,0 +1,97 @@
+"""Whether probabilities mean what they say, and the temperature that makes them do so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from realfake.evaluation.metrics import ECE_BINS, calibration_bins
+from realfake.evaluation.predictions import TASKS, Predictions
+from realfake.labels import ABSENT
+
+TEMPERATURES = (0.02, 50.0)
+"""Range in which a temperature is sought."""
+_SMALLEST = 1e-30
+"""Stands for a probability of 0, which has no logarithm."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reliability:
+    """A reliability diagram: 15 equal bins of the most probable class's probability."""
+
+    count: np.ndarray
+    """Samples in each bin (15,)."""
+    confidence: np.ndarray
+    """Mean probability in each bin (15,), NaN if empty."""
+    accuracy: np.ndarray
+    """Part of the bin's samples that are right (15,), NaN if empty."""
+
+    @property
+    def ece(self) -> float:
+        """Expected calibration error ``Σ_b n_b / n |accuracy_b − confidence_b|`` (Guo et al. 2017, eq. 3)."""
+        if not self.count.sum():
+            return float("nan")
+        return float(np.nansum(self.count * np.abs(self.accuracy - self.confidence)) / self.count.sum())
+
+
+def reliability(p: Predictions, task: str) -> Reliability:
+    """Reliability of a task's probabilities, over the samples that have its label."""
+    known = p.true(task) != ABSENT
+    confidence = p.probabilities(task)[known].max(axis=1)
+    right = (p.predicted(task) == p.true(task))[known]
+    bins = calibration_bins(confidence)
+    count = np.bincount(bins, minlength=ECE_BINS)
+    sums = [np.bincount(bins, values, minlength=ECE_BINS) for values in (confidence, right)]
+    means = [np.divide(s, count, out=np.full(ECE_BINS, np.nan), where=count > 0) for s in sums]
+    return Reliability(count, *means)
+
+
+def log_loss(p: np.ndarray, y: np.ndarray) -> float:
+    """Mean negative log probability of the true class; ``p`` (N, K), ``y`` (N,); NaN without samples."""
+    if not len(y):
+        return float("nan")
+    return float(-np.log(np.maximum(p[np.arange(len(y)), y], _SMALLEST)).mean())
+
+
+def fit_temperature(p: np.ndarray, y: np.ndarray) -> float:
+    """Temperature T that minimises the negative log likelihood of ``p^(1/T)``, normalised (Guo et al. 2017, sec. 4.2).
+
+    Args:
+        p: Probabilities (N, K); their logarithms are logits up to a constant, which the softmax does not see.
+        y: True classes (N,); -1 = absent, which does not count.
+
+    Returns:
+        T, above 1 for a model that is too sure of itself; 1 without labels.
+    """
+    known = y != ABSENT
+    if not known.any():
+        return 1.0
+    p, y = p[known], y[known]
+    low, high = np.log(TEMPERATURES)
+    found = minimize_scalar(
+        lambda t: log_loss(sharpen(p, np.exp(t)), y), bounds=(low, high), method="bounded", options={"xatol": 1e-5}
+    )
+    return float(np.exp(found.x))
+
+
+def sharpen(p: np.ndarray, temperature: float) -> np.ndarray:
+    """``p^(1/T)``, normalised, (N, K)."""
+    scaled = np.log(np.maximum(p, _SMALLEST)) / temperature
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def fit_temperatures(validation: Predictions) -> dict[str, float]:
+    """Temperature of each task, from validation data: the test data must not be seen."""
+    return {task: fit_temperature(validation.probabilities(task), validation.true(task)) for task in TASKS}
+
+
+def apply_temperatures(p: Predictions, temperatures: dict[str, float]) -> Predictions:
+    """Scale each task's probabilities.
+
+    No order within a row changes, so that every prediction stays what it was. Scaled marginals are no longer exactly
+    the marginals of the scaled joint probabilities.
+    """
+    return replace(p, **{f"p_{task}": sharpen(p.probabilities(task), t) for task, t in temperatures.items()})

@@ -1,0 +1,46 @@
+"""What all pictures share: sizes, colours that the colour-blind and a grey printer tell apart, and files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+DPI = 100
+TEXT, SMALL = 10, 8
+"""Font sizes in points."""
+
+BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, BLACK = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#222222",
+)  # fmt: skip
+"""Okabe and Ito 2008, https://jfly.uni-koeln.de/color/."""
+GREY = "#888888"
+PALETTE = (BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE)
+DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
+"""Line styles, so that a line is known without its colour."""
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of a size in inches, apart from pyplot's global state."""
+    figure = Figure(figsize=(width, height), dpi=DPI)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def plain(axis: Axes, xlabel: str = "", ylabel: str = "", title: str = "") -> None:
+    """Label an axis and take away what carries no information."""
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.tick_params(labelsize=SMALL)
+    axis.set_xlabel(xlabel, fontsize=TEXT)
+    axis.set_ylabel(ylabel, fontsize=TEXT)
+    if title:
+        axis.set_title(title, fontsize=TEXT, loc="left")
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a figure as PNG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=DPI, format="png", pil_kwargs={"compress_level": 3})
+    return path

@@ -1,0 +1,193 @@
+"""What a model said about samples and clips, beside the truth; and the table that holds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from realfake.errors import UserError
+from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS, JOINTS, TASK_NAMES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TASKS = ("joint", "emotion", "authenticity")
+IDENTITY = ("clip", "dataset", "subject", "pair")
+"""Columns of the clip table that the table of predictions takes over."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Truth and probabilities: one row a sample (a frame or a window), or one row a clip after :meth:`by_clip`."""
+
+    clip: np.ndarray
+    """(N,) int64, row of the clip table."""
+    emotion: np.ndarray
+    """(N,) int64, -1 = absent."""
+    authenticity: np.ndarray
+    """(N,) int64, -1 = absent."""
+    p_joint: np.ndarray
+    """(N, 12) float64."""
+    p_emotion: np.ndarray
+    """(N, 6) float64."""
+    p_authenticity: np.ndarray
+    """(N, 2) float64; the second is the probability of real."""
+
+    @classmethod
+    def from_tasks(
+        cls, probabilities: dict[str, np.ndarray], clip: np.ndarray, emotion: np.ndarray, authenticity: np.ndarray
+    ) -> Predictions:
+        """Complete what a model's heads gave.
+
+        A joint head's emotion and authenticity are the marginals of its 12 probabilities; of two heads the joint
+        probability is the product.
+
+        Args:
+            probabilities: Either ``joint`` (N, 12), or ``emotion`` (N, 6) and ``authenticity`` (N, 2).
+            clip: (N,) row of the clip table.
+            emotion: (N,) true class, -1 = absent.
+            authenticity: (N,) true class, -1 = absent.
+        """
+        if set(probabilities) == {"joint"}:
+            p_joint = np.asarray(probabilities["joint"], np.float64)
+            grid = p_joint.reshape(-1, len(AUTHENTICITIES), len(EMOTIONS))
+            p_emotion, p_authenticity = grid.sum(axis=1), grid.sum(axis=2)
+        elif set(probabilities) == {"emotion", "authenticity"}:
+            p_emotion = np.asarray(probabilities["emotion"], np.float64)
+            p_authenticity = np.asarray(probabilities["authenticity"], np.float64)
+            p_joint = (p_authenticity[:, :, None] * p_emotion[:, None, :]).reshape(-1, len(JOINTS))
+        else:
+            raise ValueError(f"tasks {sorted(probabilities)}: expected joint, or emotion and authenticity")
+        clip, emotion, authenticity = (np.asarray(a, np.int64) for a in (clip, emotion, authenticity))
+        return cls(clip, emotion, authenticity, p_joint, p_emotion, p_authenticity)
+
+    def __len__(self) -> int:
+        return len(self.clip)
+
+    @property
+    def joint(self) -> np.ndarray:
+        """True joint class (N,) int64; -1 unless both labels are there."""
+        known = (self.emotion != ABSENT) & (self.authenticity != ABSENT)
+        return np.where(known, len(EMOTIONS) * self.authenticity + self.emotion, ABSENT)
+
+    def true(self, task: str) -> np.ndarray:
+        """True class of a task (N,), -1 = absent."""
+        return {"joint": self.joint, "emotion": self.emotion, "authenticity": self.authenticity}[task]
+
+    def probabilities(self, task: str) -> np.ndarray:
+        """Probabilities of a task (N, K)."""
+        return {"joint": self.p_joint, "emotion": self.p_emotion, "authenticity": self.p_authenticity}[task]
+
+    def predicted(self, task: str) -> np.ndarray:
+        """Most probable class of a task (N,); the first of equal ones."""
+        return self.probabilities(task).argmax(axis=1)
+
+    def select(self, rows: np.ndarray) -> Predictions:
+        """Some rows, by mask or index."""
+        return Predictions(
+            self.clip[rows],
+            self.emotion[rows],
+            self.authenticity[rows],
+            self.p_joint[rows],
+            self.p_emotion[rows],
+            self.p_authenticity[rows],
+        )
+
+    def by_clip(self) -> Predictions:
+        """One row a clip, sorted: the mean of its rows' probabilities."""
+        clips, first, inverse, count = np.unique(self.clip, return_index=True, return_inverse=True, return_counts=True)
+
+        def mean(p: np.ndarray) -> np.ndarray:
+            sums = [np.bincount(inverse, p[:, k], minlength=len(clips)) for k in range(p.shape[1])]
+            return np.stack(sums, axis=1) / count[:, None]
+
+        return Predictions(
+            clips,
+            self.emotion[first],
+            self.authenticity[first],
+            mean(self.p_joint),
+            mean(self.p_emotion),
+            mean(self.p_authenticity),
+        )
+
+    def table(self, clips: pd.DataFrame) -> pd.DataFrame:
+        """The rows as people read them, with names instead of numbers.
+
+        Args:
+            clips: Clip table; columns ``clip``, ``dataset``, ``subject``, ``pair``.
+
+        Returns:
+            Columns ``clip``, ``dataset``, ``subject``, ``pair``; ``emotion``, ``authenticity``, ``joint`` (empty =
+            absent); ``predicted_emotion``, ``predicted_authenticity``, ``predicted_joint``; ``p_<class>`` for all
+            classes of the three tasks.
+        """
+        import pandas as pd
+
+        order = ("emotion", "authenticity", "joint")
+        columns: dict[str, np.ndarray] = {c: clips[c].to_numpy(object)[self.clip] for c in IDENTITY}
+        columns |= {task: _names(task, self.true(task)) for task in order}
+        columns |= {f"predicted_{task}": _names(task, self.predicted(task)) for task in order}
+        for task in order:
+            columns |= {f"p_{name}": self.probabilities(task)[:, k] for k, name in enumerate(TASK_NAMES[task])}
+        return pd.DataFrame(columns)
+
+
+def read_table(path: str | Path) -> tuple[Predictions, pd.DataFrame]:
+    """Read a table of predictions back; probabilities are exactly those that were written.
+
+    Returns:
+        The predictions, numbered by the rows of the second: a table with columns ``clip``, ``dataset``, ``subject``
+        and ``pair``, one row a clip.
+
+    Raises:
+        UserError: If there is no such file, or if it is no table of predictions.
+    """
+    import pandas as pd
+
+    names = ["emotion", "authenticity"]
+    try:
+        text = dict.fromkeys([*IDENTITY, *names], str)
+        found = pd.read_csv(path, dtype=text, keep_default_na=False, float_precision="round_trip")
+        labels = [_numbers(name, found[name].tolist()) for name in names]
+        p = [found[[f"p_{c}" for c in TASK_NAMES[task]]].to_numpy(np.float64) for task in TASKS]
+        codes, _ = pd.factorize(found["clip"])
+        clips = found.loc[~found["clip"].duplicated(), list(IDENTITY)].reset_index(drop=True)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; give the predictions.csv of a finished run") from None
+    except (KeyError, ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        reason = f"column {error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[0]
+        raise UserError(f"{path}: no table of predictions ({reason}); give a run's predictions.csv") from None
+    return Predictions(codes.astype(np.int64), *labels, *p), clips
+
+
+def subject_numbers(clips: pd.DataFrame) -> np.ndarray:
+    """Number of the subject of each clip (clips,) int64, 0 to S - 1; a clip of an unknown subject is one of its own."""
+    import pandas as pd
+
+    known = clips["subject"].to_numpy(str) != ""
+    name = np.where(known, clips["subject"].to_numpy(str), clips["clip"].to_numpy(str))
+    return pd.factorize(pd.MultiIndex.from_arrays([clips["dataset"], known, name]))[0].astype(np.int64)
+
+
+def pair_numbers(clips: pd.DataFrame) -> np.ndarray:
+    """Number of the pair of each clip (clips,) int64; -1 = none."""
+    import pandas as pd
+
+    number = pd.factorize(pd.MultiIndex.from_arrays([clips["dataset"], clips["pair"]]))[0].astype(np.int64)
+    return np.where(clips["pair"].to_numpy(str) == "", -1, number)
+
+
+def _names(task: str, classes: np.ndarray) -> np.ndarray:
+    # The empty name comes last, where -1 finds it.
+    return np.array([*TASK_NAMES[task], ""], dtype=object)[classes]
+
+
+def _numbers(task: str, names: list[str]) -> np.ndarray:
+    number = {name: k for k, name in enumerate(TASK_NAMES[task])} | {"": ABSENT}
+    unknown = sorted(set(names) - set(number))
+    if unknown:
+        raise ValueError(f"{task} {unknown[0]!r}: expected one of {', '.join(TASK_NAMES[task])}, or nothing")
+    return np.array([number[name] for name in names], dtype=np.int64)

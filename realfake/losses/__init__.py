@@ -1,0 +1,1 @@
+"""Losses of the tasks, and how those of several tasks become one."""
