@@ -197,25 +197,28 @@ class ApproachModule(LightningModule):
         for task in self.tasks:
             values += [losses[task], weights[task].to(device)]
             counts += [(targets[task] >= 0).sum(), size]
-        emotion, authenticity = self.guesses(logits)
-        for has, right in _right(batch, emotion, authenticity):
+        for has, right in _right(batch, *self.guesses(logits)):
             counts.append(has.sum())
             values.append((right & has).sum() / has.sum().clamp(min=1))
         self.train_means.update(values, counts)
 
     @staticmethod
-    def guesses(logits: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Most probable emotion and authenticity, each (B,) int64; of a joint model, those of the marginals."""
+    def guesses(logits: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Most probable joint class, emotion and authenticity, each (B,) int64."""
         if "joint" in logits:
-            joint = logits["joint"].float().softmax(dim=1).unflatten(1, (-1, len(EMOTIONS)))
-            return joint.sum(dim=1).argmax(dim=1), joint.sum(dim=2).argmax(dim=1)
-        return logits["emotion"].argmax(dim=1), logits["authenticity"].argmax(dim=1)
+            joint = logits["joint"].float().softmax(dim=1)
+            grid = joint.unflatten(1, (-1, len(EMOTIONS)))
+            return joint.argmax(dim=1), grid.sum(dim=1).argmax(dim=1), grid.sum(dim=2).argmax(dim=1)
+        emotion, authenticity = logits["emotion"].argmax(dim=1), logits["authenticity"].argmax(dim=1)
+        return len(EMOTIONS) * authenticity + emotion, emotion, authenticity
 
     # --- optimisation and checkpoints ----------------------------------------------------------------------------
 
     def configure_optimizers(self) -> Any:
         """Optimiser over what is trained, and the scheduler if it moves with every step."""
-        trained = [p for p in self.parameters() if p.requires_grad]
+        network = [p for m in (self.backbone, self.heads) for p in m.parameters() if p.requires_grad]
+        # Decay would pull the learned uncertainties of a loss mix towards equal weights.
+        trained = [{"params": network}, {"params": list(self.mix.parameters()), "weight_decay": 0.0}]
         on_gpu = self.device.type == "cuda"
         # A fused optimiser unscales by itself, which leaves nothing to clip in float16.
         fused = on_gpu and not (self.cfg.precision.name == "16" and self.cfg.trainer.gradient_clip_val)
@@ -244,11 +247,10 @@ def target_of(batch: Batch, task: str) -> torch.Tensor:
     return torch.where(known, len(EMOTIONS) * batch["authenticity"] + batch["emotion"], ABSENT)
 
 
-def _right(batch: Batch, emotion: torch.Tensor, authenticity: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def _right(batch: Batch, *guesses: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """For joint, emotion and authenticity: which samples have the label, and whose guess is right."""
-    has = [batch["emotion"] != ABSENT, batch["authenticity"] != ABSENT]
-    right = [emotion == batch["emotion"], authenticity == batch["authenticity"]]
-    return [(has[0] & has[1], right[0] & right[1]), (has[0], right[0]), (has[1], right[1])]
+    targets = [target_of(batch, task) for task in ("joint", "emotion", "authenticity")]
+    return [(target != ABSENT, guess == target) for target, guess in zip(targets, guesses, strict=True)]
 
 
 def _mean(values: np.ndarray) -> float:

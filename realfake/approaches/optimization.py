@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
-from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 from realfake.config import Adagrad, Adam, AdamW, Cosine, OneCycle, OptimizerConfig, RmsProp, SchedulerConfig
 
 
-def build_optimizer(cfg: OptimizerConfig, parameters: Iterable[nn.Parameter], *, fused: bool = False) -> Optimizer:
+def build_optimizer(cfg: OptimizerConfig, parameters: Iterable[Any], *, fused: bool = False) -> Optimizer:
     """Make the optimiser.
 
     Args:
         cfg: The group ``optimizer``.
-        parameters: What is trained.
+        parameters: What is trained, or groups of it.
         fused: One kernel for all parameters, where the optimiser has one.
     """
-    parameters = list(parameters)
+    parameters = [group for group in parameters if not isinstance(group, dict) or group["params"]]
     extra = {"fused": True} if fused else {}
     if isinstance(cfg, Adam | AdamW):
         kind = torch.optim.AdamW if isinstance(cfg, AdamW) else torch.optim.Adam

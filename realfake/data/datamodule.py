@@ -148,6 +148,8 @@ class ClipDataModule(LightningDataModule):
                     processes=self.trainer.world_size if self.trainer else 1,
                 ),
                 collate_fn=_as_is,  # type: ignore[arg-type]
+                # Its own, so that starting a loader takes nothing out of the random numbers that training draws.
+                generator=torch.Generator(),
                 num_workers=workers,
                 pin_memory=torch.cuda.is_available(),
                 persistent_workers=workers > 0,
