@@ -115,6 +115,8 @@ def main(config_name: str, schema: type[C], run: Callable[[C], Any], finish: Cal
         finally:
             status.append(finish())
     except UserError as error:
+        if any(status):  # jobs of a sweep: each has said why, and a report was made of them
+            sys.exit(1)
         fail(str(error), asked)
     except COMPOSITION_ERRORS as error:
         fail(explain(error, schema, conf_dir()), asked)

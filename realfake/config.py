@@ -323,8 +323,8 @@ class FrameBackbone(_Backbone):
     def _check(self) -> FrameBackbone:
         if self.input.frames is not None or self.input.stride_sec is not None:
             raise ValueError(
-                f"backbone.input.frames={self.input.frames}, stride_sec={self.input.stride_sec}: {self.name} sees single "
-                "frames, expected null"
+                f"backbone.input.frames={self.input.frames}, stride_sec={self.input.stride_sec}: {self.name} sees "
+                "single frames, expected null"
             )
         if self.channels is not None and (self.name != "tiny_cnn" or not self.channels):
             raise ValueError(f"backbone.channels={self.channels}: only tiny_cnn has this key, at least one block")
@@ -435,8 +435,8 @@ class Losses(Strict):
             weights = getattr(self, task).class_weights
             if isinstance(weights, list) and len(weights) != len(names):
                 raise ValueError(
-                    f"loss.{task}.class_weights={weights}: {len(weights)} values, expected {len(names)}, one for each of "
-                    f"{', '.join(names)}"
+                    f"loss.{task}.class_weights={weights}: {len(weights)} values, expected {len(names)}, one for "
+                    f"each of {', '.join(names)}"
                 )
         return self
 
@@ -791,6 +791,36 @@ class ReportConfig(Strict):
     def _check(self) -> ReportConfig:
         if not self.dir:
             raise ValueError("dir is missing: give it as dir=multirun/<name>, or any folder of runs")
+        return self
+
+
+class EvaluateConfig(Strict):
+    """``realfake.evaluate``."""
+
+    run: str | None = None
+    """A finished run's folder, or one of its checkpoints."""
+    part: Literal["test", "val", "train"] = "test"
+    data: dict[str, Any]
+    """Another dataset, or only where the run's own lies now; checked once the run's configuration is known."""
+    face: FaceConfig | None = None
+    against: str | None = None
+    """Another run, to be compared with on the same clips."""
+    calibration: Literal["none", "temperature"] = "none"
+    resamples: Annotated[int, Field(ge=100)] = 2000
+    seed: NonNegative = 0
+    device: str = "auto"
+    batch_size: Count | None = None
+    """Samples a batch; null = as in the run."""
+    out: str | None = None
+    """Folder of the result; null = ``evaluation/<what>`` in the run's folder."""
+    plots: bool = True
+
+    @model_validator(mode="after")
+    def _check(self) -> EvaluateConfig:
+        if not self.run:
+            raise ValueError("run is missing: give it as run=outputs/<approach>/<folder of a finished run>")
+        if self.data.get("name") is not None and self.part != "test":
+            raise ValueError(f"part={self.part}: another dataset is tested as a whole; leave part out")
         return self
 
 

@@ -15,7 +15,7 @@ def run(cfg: TrainConfig) -> float | None:
         cfg: Composed from ``conf/train.yaml``.
 
     Returns:
-        ``cfg.optimized_metric`` of the best epoch, which a search maximises (or minimises); ``None`` if it is undefined.
+        ``cfg.optimized_metric`` of the best epoch, which a search optimises; ``None`` if it is undefined.
 
     Raises:
         UserError: If the run cannot begin, or fails.

@@ -33,7 +33,8 @@ class ClipDataModule(LightningDataModule):
         sampling: Which crops make a sample.
         spec: Input of the backbone, :func:`realfake.models.input_spec`.
         seed: Of the order and the random samples of training.
-        tasks: Clips without any label of these tasks are left out.
+        tasks: What is learned: joint classes need clips with both labels.
+        tested: Part that is tested.
         whole: Test on every labelled clip, whatever the split says (another dataset than the one trained on).
     """
 
@@ -49,11 +50,12 @@ class ClipDataModule(LightningDataModule):
         *,
         seed: int = 0,
         tasks: tuple[str, ...] = ("emotion", "authenticity"),
+        tested: str = "test",
         whole: bool = False,
     ) -> None:
         super().__init__()
         self.data, self.face, self.split, self.sampling, self.spec = data, face, split, sampling, spec
-        self.seed, self.tasks, self.whole = seed, tasks, whole
+        self.seed, self.tasks, self.tested, self.whole = seed, tasks, tested, whole
         self.parts: np.ndarray = np.empty(0, dtype="<U5")
         self.store: PreparedStore | None = None
         self.sets: dict[str, ClipSamples] = {}
@@ -68,18 +70,17 @@ class ClipDataModule(LightningDataModule):
         if self.sets:
             return
         store = self.opened()
-        self.parts = np.full(len(store), "test") if self.whole else assign_parts(store.table, self.split)
+        self.parts = np.full(len(store), self.tested) if self.whole else assign_parts(store.table, self.split)
         reader = self._reader(store)
-        for part in ("test",) if self.whole else ("train", "val", "test"):
-            rows = np.flatnonzero((self.parts == part) & self.usable(training=part == "train"))
-            samples = self.samples_class(
-                store, rows, reader, self.sampling, self.spec, random=part == "train", seed=self.seed
-            )
+        for name in ("test",) if self.whole else ("train", "val", "test"):
+            training, part = name == "train", self.tested if name == "test" else name
+            rows = np.flatnonzero((self.parts == part) & self.usable(training=training))
+            samples = self.samples_class(store, rows, reader, self.sampling, self.spec, random=training, seed=self.seed)
             if not len(samples):
                 raise UserError(
                     f"data={self.data.name}: no labelled clip is left for the {part} part; use more clips or subjects"
                 )
-            self.sets[part] = samples
+            self.sets[name] = samples
 
     def _reader(self, store: PreparedStore) -> CropReader:
         if self.data.cache == "memmap":
@@ -103,9 +104,9 @@ class ClipDataModule(LightningDataModule):
         has = [table[name].to_numpy() != ABSENT for name in ("emotion", "authenticity")]
         return has[0] & has[1] if training and "joint" in self.tasks else has[0] | has[1]
 
-    def class_counts(self) -> dict[str, list[int]]:
-        """Training clips of each class of each task."""
-        train = self.sets["train"]
+    def class_counts(self, part: str = "train") -> dict[str, list[int]]:
+        """Clips of each class of each task in a part."""
+        train = self.sets[part]
         emotion, authenticity = train.emotion.astype(int), train.authenticity.astype(int)
         both = (emotion != ABSENT) & (authenticity != ABSENT)
         joint = (len(EMOTIONS) * authenticity + emotion)[both]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from realfake.config import TrainConfig
 from realfake.data.datamodule import ClipDataModule
 from realfake.evaluation.predictions import Predictions, pair_numbers, subject_numbers
-from realfake.evaluation.statistics import bootstrap
+from realfake.evaluation.statistics import Interval, bootstrap
 from realfake.evaluation.tables import by_emotion
 from realfake.experiments.folder import RunFolder, write_atomic
 
@@ -44,16 +45,25 @@ def write_artifacts(
     store = data.opened()
     clips = predictions.by_clip()
     write_predictions(run.predictions, clips, store)
-    found = intervals(clips, store)
+    subject, pair = subject_numbers(store.table)[clips.clip], pair_numbers(store.table)[clips.clip]
+    found = bootstrap(clips, subject, pair)
     if cfg.callbacks.plots:
-        draw_run(run.plots, clips, store, rows, best_epoch)
+        draw_run(
+            run.plots,
+            clips,
+            store,
+            rows=rows,
+            best_epoch=best_epoch,
+            by_emotion=by_emotion(clips, subject),
+            auroc=found["authenticity_auroc"],
+        )
     if cfg.logger.tensorboard is not None:
         from realfake.experiments.hparams import write_hparams
 
         if cfg.callbacks.plots:
             show_in_tensorboard(run)
         write_hparams(run.tensorboard, run.overrides(), metrics)
-    return {"intervals": {f"test/clip/{name}": ends for name, ends in found.items()}}
+    return {"intervals": {f"test/clip/{name}": [i.low, i.high] for name, i in found.items()}}
 
 
 def write_predictions(path: Path, clips: Predictions, store: PreparedStore) -> None:
@@ -61,27 +71,28 @@ def write_predictions(path: Path, clips: Predictions, store: PreparedStore) -> N
     write_atomic(path, clips.table(store.table).to_csv(index=False, lineterminator="\n"))
 
 
-def intervals(clips: Predictions, store: PreparedStore) -> dict[str, list[float]]:
-    """95 % intervals of the clips' metrics from drawing subjects with all their clips; metric → [low, high]."""
-    subject, pair = subject_numbers(store.table), pair_numbers(store.table)
-    found = bootstrap(clips, subject[clips.clip], pair[clips.clip])
-    return {name: [i.low, i.high] for name, i in found.items()}
-
-
 def draw_run(
-    folder: Path, clips: Predictions, store: PreparedStore, rows: list[dict[str, float]], best_epoch: int | None
+    folder: Path,
+    clips: Predictions,
+    store: PreparedStore,
+    *,
+    rows: list[dict[str, float]] | None = None,
+    best_epoch: int | None = None,
+    by_emotion: Mapping[str, Mapping[str, Interval]] | None = None,
+    auroc: Interval | None = None,
 ) -> dict[str, Path]:
-    """Draw all pictures of tested clips into a folder."""
+    """Draw all pictures of tested clips into a folder; name → file. See :func:`realfake.evaluation.plots.draw_all`."""
     from realfake.evaluation.plots import choose_examples, draw_all, save_all
 
     chosen = np.concatenate(choose_examples(clips))
     faces = [middle_face(store, int(clips.clip[i])) for i in chosen]
     figures = draw_all(
         clips,
-        rows=rows,
+        rows=rows or (),
         best_epoch=best_epoch,
         faces=np.stack(faces) if faces else None,
-        by_emotion=by_emotion(clips, subject_numbers(store.table)[clips.clip]),
+        by_emotion=by_emotion,
+        auroc=auroc,
     )
     return save_all(figures, folder)
 

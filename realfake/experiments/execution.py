@@ -63,7 +63,7 @@ def execute(cfg: TrainConfig, run: RunFolder, *, in_sweep: bool = False) -> dict
         try:
             return _train(cfg, run, stop)
         except Interrupted as error:
-            write_results(run, describe_run(cfg, run) | {"status": INTERRUPTED, "error": str(error)})
+            write_results(run.results, describe_run(cfg, run) | {"status": INTERRUPTED, "error": str(error)})
             log.warning("%s; go on with ckpt=last hydra.run.dir=%s", error, run.path)
             raise
         except Exception as error:
@@ -73,7 +73,7 @@ def execute(cfg: TrainConfig, run: RunFolder, *, in_sweep: bool = False) -> dict
             log.debug("the run failed", exc_info=True)
             with run.log.open("a", encoding="utf-8") as file:
                 file.write(traceback.format_exc())
-            write_results(run, describe_run(cfg, run) | {"status": FAILED, "error": line})
+            write_results(run.results, describe_run(cfg, run) | {"status": FAILED, "error": line})
             raise RunFailed(f"{run.path}: {line}") from error
 
 
@@ -99,6 +99,8 @@ def train(overrides: list[str], folder: str | Path | None = None) -> dict[str, A
     run.config.parent.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(OmegaConf.create(as_plain(cfg)), run.config)
     OmegaConf.save(OmegaConf.create(overrides), run.overrides_file)
+    runtime = {"hydra": {"runtime": {"cwd": str(Path.cwd())}}}
+    OmegaConf.save(OmegaConf.create(runtime), run.config.with_name("hydra.yaml"))
     return {**execute(cfg, run), "run": str(run.path)}
 
 

@@ -84,6 +84,15 @@ class RunFolder:
             raise UserError(f"{self.config}: cannot be read ({str(error).splitlines()[0]})") from None
         return validate(raw, TrainConfig)
 
+    def working_folder(self) -> Path | None:
+        """Where the run was started, to which relative paths in its configuration refer; ``None`` if unknown."""
+        from omegaconf import OmegaConf
+
+        try:
+            return Path(str(OmegaConf.select(OmegaConf.load(self.path / ".hydra" / "hydra.yaml"), "hydra.runtime.cwd")))
+        except Exception:
+            return None
+
     def overrides(self) -> list[str]:
         """The run's overrides, as typed."""
         from omegaconf import OmegaConf

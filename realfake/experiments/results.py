@@ -33,9 +33,9 @@ def read_results(folder: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def write_results(run: RunFolder, values: dict[str, Any]) -> None:
-    """Write ``results.json``; numbers that are not finite become ``null``."""
-    write_atomic(run.results, json.dumps(_finite(values), indent=2, ensure_ascii=False) + "\n")
+def write_results(path: Path, values: dict[str, Any]) -> None:
+    """Write a ``results.json``; numbers that are not finite become ``null``."""
+    write_atomic(path, json.dumps(_finite(values), indent=2, ensure_ascii=False) + "\n")
 
 
 def describe_run(cfg: TrainConfig, run: RunFolder) -> dict[str, Any]:

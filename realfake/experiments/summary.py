@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def print_summary(results: dict[str, Any], run: RunFolder, console: Console | No
     for name in SHOWN:
         row = [name.replace("_", " "), *(_number(metrics.get(f"test/{level}/{name}")) for level in ("frame", "clip"))]
         low, high = intervals.get(f"test/clip/{name}", (None, None))
-        row.append(f"{_number(low)} to {_number(high)}" if low == low and low is not None else "")
+        row.append(f"{_number(low)} to {_number(high)}" if low is not None and math.isfinite(low) else "")
         if published:
             figure = published.get(f"test/frame/{name}", published.get(f"test/clip/{name}"))
             row.append("" if figure is None else _number(figure))
@@ -54,7 +55,7 @@ def print_summary(results: dict[str, Any], run: RunFolder, console: Console | No
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None or value != value else f"{value:.3f}"
+    return "-" if value is None or not math.isfinite(value) else f"{value:.3f}"
 
 
 def _short(path: Path) -> Path:

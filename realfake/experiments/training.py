@@ -123,7 +123,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
             cfg, run, data, module.test_predictions, table.rows, results["best_epoch"], results["metrics"]
         )
     results["seconds"] = {**phases, "total": time.monotonic() - started}
-    write_results(run, results)
+    write_results(run.results, results)
     return results
 
 
@@ -237,6 +237,7 @@ def quiet_warnings() -> None:
     """Silence remarks of libraries that a user of this program can do nothing about."""
     for text in (
         ".*does not have many workers.*",
+        ".*It is recommended to use `self.log.*sync_dist=True.*",
         ".*Checkpoint directory .* exists and is not empty.*",
         ".*The number of training batches .* is smaller than the logging interval.*",
         ".*Trying to infer the `batch_size`.*",

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import json
-import multiprocessing
-import os
-import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass
-from multiprocessing.connection import wait
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from realfake.data.synthetic.settings import SyntheticSettings
 from realfake.data.synthetic.units import COLUMNS, draw_trace
+from realfake.data.work import cores, only_one, part_path, remove_parts, run_all, shown, write_whole
 from realfake.errors import UserError
 from realfake.labels import Authenticity, Emotion
 
@@ -105,19 +101,19 @@ def generate(root: Path, settings: SyntheticSettings, workers: int | None = None
     if _complete(root, settings):
         return root
     root.mkdir(parents=True, exist_ok=True)
-    with _only_one(root):
+    with only_one(root):
         if _complete(root, settings):  # another process wrote it while this one waited
             return root
         _check_same(root / STARTED, settings)
-        _write(root / STARTED, json.dumps(settings.as_dict(), indent=2).encode())
-        for left in root.glob("*/*/.*.part"):
-            left.unlink(missing_ok=True)
+        write_whole(root / STARTED, json.dumps(settings.as_dict(), indent=2).encode())
+        remove_parts(root)
         todo = [j for j in jobs(settings) if not (j.video(root).exists() and j.trace(root).exists())]
         for folder in sorted({p.parent for j in todo for p in (j.video(root), j.trace(root))}):
             folder.mkdir(parents=True, exist_ok=True)
-        done = _run(root, settings, todo, min(workers or _cores(), max(1, len(todo))))
-        for _ in _bar(done, len(todo), progress):
-            pass
+        with closing(run_all(partial(write_clip, root, settings), todo, workers or cores())) as results:
+            for _, result in shown(results, len(todo), "synthetic videos", progress):
+                if isinstance(result, Exception):
+                    raise result
         (root / STARTED).replace(root / MARK)
     return root
 
@@ -161,9 +157,9 @@ def write_clip(root: Path, settings: SyntheticSettings, job: Job) -> str:
     table.writerow(["time_sec", *COLUMNS])
     for i, row in enumerate(trace_of(settings, job)):
         table.writerow([f"{i / settings.fps:.4f}", *(f"{v:.4f}" for v in row)])
-    _write(job.trace(root), out.getvalue().encode())
+    write_whole(job.trace(root), out.getvalue().encode())
     path = job.video(root)
-    part = _part(path)
+    part = part_path(path)
     _encode(part, frames_of(settings, job), settings)
     part.replace(path)
     return f"{job.folder}/{job.stem}"
@@ -183,50 +179,6 @@ def _encode(path: Path, frames: Iterable[np.ndarray], settings: SyntheticSetting
                 container.mux(packet)
         for packet in stream.encode():
             container.mux(packet)
-
-
-def _run(root: Path, settings: SyntheticSettings, todo: list[Job], workers: int) -> Iterator[str]:
-    if workers == 1:
-        import cv2
-
-        threads = cv2.getNumThreads()
-        cv2.setNumThreads(1)
-        try:
-            for job in todo:
-                yield write_clip(root, settings, job)
-        finally:
-            cv2.setNumThreads(threads)
-        return
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_worker) as pool:
-        futures = [pool.submit(write_clip, root, settings, job) for job in todo]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _start_worker() -> None:
-    """One OpenCV thread per process, and no worker that outlives a killed parent."""
-    import cv2
-
-    cv2.setNumThreads(1)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
-
-
-def _bar(done: Iterable[str], total: int, show: bool) -> Iterator[str]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, disable=not show) as bar:
-        task = bar.add_task("synthetic videos", total=total)
-        for name in done:
-            bar.advance(task)
-            yield name
 
 
 def _complete(root: Path, settings: SyntheticSettings) -> bool:
@@ -249,28 +201,6 @@ def _check_same(path: Path, settings: SyntheticSettings) -> bool:
                 "give another root or delete that folder"
             )
     return True
-
-
-@contextmanager
-def _only_one(root: Path) -> Iterator[None]:
-    """Let one process at a time write below ``root``; the lock ends with the process, however it ends."""
-    with (root / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
-
-
-def _write(path: Path, content: bytes) -> None:
-    part = _part(path)
-    part.write_bytes(content)
-    part.replace(path)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _chance(settings: SyntheticSettings, stream: int, *keys: int) -> np.random.Generator:

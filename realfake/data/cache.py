@@ -1,0 +1,112 @@
+"""Decoded crops at one size in a memory-mapped file: built once, shared by all workers and all jobs of a machine."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from realfake.data.store import PreparedStore
+from realfake.data.work import cores, only_one, part_path, remove_parts, shown
+from realfake.errors import UserError
+
+CHUNK = 256
+"""Crops that one thread decodes at once."""
+
+
+def open_cache(store: PreparedStore, size: int, *, progress: bool = True) -> MemmapCache:
+    """Open the cache of a store at a size; the first to ask for it builds it, others wait.
+
+    The file ``decoded-<size>-<fingerprint>.npy`` lies in the store's folder and takes ``crops × size × size × 3``
+    bytes.
+
+    Args:
+        store: The prepared dataset.
+        size: Side of a crop in pixels.
+        progress: Whether to show a progress bar.
+
+    Raises:
+        UserError: If there is too little room on the disk.
+    """
+    path = cache_path(store, size)
+    if not path.exists():
+        with only_one(path.parent):
+            if not path.exists():
+                _build(store, size, path, progress)
+    return MemmapCache(store, size, path)
+
+
+def cache_path(store: PreparedStore, size: int) -> Path:
+    """Where the decoded crops of a store lie; content that changes gets another name."""
+    return store.folder / f"decoded-{size}-{store.fingerprint[:12]}.npy"
+
+
+def _build(store: PreparedStore, size: int, path: Path, progress: bool) -> None:
+    shape = (len(store.crops), size, size, 3)
+    remove_parts(path.parent, deep=False)
+    needed, free = int(np.prod(shape)), shutil.disk_usage(path.parent).free
+    if needed > free:
+        raise UserError(
+            f"data.cache=memmap: {needed / 2**30:.1f} GiB are needed for {shape[0]:,} crops of {size} px in "
+            f"{path.parent}, but only {free / 2**30:.1f} GiB are free; use data.cache=none, a smaller input or another "
+            "data.prepared"
+        )
+    part = part_path(path)
+    decoded = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
+    reader = store.reader(size)
+
+    def fill(start: int) -> int:
+        rows = np.arange(start, min(start + CHUNK, shape[0]))
+        decoded[rows[0] : rows[-1] + 1] = reader.gather(rows)
+        return len(rows)
+
+    starts = range(0, shape[0], CHUNK)
+    with ThreadPoolExecutor(cores()) as pool:
+        try:
+            for _ in shown(
+                pool.map(fill, starts), len(starts), f"decoding crops at {size} px", progress, after_sec=2.0
+            ):
+                pass
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            part.unlink(missing_ok=True)
+            raise
+    decoded.flush()
+    part.replace(path)
+
+
+class MemmapCache:
+    """Reads decoded crops; the same interface and the same pixels as :class:`realfake.data.store.StoreReader`.
+
+    Cheap to pickle and to share with forked workers: the file is mapped by each process when it first reads.
+
+    Args:
+        store: The prepared dataset.
+        size: Side of a crop in pixels.
+        path: Of the decoded crops.
+    """
+
+    def __init__(self, store: PreparedStore, size: int, path: Path) -> None:
+        self.store, self.size, self.path = store, size, path
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"store": self.store, "size": self.size, "path": self.path}
+
+    @cached_property
+    def decoded(self) -> np.ndarray:
+        """All crops, uint8 (crops, size, size, 3), RGB, read-only."""
+        return np.load(self.path, mmap_mode="r")
+
+    def read(self, i: int, indices: np.ndarray | Sequence[int]) -> np.ndarray:
+        """Crops of clip ``i``: uint8 (n, size, size, 3), RGB."""
+        span = self.store.span(i)
+        return self.gather(np.arange(span.start, span.stop)[np.asarray(indices, dtype=np.int64)])
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """Crops by their row in :attr:`PreparedStore.crops`: (n,) → uint8 (n, size, size, 3), RGB."""
+        return np.take(self.decoded, rows, axis=0)

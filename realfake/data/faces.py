@@ -1,0 +1,187 @@
+"""Where faces are in one image, and the square crop around one, which is never squashed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from realfake.config import FaceConfig, HaarFace, NoFace, YunetFace
+from realfake.errors import UserError
+
+HAAR_FILE = "haarcascade_frontalface_alt2.xml"
+YUNET_FILE = "face_detection_yunet_2023mar.onnx"
+YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+YUNET_PLACE = "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet"
+
+
+@dataclass(frozen=True)
+class Box:
+    """A face in pixels of the image; may reach beyond its edges."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    score: float = 1.0
+    """Confidence of the detector; comparable between boxes of one detector only."""
+
+    @property
+    def area(self) -> float:
+        """In square pixels."""
+        return self.width * self.height
+
+    def overlap(self, other: Box) -> float:
+        """Intersection over union, 0 to 1."""
+        wide = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        high = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        common = max(0.0, wide) * max(0.0, high)
+        return common / (self.area + other.area - common) if common else 0.0
+
+
+class Detector(Protocol):
+    """Finds faces in one image."""
+
+    def detect(self, image: np.ndarray, least_px: float | None = None) -> list[Box]:
+        """All faces in an image, the largest first.
+
+        Args:
+            image: uint8 (H, W, 3), RGB; reduced to ``face.detect_width`` if it is wider.
+            least_px: Side of the smallest face; ``None`` = ``face.min_face``, of the image's shorter side.
+        """
+        ...
+
+
+def build_detector(face: FaceConfig) -> Detector | None:
+    """The detector of a configuration; ``None`` for ``face=none``, where the whole frame is the face.
+
+    Raises:
+        UserError: If the weights of ``yunet`` are missing or are not the expected file.
+    """
+    if isinstance(face, HaarFace):
+        return HaarDetector(face)
+    if isinstance(face, YunetFace):
+        return YunetDetector(face)
+    if isinstance(face, NoFace):
+        return None
+    raise ValueError(f"face.name={face.name}: no detector has this name")
+
+
+class HaarDetector:
+    """OpenCV's ``haarcascade_frontalface_alt2`` (Lienhart and Maydt 2002) on the equalised grey image."""
+
+    def __init__(self, face: HaarFace) -> None:
+        self.face = face
+        self.cascade = cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / HAAR_FILE))
+
+    def detect(self, image: np.ndarray, least_px: float | None = None) -> list[Box]:
+        """All faces, the largest first."""
+        grey, scale = reduce(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), self.face.detect_width)
+        least = round(scale * least_px) if least_px else round(self.face.min_face * min(grey.shape))
+        found = self.cascade.detectMultiScale(
+            cv2.equalizeHist(grey), scaleFactor=1.1, minNeighbors=3, minSize=(max(20, least), max(20, least))
+        )
+        return _largest_first([Box(*(float(v) / scale for v in box)) for box in found])
+
+
+class YunetDetector:
+    """OpenCV's ``FaceDetectorYN`` (Wu et al. 2023) with a weights file given by path."""
+
+    def __init__(self, face: YunetFace) -> None:
+        self.face = face
+        path = checked_weights(face)
+        try:
+            self.network = cv2.FaceDetectorYN.create(str(path), "", (320, 320), score_threshold=face.score)
+        except cv2.error as error:
+            raise UserError(f"face.weights={path}: OpenCV cannot load it ({error.err or error})") from None
+
+    def detect(self, image: np.ndarray, least_px: float | None = None) -> list[Box]:
+        """All faces, the largest first."""
+        small, scale = reduce(image, self.face.detect_width)
+        self.network.setInputSize((small.shape[1], small.shape[0]))
+        _, found = self.network.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+        rows = [] if found is None else found.tolist()
+        boxes = [Box(row[0] / scale, row[1] / scale, row[2] / scale, row[3] / scale, row[-1]) for row in rows]
+        least = least_px or self.face.min_face * min(image.shape[:2])
+        return _largest_first([b for b in boxes if min(b.width, b.height) >= least])
+
+
+def checked_weights(face: YunetFace) -> Path:
+    """The weights file of ``face=yunet``, its checksum compared.
+
+    Raises:
+        UserError: If it is not given, not there, or another file.
+    """
+    get = f"get {YUNET_FILE} from the OpenCV Zoo ({YUNET_PLACE}) and give its path as face.weights=/path/{YUNET_FILE}"
+    if face.weights is None:
+        raise UserError(f"face.weights is missing: {get}")
+    path = Path(face.weights).expanduser()
+    if not path.is_file():
+        raise UserError(f"face.weights={face.weights}: no such file; {get}")
+    expected = (face.sha256 or YUNET_SHA256).lower()
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != expected:
+        raise UserError(
+            f"face.weights={face.weights}: sha256 {found}, expected {expected}; {get}, or give face.sha256={found} if "
+            "the file is trusted"
+        )
+    return path
+
+
+def reduce(image: np.ndarray, width: int) -> tuple[np.ndarray, float]:
+    """``image`` reduced to ``width`` pixels if it is wider, and the factor."""
+    height, wide = image.shape[:2]
+    if wide <= width:
+        return image, 1.0
+    scale = width / wide
+    return cv2.resize(image, (width, max(1, round(height * scale))), interpolation=cv2.INTER_AREA), scale
+
+
+def _largest_first(boxes: list[Box]) -> list[Box]:
+    return sorted(boxes, key=lambda b: (-b.area, b.x, b.y))
+
+
+def whole(image: np.ndarray) -> Box:
+    """The largest centred square of an image, which is the face of ``face=none``."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    return Box((width - side) / 2, (height - side) / 2, side, side)
+
+
+def crop(image: np.ndarray, box: Box, face: FaceConfig, size: int) -> np.ndarray:
+    """The square around a face.
+
+    Its side is the longer one of the box plus the margin on each side; beyond the image's edge, the border is
+    repeated, so that the face is neither squashed nor moved.
+
+    Args:
+        image: uint8 (H, W, 3).
+        box: The face, in pixels of the image.
+        face: For the margin.
+        size: Side of the result in pixels.
+
+    Returns:
+        uint8 (size, size, 3).
+    """
+    margin = 0.0 if isinstance(face, NoFace) else face.margin
+    side = max(box.width, box.height) * (1.0 + 2.0 * margin)
+    left, top = box.x + (box.width - side) / 2, box.y + (box.height - side) / 2
+    if side <= size:
+        # Enlarging, whole pixels would make the face jump from frame to frame.
+        scale = size / side
+        shift = scale * (0.5 - np.array([left, top])) - 0.5
+        matrix = np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]]])
+        return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    x, y, n = round(left), round(top), max(1, round(side))
+    height, width = image.shape[:2]
+    x0, y0, x1, y1 = max(0, x), max(0, y), min(width, x + n), min(height, y + n)
+    if x0 >= x1 or y0 >= y1:
+        raise ValueError(f"box {box}: outside of the image of {width} × {height} pixels")
+    square = image[y0:y1, x0:x1]
+    if square.shape[:2] != (n, n):
+        square = cv2.copyMakeBorder(square, y0 - y, y + n - y1, x0 - x, x + n - x1, cv2.BORDER_REPLICATE)
+    return cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA)

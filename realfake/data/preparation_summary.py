@@ -1,0 +1,58 @@
+"""What ``realfake.prepare`` prints at its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from realfake.data.store import PreparedStore
+
+MOST_SKIPPED = 20
+"""Files that are listed with their reasons; of more, the number is told."""
+
+
+def print_summary(store: PreparedStore, console: Console) -> None:
+    """Print clips, crops and face yield of each class, the files that were left out, and where the store lies."""
+    from rich.table import Table
+
+    table = store.table
+    result = Table(title=f"prepared {store.settings['dataset']}", title_justify="left")
+    for name in ("class", "clips", "crops", "face yield"):
+        result.add_column(name, justify="left" if name == "class" else "right")
+
+    def add(name: str, rows: np.ndarray) -> None:
+        part = table[rows]
+        looked = int(part["sampled"].sum())
+        found = float((part["yield"] * part["sampled"]).sum())
+        share = f"{found / looked:.1%}" if looked else ""
+        result.add_row(name, f"{len(part):,}", f"{int(part['stored'].sum()):,}", share)
+
+    emotion, authenticity = table["emotion"].to_numpy(), table["authenticity"].to_numpy()
+    for a, a_name in (*enumerate(AUTHENTICITIES), (ABSENT, "")):
+        for e, e_name in (*enumerate(EMOTIONS), (ABSENT, "")):
+            rows = (emotion == e) & (authenticity == a)
+            if rows.any():
+                add(" ".join(filter(None, (a_name, e_name))) or "unlabelled", rows)
+    result.add_section()
+    add("all", np.ones(len(table), bool))
+    console.print(result)
+    _print_files(console, f"{len(store.skipped)} files left out", store.skipped[["path", "reason"]].values.tolist())
+    remarks = [[r["path"], r["reason"]] for r in store.settings["remarks"]]
+    _print_files(console, f"{len(remarks)} remarks", remarks)
+    console.print(f"store {store.folder}", markup=False, soft_wrap=True)
+
+
+def _print_files(console: Console, title: str, files: list[list[str]]) -> None:
+    if not files:
+        return
+    console.print(f"{title}:", style="yellow", markup=False)
+    for path, reason in files[:MOST_SKIPPED]:
+        console.print(f"  {path}: {reason}", markup=False, soft_wrap=True, highlight=False)
+    if len(files) > MOST_SKIPPED:
+        console.print(f"  … and {len(files) - MOST_SKIPPED} more (skipped.parquet names all)", markup=False)

@@ -1,0 +1,260 @@
+"""Writes a prepared store so that it can be killed at any moment and taken up again, with the same bytes at the end.
+
+While a store is written, a journal in its folder says which clips are done: a line each, and the rows of their crops.
+When all are, the tables are made of it in the order of the listing, ``store.json`` is written last, and the journal is
+deleted. Nothing in the finished store depends on the order in which clips were done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+
+import numpy as np
+
+from realfake.data.clips import Clip, Problem, clip_frame
+from realfake.data.store import CLIPS, CROP, CROPS, JPEGS, MARK, SKIPPED, PreparedStore, jpeg_path
+from realfake.data.work import part_path, remove_parts, write_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LINES, ROWS, MTIMES = ".journal.jsonl", ".journal.crops", ".mtimes.npy"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What preparation found out about the file of one clip."""
+
+    clip: str
+    mtime_ns: int
+    sha256: str = ""
+    """Empty if the file could not be read at all."""
+    reason: str = ""
+    """Why there are no crops; empty = there are."""
+    fps: float = 0.0
+    frames: int = 0
+    duration_sec: float = 0.0
+    width: int = 0
+    height: int = 0
+    sampled: int = 0
+    detected: int = 0
+    stored: int = 0
+
+
+class StoreWriter:
+    """The journal of one store; used by one process at a time, which holds the folder's lock.
+
+    Args:
+        folder: Of the store; made if it is not there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / JPEGS).mkdir(parents=True, exist_ok=True)
+        remove_parts(folder)
+        self.records: dict[str, Record] = {}
+        self._starts: dict[str, int] = {}
+        self._rows = 0
+        self._read()
+        self._line_file: BinaryIO = (folder / LINES).open("ab")
+        self._row_file: BinaryIO = (folder / ROWS).open("ab")
+
+    def __enter__(self) -> StoreWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._line_file.close()
+        self._row_file.close()
+
+    def _read(self) -> None:
+        """Take up the journal; what was being written when its process was killed is cut off."""
+        lines, rows = self.folder / LINES, self.folder / ROWS
+        good = 0
+        stored = rows.stat().st_size // CROP.itemsize if rows.exists() else 0
+        for line in lines.read_bytes().splitlines(keepends=True) if lines.exists() else ():
+            try:
+                record = Record(**json.loads(line))
+            except (ValueError, TypeError):
+                break
+            if not line.endswith(b"\n") or self._rows + record.stored > stored:
+                break
+            self._keep(record)
+            good += len(line)
+        if lines.exists():
+            os.truncate(lines, good)
+        if rows.exists():
+            os.truncate(rows, self._rows * CROP.itemsize)
+
+    def _keep(self, record: Record) -> None:
+        self.records[record.clip] = record
+        self._starts[record.clip] = self._rows
+        self._rows += record.stored
+
+    def add(self, record: Record, rows: np.ndarray) -> None:
+        """Note that a clip is done; its JPEG file is in place already.
+
+        Args:
+            record: With ``stored`` equal to the number of rows.
+            rows: (stored,) of :data:`realfake.data.store.CROP`.
+        """
+        assert record.stored == len(rows)
+        self._row_file.write(np.ascontiguousarray(rows, dtype=CROP).tobytes())
+        self._row_file.flush()  # the line is only true once the rows are there
+        self._line_file.write(json.dumps(asdict(record), ensure_ascii=False).encode() + b"\n")
+        self._line_file.flush()
+        self._keep(record)
+
+    def forget(self, clips: Iterable[str]) -> None:
+        """Take clips for not done."""
+        for clip in clips:
+            self.records.pop(clip, None)
+
+    def missing_jpegs(self) -> Iterator[str]:
+        """Clips that are done, but whose JPEG file is not there."""
+        for clip, record in self.records.items():
+            if not record.reason and not (self.folder / jpeg_path(clip)).is_file():
+                yield clip
+
+    def finish(
+        self,
+        clips: Sequence[Clip],
+        problems: Sequence[Problem],
+        settings: Mapping[str, Any],
+        duplicates: Literal["exclude", "keep"] = "exclude",
+    ) -> PreparedStore:
+        """Make the tables, mark the store as complete, and open it.
+
+        Args:
+            clips: All clips of the dataset, each of them done, in the order of the table.
+            problems: What the source left out.
+            settings: Everything that shaped the store; goes into ``store.json`` and into the fingerprint.
+            duplicates: Whether identical files under different labels are left out.
+        """
+        records = [self.records[c.clip] for c in clips]
+        if duplicates == "exclude":
+            records = _without_contradictions(clips, records)
+        kept = [(c, r) for c, r in zip(clips, records, strict=True) if not r.reason]
+        table = _table(kept)
+        self._write_crops(kept)
+        _write_table(self.folder / CLIPS, table)
+        _write_table(self.folder / SKIPPED, _skipped(clips, records, problems))
+        write_mtimes(self.folder, [r.mtime_ns for r in records])
+        for clip, record in zip(clips, records, strict=True):
+            if record.reason and self.records[clip.clip].stored:
+                (self.folder / jpeg_path(clip.clip)).unlink(missing_ok=True)
+        remarks = [{"path": p.path, "reason": p.reason} for p in problems if p.kept]
+        mark = {**settings, "remarks": remarks, "fingerprint": fingerprint(table, settings)}
+        write_whole(self.folder / MARK, json.dumps(mark, indent=2, ensure_ascii=False).encode() + b"\n")
+        for name in (LINES, ROWS):
+            (self.folder / name).unlink(missing_ok=True)
+        return PreparedStore.open(self.folder)
+
+    def _write_crops(self, kept: Sequence[tuple[Clip, Record]]) -> None:
+        total = sum(r.stored for _, r in kept)
+        source = np.memmap(self.folder / ROWS, CROP, "r") if self._rows else np.empty(0, CROP)
+        part = part_path(self.folder / CROPS)
+        crops = np.lib.format.open_memmap(part, "w+", CROP, (total,))
+        place = 0
+        for clip, record in kept:
+            start = self._starts[clip.clip]
+            crops[place : place + record.stored] = source[start : start + record.stored]
+            place += record.stored
+        crops.flush()
+        part.replace(self.folder / CROPS)
+
+
+def write_mtimes(folder: Path, mtimes: Sequence[int]) -> None:
+    """Note the time of change of each listed file, in nanoseconds, in the order of the listing."""
+    content = io.BytesIO()
+    np.save(content, np.array(mtimes, dtype=np.int64))
+    write_whole(folder / MTIMES, content.getvalue())
+
+
+def fingerprint(table: pd.DataFrame, settings: Mapping[str, Any]) -> str:
+    """Digest of what was prepared and how, whatever the place: settings, names, labels and contents of the files."""
+    digest = hashlib.sha256(json.dumps(settings["extraction"], sort_keys=True).encode())
+    names = ("clip", "dataset", "subject", "emotion", "authenticity", "pair", "part", "fold", "sha256")
+    for row in zip(*(table[n].tolist() for n in names), strict=True):
+        digest.update(repr(row).encode())
+    return digest.hexdigest()[:32]
+
+
+def unfinish(store: PreparedStore, changed: Iterable[str], mtimes: Mapping[str, int]) -> None:
+    """Turn a complete store into one that only lacks the clips in ``changed``.
+
+    Args:
+        store: Complete.
+        changed: Names of clips whose files are others than before.
+        mtimes: Time of change of every listed file now, by clip, in nanoseconds.
+    """
+    dropped = set(changed)
+    for name in (LINES, ROWS):
+        (store.folder / name).unlink(missing_ok=True)
+    with StoreWriter(store.folder) as writer:
+        for row, clip in enumerate(store.table["clip"].tolist()):
+            if clip not in dropped:
+                writer.add(*finished_record(store, row, mtimes[clip]))
+        # Read back by the next writer only once the mark is gone; until then the store counts as complete.
+        (store.folder / MARK).unlink()
+
+
+def finished_record(store: PreparedStore, row: int, mtime_ns: int) -> tuple[Record, np.ndarray]:
+    """The record of a clip of a complete store and the rows of its crops, as if it was just prepared."""
+    names = ("clip", "sha256", "fps", "frames", "duration_sec", "width", "height", "sampled", "stored")
+    values = {name: store.table[name].array[row] for name in names}
+    plain = {name: v.item() if isinstance(v, np.generic) else v for name, v in values.items()}
+    rows = np.array(store.rows(row))
+    return Record(**plain, mtime_ns=mtime_ns, detected=int(rows["detected"].sum())), rows
+
+
+def _without_contradictions(clips: Sequence[Clip], records: Sequence[Record]) -> list[Record]:
+    groups: defaultdict[str, list[int]] = defaultdict(list)
+    for i, record in enumerate(records):
+        if record.sha256 and not record.reason:
+            groups[record.sha256].append(i)
+    result = list(records)
+    for group in groups.values():
+        if len({(clips[i].emotion, clips[i].authenticity) for i in group}) > 1:
+            for i in group:
+                others = ", ".join(clips[k].path for k in group if k != i)
+                reason = f"identical to {others}, which has another label (data.duplicates=keep keeps both)"
+                result[i] = replace(records[i], reason=reason)
+    return result
+
+
+def _table(kept: Sequence[tuple[Clip, Record]]) -> pd.DataFrame:
+    table = clip_frame(c for c, _ in kept)
+
+    def column(name: str, dtype: Any) -> np.ndarray:
+        return np.array([getattr(r, name) for _, r in kept], dtype=dtype)
+
+    for name, dtype in (("fps", "f8"), ("frames", "i4"), ("duration_sec", "f8"), ("width", "i4"), ("height", "i4")):
+        table[name] = column(name, dtype)
+    table["sha256"] = [r.sha256 for _, r in kept]
+    sampled, stored = column("sampled", "i4"), column("stored", "i4")
+    table["sampled"], table["stored"] = sampled, stored
+    table["yield"] = (column("detected", "f8") / np.maximum(sampled, 1)).astype("f4")
+    table["first_crop"] = np.cumsum(stored, dtype=np.int64) - stored
+    return table
+
+
+def _skipped(clips: Sequence[Clip], records: Sequence[Record], problems: Sequence[Problem]) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = [(c.clip, c.path, r.reason, r.sha256) for c, r in zip(clips, records, strict=True) if r.reason]
+    rows += [("", p.path, p.reason, "") for p in problems if not p.kept]
+    return pd.DataFrame(rows, columns=["clip", "path", "reason", "sha256"], dtype="str")
+
+
+def _write_table(path: Path, table: pd.DataFrame) -> None:
+    part = part_path(path)
+    table.to_parquet(part, index=False)
+    part.replace(path)

@@ -1,0 +1,65 @@
+"""The work of ``realfake.predict``: every input predicted, written and shown."""
+
+from __future__ import annotations
+
+import secrets
+import time
+import warnings
+from pathlib import Path
+
+from PIL import Image
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from realfake.config import PredictConfig
+from realfake.prediction.predictor import load_predictor
+from realfake.prediction.writing import Record, show
+
+
+def predict_all(cfg: PredictConfig, paths: list[Path], console: Console | None = None) -> int:
+    """Predict files, write what is asked for, and show a table.
+
+    Args:
+        cfg: Checked.
+        paths: Files; those that fail leave the others unharmed.
+        console: Where to show it.
+
+    Returns:
+        0; 1 if nothing at all could be predicted.
+
+    Raises:
+        UserError: If the run cannot be used.
+    """
+    console = console or Console()
+    assert cfg.run is not None
+    predictor = load_predictor(
+        cfg.run,
+        device=cfg.device,
+        batch_size=cfg.batch_size,
+        window_sec=cfg.window_sec,
+        face_weights=cfg.face_weights,
+    )
+    if cfg.explain:
+        from realfake.prediction.explain import require_explainable
+
+        require_explainable(predictor.network)
+    # Pillow warns of pictures above 90 megapixels; those that are too large are refused by their size.
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    record = Record(cfg, new_folder(cfg.out, "predict"), paths, predictor)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("predicting", total=len(paths))
+        for answer in predictor.answers(paths, largest=cfg.picture_size if cfg.annotate else None):
+            record.add(answer)
+            progress.advance(bar)
+    record.finish()
+    show(record, console)
+    return 0 if record.predicted else 1
+
+
+def new_folder(out: str | None, command: str) -> Path:
+    """The folder of a command's result, made if it is not there; its name is new unless it was given."""
+    name = f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{secrets.token_hex(2)}"
+    folder = Path(out).expanduser() if out else Path("outputs") / command / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,138 @@
+"""From a finished run to an evaluation that can be published: test, compare, calibrate, draw, write."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from realfake.config import EvaluateConfig
+from realfake.data.splits import leaks
+from realfake.errors import UserError
+from realfake.evaluation.report import Evaluation, Rival, evaluate_predictions, leaks_between
+from realfake.evaluation.report_page import print_report, write_page
+from realfake.experiments.artifacts import draw_run, write_predictions
+from realfake.experiments.folder import write_atomic
+from realfake.experiments.results import COMPLETED, describe_run, read_results, write_results
+from realfake.prediction.testing import Tested, Tester, choose_data, first_rows
+
+log = logging.getLogger(__name__)
+
+
+def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
+    """Evaluate a finished run; returns the folder that holds the result.
+
+    Args:
+        cfg: The run, and what it is tested on.
+        console: Where tables are shown.
+
+    Raises:
+        UserError: If the run or the data cannot be used, or calibration has nothing to be fitted on.
+    """
+    console = console or Console()
+    assert cfg.run is not None
+    tester = Tester(cfg.run, cfg.device, cfg.batch_size)
+    data = choose_data(cfg, tester)
+    elsewhere = cfg.data.get("name") is not None
+    what: dict[str, Any] = {"data": data, "face": cfg.face, "part": cfg.part, "whole": elsewhere}
+    tested = tester.test(**what)
+    store = tested.data.opened()
+    earlier = read_results(tester.run.path) or {}
+    if not elsewhere and store.fingerprint != earlier.get("data_fingerprint", store.fingerprint):
+        log.warning("the data is not bit for bit what this run was trained on: figures may differ from its own")
+    own = None if elsewhere else data
+    validation = _validation(tester, own, required=cfg.calibration == "temperature", wanted=not elsewhere)
+    found = evaluate_predictions(
+        tested.samples,
+        store.table,
+        _class_counts(tester, own, tested, elsewhere),
+        about=_about(cfg, tester, tested, elsewhere),
+        validation=None if validation is None else validation.samples,
+        calibrate=cfg.calibration == "temperature",
+        first_frame=first_rows(tester.test(**what, first_frame=True).samples),
+        against=_rival(cfg, what),
+        leaks=_leaks(tester, own, tested, elsewhere),
+        resamples=cfg.resamples,
+        seed=cfg.seed,
+    )
+    name = f"{store.table['dataset'].iloc[0]}" if elsewhere else cfg.part
+    folder = Path(cfg.out) if cfg.out else tester.run.path / "evaluation" / name
+    _write(folder, cfg, tester, tested, found)
+    print_report(console, found.report)
+    console.print(f"page {folder / 'evaluation.html'}", markup=False, soft_wrap=True, highlight=False)
+    return folder
+
+
+def _write(folder: Path, cfg: EvaluateConfig, tester: Tester, tested: Tested, found: Evaluation) -> None:
+    store = tested.data.opened()
+    folder.mkdir(parents=True, exist_ok=True)
+    write_predictions(folder / "predictions.csv", found.clips, store)
+    text = json.dumps(found.report, indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomic(folder / "evaluation.json", text + "\n")
+    results = describe_run(tester.cfg, tester.run) | {
+        "status": COMPLETED,
+        "data": tested.data.data.name,
+        "metrics": dict(sorted(tested.metrics.items())),
+        "intervals": {
+            f"test/clip/{name}": [i["low"], i["high"]] for name, i in found.report["metrics"]["clip"].items()
+        },
+        "data_fingerprint": store.fingerprint,
+    }
+    write_results(folder / "results.json", results)
+    pictures: dict[str, Path] = {}
+    if cfg.plots:
+        pictures = draw_run(folder / "plots", found.clips, store, by_emotion=found.by_emotion, auroc=found.auroc)
+    write_page(found.report, pictures, folder / "evaluation.html")
+
+
+def _validation(tester: Tester, own: Any, *, required: bool, wanted: bool) -> Tested | None:
+    """The run's validation part, from which temperatures are taken."""
+    if not (required or wanted):
+        return None
+    return tester.test(own, part="val")
+
+
+def _class_counts(tester: Tester, own: Any, tested: Tested, elsewhere: bool) -> dict[str, list[int]]:
+    """Training clips of each class: of the run's own data, or of the tested data if that is gone."""
+    if not elsewhere:
+        return tested.data.class_counts()
+    try:
+        return tester.datamodule(own).class_counts()
+    except UserError as error:
+        log.warning("the run's own data cannot be read (%s): the baselines know the tested classes instead", error)
+        return tested.data.class_counts("test")
+
+
+def _leaks(tester: Tester, own: Any, tested: Tested, elsewhere: bool) -> list[str] | None:
+    table = tested.data.opened().table
+    if not elsewhere:
+        return leaks(table, tested.data.parts)
+    try:
+        module = tester.datamodule(own)
+    except UserError:
+        return None
+    return leaks_between(module.opened().table[module.parts == "train"], table)
+
+
+def _rival(cfg: EvaluateConfig, what: dict[str, Any]) -> Rival | None:
+    if cfg.against is None:
+        return None
+    other = Tester(cfg.against, cfg.device, cfg.batch_size)
+    tested = other.test(**{**what, "data": choose_data(cfg, other)})
+    return Rival(other.run.path.name, tested.samples.by_clip(), tested.data.opened().table)
+
+
+def _about(cfg: EvaluateConfig, tester: Tester, tested: Tested, elsewhere: bool) -> dict[str, str]:
+    about = {
+        "run": tester.run.path.name,
+        "approach": tester.cfg.approach.name,
+        "backbone": tester.cfg.backbone.name,
+        "data": tested.data.data.name,
+        "part": "all clips" if elsewhere else cfg.part,
+    }
+    if tested.data.data.name == "synthetic":
+        about["note"] = "synthetic faces: these figures say nothing about people"
+    return about

@@ -1,0 +1,189 @@
+"""What a network looked at: Grad-CAM over frames, and what each frame of a clip adds.
+
+Captum computes both; it is the extra ``explain``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from realfake.approaches.base import ApproachModule
+from realfake.data.preprocess import normalise
+from realfake.errors import UserError
+from realfake.labels import AUTHENTICITIES, EMOTIONS, TASK_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from realfake.prediction.network import Network
+
+EXPLAINED = ("authenticity", "emotion")
+"""Tasks that are explained, each by its most probable class."""
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Why a sample got its labels."""
+
+    frames: np.ndarray
+    """uint8 (T, S, S, 3) RGB: the sample; T is 1 for a single frame."""
+    classes: dict[str, str]
+    """Task → most probable class, which is explained."""
+    probability: dict[str, float]
+    """Task → its probability."""
+    maps: dict[str, np.ndarray]
+    """Task → float32 (T, S, S), 0 to 1 over the sample: where evidence for the class lies (Grad-CAM)."""
+    time: dict[str, np.ndarray]
+    """Task → float64 (T,): by how much the class's probability falls if the frame is replaced by the clip's mean frame,
+    which takes its movement away; empty for single frames."""
+
+
+def require_captum() -> None:
+    """Raise :class:`UserError` if captum is not installed."""
+    if find_spec("captum") is None:
+        raise UserError("explain=true needs captum: pip install 'realfake[explain]' (or pip install captum)")
+
+
+def require_explainable(network: Network) -> None:
+    """Raise :class:`UserError` unless captum is installed and the network has a layer that Grad-CAM is defined at."""
+    require_captum()
+    blank = torch.zeros(network.module.backbone.input_shape(1), device=network.device)
+    last_map(network.module, blank)
+
+
+def explain(module: ApproachModule, frames: np.ndarray, *, perturbations: int = 16) -> list[Explanation]:
+    """Explain the labels of some samples.
+
+    Grad-CAM (Selvaraju et al. 2017, eq. 1 and 2) on the log-probability of the class, at the last layer that has
+    places left; over the frame encoder for recurrent networks. Time by ablation, see :class:`Explanation`.
+
+    Args:
+        module: In evaluation mode.
+        frames: uint8 (N, S, S, 3), or (N, T, S, S, 3) for networks that see clips; at the input size.
+        perturbations: Changed clips that are computed at once.
+
+    Raises:
+        UserError: If captum is missing, or the network has no layer with places (vision transformers).
+    """
+    require_captum()
+    device = next(module.parameters()).device
+    x = normalise(torch.from_numpy(np.ascontiguousarray(frames)).to(device), module.spec)
+    layer = last_map(module, x[:1])
+    clips = frames if frames.ndim == 5 else frames[:, None]
+    maps: dict[str, np.ndarray] = {}
+    time: dict[str, np.ndarray] = {}
+    classes, values = {}, {}
+    # cuDNN's recurrent layers have no backward pass in evaluation mode.
+    with torch.backends.cudnn.flags(enabled=device.type != "cuda" or frames.ndim == 4):
+        for task in EXPLAINED:
+            with torch.no_grad():
+                p = task_probabilities(module, x, task)
+            best = p.argmax(dim=1)
+            classes[task], values[task] = best.tolist(), p.gather(1, best[:, None])[:, 0].tolist()
+            maps[task] = _grad_cam(module, layer, x, task, best, clips.shape[:2])
+            if frames.ndim == 5:
+                time[task] = _ablate_frames(module, x, task, best, perturbations)
+    return [
+        Explanation(
+            frames=clips[i],
+            classes={t: TASK_NAMES[t][classes[t][i]] for t in EXPLAINED},
+            probability={t: values[t][i] for t in EXPLAINED},
+            maps={t: maps[t][i] for t in EXPLAINED},
+            time={t: time[t][i] for t in time},
+        )
+        for i in range(len(frames))
+    ]
+
+
+def task_probabilities(module: ApproachModule, x: Tensor, task: str) -> Tensor:
+    """Normalised input → probabilities of emotion or authenticity (B, K), marginals if the network has a joint head."""
+    logits = module.logits(x)
+    if task in logits:
+        return logits[task].softmax(dim=1)
+    grid = logits["joint"].softmax(dim=1).unflatten(1, (len(AUTHENTICITIES), len(EMOTIONS)))
+    return grid.sum(dim=1 if task == "emotion" else 2)
+
+
+def last_map(module: ApproachModule, x: Tensor) -> nn.Module:
+    """The last layer of the backbone whose output still has places: (B, C, h, w) or (B, C, t, h, w), more than one.
+
+    Args:
+        module: Whose backbone is meant.
+        x: Normalised input (1, …), to see the layers at work.
+
+    Raises:
+        UserError: If there is none, as in vision transformers, where Grad-CAM is not defined.
+    """
+    name = module.cfg.backbone.name
+    found: list[nn.Module] = []
+    calls: dict[nn.Module, int] = {}
+    wanted = 4 if x.ndim == 4 or module.cfg.backbone.kind == "recurrent" else 5
+
+    def note(layer: nn.Module, _: Any, output: Any) -> None:
+        calls[layer] = calls.get(layer, 0) + 1
+        if isinstance(output, Tensor) and output.ndim == wanted and min(output.shape[-2:]) > 1:
+            found.append(layer)
+
+    layers = list(module.backbone.modules())
+    if not any("Attention" in type(layer).__name__ for layer in layers):
+        hooks = [layer.register_forward_hook(note) for layer in layers]
+        try:
+            with torch.no_grad():
+                module.backbone(x)
+        finally:
+            for hook in hooks:
+                hook.remove()
+    found = [layer for layer in found if calls[layer] == 1]
+    if not found:
+        raise UserError(
+            f"explain=true: {name} has no last layer with places in the picture (a transformer mixes them), so "
+            "Grad-CAM is not defined for it; use a run with a convolutional backbone"
+        )
+    return found[-1]
+
+
+def _grad_cam(
+    module: ApproachModule, layer: nn.Module, x: Tensor, task: str, target: Tensor, shape: Sequence[int]
+) -> np.ndarray:
+    """Maps (N, T, S, S) float32, 0 to 1."""
+    from captum.attr import LayerGradCam
+
+    def log_probability(inputs: Tensor) -> Tensor:
+        return task_probabilities(module, inputs, task).gather(1, target[:, None])[:, 0].log()
+
+    cam: Tensor = LayerGradCam(log_probability, layer).attribute(x, relu_attributions=True).detach()
+    side = x.shape[-1]
+    if cam.ndim == 5:
+        cam = F.interpolate(cam, (shape[1], side, side), mode="trilinear", align_corners=False)[:, 0]
+    else:
+        cam = F.interpolate(cam, (side, side), mode="bilinear", align_corners=False)[:, 0].unflatten(0, tuple(shape))
+    highest = cam.amax(dim=(1, 2, 3), keepdim=True)
+    scaled: np.ndarray = (cam / highest.clamp(min=1e-12)).cpu().numpy()
+    return scaled
+
+
+def _ablate_frames(module: ApproachModule, x: Tensor, task: str, target: Tensor, perturbations: int) -> np.ndarray:
+    """Falls of the probability (N, T) float64."""
+    from captum.attr import FeatureAblation
+
+    def probability(inputs: Tensor) -> Tensor:
+        p = task_probabilities(module, inputs, task)
+        return p.gather(1, target.repeat(len(inputs) // len(target))[:, None])[:, 0]
+
+    frames = x.shape[2]
+    # Batch norm and recurrent layers see each clip alone, so that changed copies may share a batch.
+    number = torch.arange(frames, device=x.device).view(1, 1, frames, 1, 1).expand(1, *x.shape[1:])
+    baseline = x.mean(dim=2, keepdim=True).expand_as(x)
+    ablation = FeatureAblation(probability)
+    with torch.no_grad():
+        fall: Tensor = ablation.attribute(
+            x, baselines=baseline, feature_mask=number, perturbations_per_eval=max(1, perturbations // len(x))
+        )
+    return fall[:, 0, :, 0, 0].double().cpu().numpy()

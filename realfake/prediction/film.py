@@ -1,0 +1,142 @@
+"""A video with its prediction drawn on it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import simplejpeg
+
+from realfake.data.faces import Box
+from realfake.data.video import Frame
+from realfake.labels import Authenticity
+from realfake.prediction import drawing
+from realfake.prediction.results import Probabilities, VideoPrediction
+
+RATE_FPS = 20.0
+"""Frames a second of a drawn video: enough for movements of a face."""
+
+MOST_FRAMES = 2400
+"""Longer videos are drawn at a lower rate, so that their frames stay few in memory."""
+
+_QUALITY = 95
+_TICKS = 1000
+"""Time stamps a second."""
+
+
+class Film:
+    """Reduced frames of a video, held as JPEG until the prediction is known that is drawn on them.
+
+    Args:
+        largest: Longer side in pixels above which frames are reduced.
+    """
+
+    def __init__(self, largest: int) -> None:
+        self.largest = largest
+        self.scale = 1.0
+        self._held: list[tuple[float, bytes]] = []
+        self._stride, self._seen = 1, 0
+
+    def add(self, frame: Frame) -> None:
+        """Take in the next frame."""
+        if self._seen % self._stride == 0:
+            height, width = frame.image.shape[:2]
+            self.scale = drawing.canvas_scale(width, height, self.largest)
+            image = _even(drawing.resize(frame.image, self.scale))
+            jpeg = simplejpeg.encode_jpeg(image, _QUALITY, "RGB", colorsubsampling="420", fastdct=True)
+            self._held.append((frame.time_sec, jpeg))
+        self._seen += 1
+        if len(self._held) > MOST_FRAMES:
+            self._held, self._stride = self._held[::2], 2 * self._stride
+
+    def write(self, item: VideoPrediction, path: Path) -> None:
+        """Draw the prediction on the frames and write them as H.264 in MP4."""
+        import av
+
+        painter: Painter | None = None
+        with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+            stream = container.add_stream("libx264", rate=Fraction(RATE_FPS / self._stride).limit_denominator(_TICKS))
+            stream.pix_fmt, stream.options = "yuv420p", {"preset": "veryfast", "crf": "21"}
+            stream.codec_context.time_base = Fraction(1, _TICKS)
+            for time_sec, jpeg in self._held:
+                image = simplejpeg.decode_jpeg(jpeg, "RGB", fastdct=True)
+                if painter is None:
+                    stream.height, stream.width = image.shape[:2]
+                    painter = Painter(item, image.shape[1], image.shape[0], self.scale)
+                painter.draw(image, time_sec)
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+                frame.pts, frame.time_base = round(time_sec * _TICKS), Fraction(1, _TICKS)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+
+
+class Painter:
+    """Draws one video's prediction on its frames: the box, what is said at the moment, and a timeline.
+
+    Args:
+        item: The prediction.
+        width: Of the frames in pixels, after scaling.
+        height: Of the frames in pixels, after scaling.
+        scale: From the video's pixels to those of the frames.
+    """
+
+    def __init__(self, item: VideoPrediction, width: int, height: int, scale: float) -> None:
+        self.item, self.width, self.height, self.scale = item, width, height, scale
+        self.size = drawing.text_size(width, height)
+        self.strip_height = max(56, round(0.16 * height))
+        curve = item.curve
+        self.strip = drawing.timeline_panel(
+            curve.time_sec, curve.p_real, item.duration_sec, (width, self.strip_height), item
+        )
+        self._panels: dict[tuple[str, str], np.ndarray] = {}
+        self.place = self._place()
+
+    def draw(self, image: np.ndarray, time_sec: float) -> None:
+        """Draw on the frame of a moment, in place."""
+        now = self.at(time_sec)
+        box = drawing.rectangle(self.item.track.at(time_sec), self.scale)
+        drawing.draw_box(image, box, drawing.COLORS[now.authenticity], max(2, round(self.size / 7)))
+        drawing.blend(image, self._panel(now), *self.place)
+        top = self.height - self.strip_height
+        drawing.blend(image, self.strip, 0, top)
+        x, y = drawing.timeline_point(time_sec, now.p_real, self.item.duration_sec, self.width, self.strip_height)
+        cv2.line(image, (x, top + round(0.3 * self.strip_height)), (x, self.height - 1), drawing.FAINT, 1, cv2.LINE_AA)
+        radius = max(4, self.strip_height // 16)
+        cv2.circle(image, (x, top + y), radius + 2, drawing.PANEL, -1, cv2.LINE_AA)
+        cv2.circle(image, (x, top + y), radius, drawing.COLORS[now.authenticity], -1, cv2.LINE_AA)
+        cv2.circle(image, (x, top + y), radius, drawing.INK, max(1, radius // 4), cv2.LINE_AA)
+
+    def at(self, time_sec: float) -> Probabilities:
+        """What the curve says at a moment; before its first and after its last point, these."""
+        curve = self.item.curve
+        p_real = float(np.interp(time_sec, curve.time_sec, curve.p_real))
+        p_emotion = np.array([np.interp(time_sec, curve.time_sec, p) for p in curve.p_emotion.T])
+        p_authenticity = np.empty(2)
+        p_authenticity[[Authenticity.FAKE, Authenticity.REAL]] = 1.0 - p_real, p_real
+        return Probabilities(np.outer(p_authenticity, p_emotion).ravel(), p_emotion, p_authenticity)
+
+    def _panel(self, now: Probabilities) -> np.ndarray:
+        key = (
+            now.emotion + drawing.percent(float(now.p_emotion.max())),
+            now.authenticity + drawing.percent(float(now.p_authenticity.max())),
+        )
+        if key not in self._panels:
+            self._panels[key] = drawing.label_panel(now, self.size)
+        return self._panels[key]
+
+    def _place(self) -> tuple[int, int]:
+        """One place for the panel throughout, so that it can be read: near all boxes, over none if that can be."""
+        boxes = self.item.track.boxes
+        left, top = boxes[:, :2].min(axis=0)
+        right, bottom = (boxes[:, :2] + boxes[:, 2:]).max(axis=0)
+        face = drawing.rectangle(Box(left, top, right - left, bottom - top), self.scale)
+        height, width = self._panel(self.at(0.0)).shape[:2]
+        return drawing.place(width, height, face, (self.width, self.height - self.strip_height), [face])
+
+
+def _even(image: np.ndarray) -> np.ndarray:
+    """Cut to even sides, which the encoder needs."""
+    height, width = image.shape[:2]
+    return np.ascontiguousarray(image[: max(2, height // 2 * 2), : max(2, width // 2 * 2)])

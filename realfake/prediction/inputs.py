@@ -1,0 +1,59 @@
+"""What a user names as input: files by path, folder or pattern, each an image or a video."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+
+from realfake.data.sources import files
+from realfake.errors import UserError
+
+IMAGES = (*files.IMAGE_ENDINGS, ".bmp", ".webp", ".tif", ".tiff")
+VIDEOS = (*files.VIDEO_ENDINGS, ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".3gp", ".mts", ".ts")
+
+
+def find_inputs(text: str) -> list[Path]:
+    """Files that a user names.
+
+    Args:
+        text: Path of a file, of a folder (searched with all folders below it), or a pattern with ``*``, ``?``, ``**``.
+
+    Returns:
+        Sorted, at least one. Of folders and patterns only images and videos by their ending; a file that is named
+        itself is taken as it is.
+
+    Raises:
+        UserError: If there is none.
+    """
+    path = Path(text).expanduser()
+    if path.is_dir():
+        found = [path / name for name in files.list_files(path)[0] if is_media(Path(name))]
+        if not found:
+            raise UserError(
+                f"input={text}: no image or video in this folder; known endings: {', '.join(IMAGES + VIDEOS)}"
+            )
+        return found
+    if path.exists():
+        return [path]
+    if glob.has_magic(text):
+        matches = sorted(Path(p) for p in glob.glob(str(path), recursive=True))  # noqa: PTH207 - of any folder
+        found = [p for p in matches if p.is_file() and is_media(p)]
+        if not found:
+            raise UserError(f"input={text}: no image or video fits this pattern ({len(matches)} other files do)")
+        return found
+    raise UserError(f"input={text}: no such file or folder{files.did_you_mean_path(path)}")
+
+
+def ending(path: Path) -> str:
+    """Ending of a file in lower case, ``.jpg``."""
+    return files.split_ending(path.name)[1]
+
+
+def is_media(path: Path) -> bool:
+    """Whether a file is an image or a video by its ending."""
+    return ending(path) in IMAGES + VIDEOS
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is an image by its ending; everything else is tried as a video."""
+    return ending(path) in IMAGES

@@ -1,0 +1,332 @@
+"""Photographs and videos to labels, by the preprocessing that the network was trained and tested with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from realfake.config import TrainConfig, YunetFace
+from realfake.data.extraction import Crops, crop_frames, encode_crop, extract_crops
+from realfake.data.faces import Box, Detector, build_detector, whole
+from realfake.data.sampling import fixed_crops, sampled_interval
+from realfake.data.stills import ARRAY_ENDING, read_image
+from realfake.data.store import decode_crops
+from realfake.data.video import Frame, VideoInfo, read_video_once, wanted_frames
+from realfake.errors import UserError
+from realfake.evaluation.predictions import Predictions
+from realfake.prediction.curves import clip_curve, running_mean, sliding_windows
+from realfake.prediction.drawing import canvas_scale, resize
+from realfake.prediction.film import RATE_FPS, Film
+from realfake.prediction.inputs import ending, is_image
+from realfake.prediction.network import Network, choose_device, open_trained
+from realfake.prediction.results import (
+    FacePrediction,
+    Failure,
+    ImagePrediction,
+    Prediction,
+    Probabilities,
+    Track,
+    VideoPrediction,
+)
+
+T = TypeVar("T")
+
+LEAST_OVERLAP = 0.3
+"""Intersection over union of two detections of one face."""
+
+HELD_BYTES = 2**28
+"""Pictures that wait for their batch to be full hold at most about this much memory."""
+
+
+@dataclass(frozen=True)
+class JpegReader:
+    """Decodes crops that are held in memory as JPEG, as those of a store are."""
+
+    jpegs: list[bytes]
+    size: int
+    """Side of the result in pixels."""
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """Crops by their number: (n,) → uint8 (n, size, size, 3), RGB."""
+        return decode_crops([self.jpegs[i] for i in rows.tolist()], self.size)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A picture whose faces were found."""
+
+    path: Path | None
+    width: int
+    height: int
+    boxes: list[Box]
+    jpegs: list[bytes]
+    picture: np.ndarray | None
+    """The picture itself, scaled to be drawn on, if it is wanted."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of an input, and what is needed to draw or explain it."""
+
+    item: Prediction | Failure
+    picture: np.ndarray | None = None
+    """RGB (H, W, 3) uint8 of an image, scaled to be drawn on, if it was asked for."""
+    film: Film | None = None
+    """Frames of a video, if they were asked for."""
+    samples: tuple[JpegReader, np.ndarray] | None = None
+    """Crops, and which of them make the samples that the labels stand on, one row each."""
+
+
+class Predictor:
+    """Predicts images and videos with the network of a run.
+
+    Args:
+        network: The trained network.
+        cfg: The run's configuration: faces, crops and sampling are those of its training.
+        window_sec: Width of the window of a video's curve; ``None`` = see :mod:`realfake.prediction.curves`.
+
+    Raises:
+        UserError: If the face detector's weights are missing.
+    """
+
+    def __init__(self, network: Network, cfg: TrainConfig, *, window_sec: float | None = None) -> None:
+        self.network, self.cfg, self.window_sec = network, cfg, window_sec
+        self.data, self.face = cfg.data, cfg.face
+        self.detector = build_detector(cfg.face)
+
+    def predict(self, source: str | Path | np.ndarray, *, fps: float | None = None) -> Prediction:
+        """Predict one image or one video.
+
+        Args:
+            source: A file, an image uint8 (H, W, 3) RGB, or a video uint8 (T, H, W, 3) RGB.
+            fps: Frames per second of an array that is a video.
+
+        Raises:
+            UserError: If it cannot be read, no face is in it, or the network needs a video and this is an image.
+        """
+        if isinstance(source, np.ndarray):
+            return self._predict_array(source, fps)
+        (answer,) = self.answers([Path(source)])
+        if isinstance(answer.item, Failure):
+            raise UserError(f"{source}: {answer.item.reason}")
+        return answer.item
+
+    def predict_files(self, paths: Iterable[str | Path]) -> Iterator[Prediction | Failure]:
+        """Predict many files in batches, in their order; one that fails leaves the others unharmed."""
+        for answer in self.answers(map(Path, paths)):
+            yield answer.item
+
+    def answers(self, paths: Iterable[Path], *, largest: int | None = None) -> Iterator[Answer]:
+        """As :meth:`predict_files`, with what is needed to draw.
+
+        Args:
+            paths: Files.
+            largest: Longer side in pixels of pictures and films, see :class:`Answer`; ``None`` = none are wanted.
+        """
+        waiting: list[Seen | Failure] = []
+        held = faces = 0
+        for path in paths:
+            if is_image(path):
+                seen = self._attempt(path, self._see_file, largest)
+                waiting.append(seen)
+                if isinstance(seen, Seen):
+                    faces += len(seen.jpegs)
+                    held += seen.picture.nbytes if seen.picture is not None else 0
+                if faces < self.network.batch_size and held < HELD_BYTES:
+                    continue
+            yield from self._answer_images(waiting)
+            waiting, held, faces = [], 0, 0
+            if not is_image(path):
+                answer = self._attempt(path, self._answer_video, largest)
+                yield Answer(answer) if isinstance(answer, Failure) else answer
+        yield from self._answer_images(waiting)
+
+    # --- images --------------------------------------------------------------------------------------------------
+
+    def _see_file(self, path: Path, largest: int | None) -> Seen:
+        self._require_frames()
+        return self._see(path, read_image(path), largest)
+
+    def _see(self, path: Path | None, image: np.ndarray, largest: int | None) -> Seen:
+        boxes = [whole(image)] if self.detector is None else find_faces(self.detector, image)
+        if not boxes:
+            raise UserError("no face found in it")
+        jpegs = [encode_crop(image, box, self.data, self.face) for box in boxes]
+        height, width = image.shape[:2]
+        picture = resize(image, canvas_scale(width, height, largest)) if largest else None
+        return Seen(path, width, height, boxes, jpegs, picture)
+
+    def _answer_images(self, waiting: list[Seen | Failure]) -> Iterator[Answer]:
+        jpegs = [jpeg for seen in waiting if isinstance(seen, Seen) for jpeg in seen.jpegs]
+        reader = JpegReader(jpegs, self.network.spec.size)
+        rows = probabilities(self.network(reader, np.arange(len(jpegs))[:, None])) if jpegs else []
+        first = 0
+        for seen in waiting:
+            if isinstance(seen, Failure):
+                yield Answer(seen)
+                continue
+            numbers = range(first, first + len(seen.boxes))
+            first = numbers.stop
+            faces = tuple(
+                FacePrediction(rows[i].p_joint, rows[i].p_emotion, rows[i].p_authenticity, box)
+                for i, box in zip(numbers, seen.boxes, strict=True)
+            )
+            item = ImagePrediction(seen.path, seen.width, seen.height, faces)
+            yield Answer(item, seen.picture, samples=(reader, np.array(numbers)[:, None]))
+
+    def _require_frames(self) -> None:
+        if self.network.sees_clips:
+            raise UserError(
+                f"an image, but this run's network ({self.cfg.backbone.name}) looks at clips of "
+                f"{self.network.spec.frames} frames: give a video, or a run with approach=single_task or multi_task"
+            )
+
+    # --- videos --------------------------------------------------------------------------------------------------
+
+    def _answer_video(self, path: Path, largest: int | None) -> Answer:
+        if largest is None or ending(path) == ARRAY_ENDING:
+            return self._judge(path, extract_crops(path, self.data, self.face, self.detector))
+        film = Film(largest)
+        window = (self.data.window[0], self.data.window[1])
+        info, frames = read_video_once(path, ((self.data.rate_fps, window), (RATE_FPS, (0.0, 1.0))))
+
+        def for_crops() -> Iterator[Frame]:
+            for frame, (crop, draw) in frames:
+                if draw:
+                    film.add(frame)
+                if crop:
+                    yield frame
+
+        answer = self._judge(path, crop_frames(info, for_crops(), self.data, self.face, self.detector))
+        return replace(answer, film=film)
+
+    def _judge(self, path: Path | None, crops: Crops) -> Answer:
+        info, network, sampling = crops.info, self.network, self.cfg.sampling
+        times = np.array(crops.rows["time_sec"])
+        reader = JpegReader(crops.jpegs, network.spec.size)
+        chosen = fixed_crops(times, info.duration_sec, sampling, network.spec)
+        if network.sees_clips:
+            interval = sampled_interval(info.duration_sec, sampling.window)
+            middles, windows, width = sliding_windows(times, interval, network.spec, self.window_sec)
+            p = network(reader, np.concatenate([chosen, windows]))
+            samples = p.select(np.arange(len(chosen)))
+            curve = clip_curve(middles, p.select(np.arange(len(chosen), len(p))), width)
+        else:
+            p = network(reader, np.arange(len(times))[:, None])
+            samples = p.select(chosen[:, 0])
+            curve = running_mean(times, p, self.window_sec)
+        verdict = mean(samples)
+        boxes = np.stack([crops.rows[name].astype(np.float64) for name in ("x", "y", "width", "height")], axis=1)
+        item = VideoPrediction(
+            verdict.p_joint,
+            verdict.p_emotion,
+            verdict.p_authenticity,
+            path=path,
+            width=info.width,
+            height=info.height,
+            fps=info.fps,
+            duration_sec=info.duration_sec,
+            samples=len(chosen),
+            curve=curve,
+            track=Track(times.astype(np.float64), boxes),
+        )
+        return Answer(item, samples=(reader, chosen))
+
+    # --- arrays --------------------------------------------------------------------------------------------------
+
+    def _predict_array(self, array: np.ndarray, fps: float | None) -> Prediction:
+        if array.dtype != np.uint8 or array.ndim not in (3, 4) or array.shape[-1] != 3 or 0 in array.shape:
+            raise UserError(
+                f"an array {array.dtype} {array.shape}: expected uint8, RGB, an image (H, W, 3) or a video (T, H, W, 3)"
+            )
+        if array.ndim == 3:
+            self._require_frames()
+            (answer,) = self._answer_images([self._see(None, array, None)])
+        else:
+            if not fps or fps <= 0:
+                raise UserError(f"fps={fps}: a video that is given as an array needs its frames per second")
+            answer = self._judge(None, self._crop_array(array, fps))
+        assert not isinstance(answer.item, Failure)
+        return answer.item
+
+    def _crop_array(self, video: np.ndarray, fps: float) -> Crops:
+        count, height, width = video.shape[:3]
+        info = VideoInfo(fps, count, count / fps, width, height)
+        times = np.arange(count) / fps
+        window = (self.data.window[0], self.data.window[1])
+        wanted = wanted_frames(times, info.duration_sec, self.data.rate_fps, window)
+        frames = (Frame(float(times[i]), video[i]) for i in wanted)
+        return crop_frames(info, frames, self.data, self.face, self.detector)
+
+    @staticmethod
+    def _attempt(path: Path, work: Callable[..., T], *arguments: object) -> T | Failure:
+        """What ``work`` makes of a file, or why it failed: whatever is in a file, the next one gets its turn."""
+        try:
+            return work(path, *arguments)
+        except UserError as error:
+            return Failure(path, str(error))
+        except MemoryError:
+            return Failure(path, "too large for this machine's memory")
+        except Exception as error:
+            reason = str(error).strip().splitlines()
+            return Failure(path, f"cannot be read ({reason[0] if reason else type(error).__name__})")
+
+
+def find_faces(detector: Detector, image: np.ndarray) -> list[Box]:
+    """All faces of a picture, the largest first.
+
+    A picture has no time in which a chance detection would vanish again: where several faces are found, only those
+    count that are found in the mirrored picture as well, or the largest if none is.
+    """
+    boxes = detector.detect(image)
+    if len(boxes) < 2:
+        return boxes
+    width = image.shape[1]
+    mirrored = detector.detect(np.ascontiguousarray(image[:, ::-1]))
+    again = [replace(b, x=width - b.x - b.width) for b in mirrored]
+    return [b for b in boxes if any(b.overlap(a) > LEAST_OVERLAP for a in again)] or boxes[:1]
+
+
+def load_predictor(
+    run: str | Path,
+    *,
+    device: str = "auto",
+    batch_size: int = 32,
+    checkpoint: str | Path | None = None,
+    window_sec: float | None = None,
+    face_weights: str | None = None,
+) -> Predictor:
+    """Make a predictor of a finished run.
+
+    Args:
+        run: Its folder, or one of its checkpoints.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<number>``.
+        batch_size: Frames or windows computed at once.
+        checkpoint: Weights other than those of the best epoch.
+        window_sec: Width of the window of a video's curve; ``None`` = chosen by the network.
+        face_weights: Where the weights of the detector of ``face=yunet`` lie, if not where they lay in training.
+
+    Raises:
+        UserError: If there is no such run, checkpoint or device.
+    """
+    where = choose_device(device)
+    _, cfg, module = open_trained(run, checkpoint)
+    if face_weights is not None and isinstance(cfg.face, YunetFace):
+        cfg = cfg.model_copy(update={"face": cfg.face.model_copy(update={"weights": face_weights})})
+    return Predictor(Network(module, cfg, where, batch_size), cfg, window_sec=window_sec)
+
+
+def probabilities(p: Predictions) -> list[Probabilities]:
+    """The rows of some predictions."""
+    return [Probabilities(*row) for row in zip(p.p_joint, p.p_emotion, p.p_authenticity, strict=True)]
+
+
+def mean(p: Predictions) -> Probabilities:
+    """The mean of some predictions, as :meth:`Predictions.by_clip` takes it over the samples of a clip."""
+    one = np.zeros(len(p), dtype=np.int64)
+    (row,) = probabilities(Predictions(one, one, one, p.p_joint, p.p_emotion, p.p_authenticity).by_clip())
+    return row

@@ -1,0 +1,167 @@
+"""Testing a finished run again: its own configuration and weights, on its own data or on other data."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pytorch_lightning import Trainer
+
+from realfake.approaches import build_datamodule
+from realfake.config import DataConfig, EvaluateConfig, FaceConfig, PrepareConfig, Sampling, as_plain
+from realfake.evaluation.predictions import Predictions
+from realfake.experiments.devices import Devices, trainer_precision
+from realfake.experiments.folder import RunFolder
+from realfake.experiments.training import quiet_warnings
+from realfake.messages import validate
+from realfake.prediction.network import choose_device, open_trained
+
+if TYPE_CHECKING:
+    from realfake.data.datamodule import ClipDataModule
+
+log = logging.getLogger(__name__)
+
+LOCATIONS = ("root", "prepared", "folder")
+"""Keys of a dataset's configuration that say where something lies."""
+PREPARATION = ("window", "rate_fps", "size", "jpeg_quality", "batch_size", "eval_batch_size", "cache", "workers")
+"""Keys that have to be as in training, whatever dataset is tested."""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What testing gave."""
+
+    samples: Predictions
+    """One row a sample."""
+    metrics: dict[str, float]
+    """``test/<level>/<metric>`` → value."""
+    data: ClipDataModule
+
+
+class Tester:
+    """Tests one finished run.
+
+    Args:
+        run: Its folder, or one of its checkpoints.
+        device: As a user names it.
+        batch_size: Samples a batch; ``None`` = as in the run.
+    """
+
+    def __init__(self, run: str | Path, device: str = "auto", batch_size: int | None = None) -> None:
+        quiet_warnings()
+        self.device = choose_device(device)
+        self.run, cfg, self.module = open_trained(run)
+        if batch_size is not None:
+            cfg = cfg.model_copy(update={"data": cfg.data.model_copy(update={"eval_batch_size": batch_size})})
+        self.cfg = cfg.model_copy(update={"data": locate(cfg.data, self.run)})
+
+    def test(
+        self,
+        data: DataConfig | None = None,
+        face: FaceConfig | None = None,
+        *,
+        part: str = "test",
+        whole: bool = False,
+        first_frame: bool = False,
+    ) -> Tested:
+        """Test on a part of a dataset.
+
+        Args:
+            data: The dataset; ``None`` = the run's own.
+            face: How faces are found; ``None`` = as in the run.
+            part: Of the split.
+            whole: Test on every labelled clip instead.
+            first_frame: Show the network nothing but the first frame of each clip's window.
+
+        Raises:
+            UserError: If the data cannot be prepared, or no clip is left.
+        """
+        sampling = self.cfg.sampling
+        if first_frame:
+            start = sampling.window[0]
+            sampling = Sampling(window=[start, min(1.0, start + 1e-6)], frames_per_clip=1, windows_per_clip=1)
+        module = self.datamodule(data, face, sampling, part=part, whole=whole)
+        trainer = self._trainer()
+        trainer.test(self.module, datamodule=module, verbose=False)
+        predictions = self.module.test_predictions
+        assert predictions is not None
+        return Tested(predictions, {k: v for k, v in self.module.measured.items() if k.startswith("test/")}, module)
+
+    def datamodule(
+        self,
+        data: DataConfig | None = None,
+        face: FaceConfig | None = None,
+        sampling: Sampling | None = None,
+        *,
+        part: str = "test",
+        whole: bool = False,
+    ) -> ClipDataModule:
+        """The data module of the run's approach, set up; see :meth:`test`."""
+        cfg = self.cfg.model_copy(
+            update={
+                "data": data or self.cfg.data,
+                "face": face or self.cfg.face,
+                "sampling": sampling or self.cfg.sampling,
+            }
+        )
+        module = build_datamodule(cfg)
+        module.tested, module.whole = part, whole
+        module.setup()
+        return module
+
+    def _trainer(self) -> Trainer:
+        cfg, gpu = self.cfg, self.device.type == "cuda"
+        devices = Devices("gpu" if gpu else "cpu", [self.device.index or 0] if gpu else 1)
+        return Trainer(
+            accelerator=devices.accelerator,
+            devices=devices.devices,
+            precision=trainer_precision(cfg.precision, devices),  # type: ignore[arg-type]
+            deterministic="warn" if cfg.trainer.deterministic else False,
+            limit_test_batches=cfg.trainer.limit_test_batches,
+            logger=False,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+
+
+def locate(data: DataConfig, run: RunFolder) -> DataConfig:
+    """The run's dataset with paths that lead there from the present working folder.
+
+    A relative path that does not exist here is taken from the folder in which the run was started, if it does there.
+    """
+    started = run.working_folder()
+    if started is None:
+        return data
+    found = {
+        key: str(started / value)
+        for key in LOCATIONS
+        if isinstance(value := getattr(data, key, None), str)
+        and not Path(value).expanduser().is_absolute()
+        and not Path(value).exists()
+        and (started / value).exists()
+    }
+    return data.model_copy(update=found)
+
+
+def choose_data(cfg: EvaluateConfig, tester: Tester) -> DataConfig | None:
+    """The dataset of an evaluation, prepared as the run's was; ``None`` = the run's own, where it was.
+
+    Raises:
+        UserError: If the dataset's keys are wrong.
+    """
+    own = tester.cfg.data
+    if cfg.data.get("name") is None:
+        changes = {key: value for key, value in cfg.data.items() if value is not None}
+        return own.model_copy(update=changes) if changes else None
+    plain: dict[str, Any] = {**cfg.data, **{key: as_plain(own)[key] for key in PREPARATION}}
+    return validate({"data": plain, "face": as_plain(tester.cfg.face)}, PrepareConfig).data
+
+
+def first_rows(samples: Predictions) -> Predictions:
+    """One row a clip, of predictions from first frames (which a clip of two equal frames may hold twice)."""
+    _, first = np.unique(samples.clip, return_index=True)
+    return samples.select(first)

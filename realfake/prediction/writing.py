@@ -1,0 +1,169 @@
+"""What prediction leaves behind: tables, annotated copies, curves, and what is shown on the screen."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from realfake.config import PredictConfig
+from realfake.labels import Authenticity
+from realfake.prediction.drawing import annotate, percent
+from realfake.prediction.predictor import Answer, Predictor
+from realfake.prediction.results import (
+    COLUMNS,
+    Failure,
+    ImagePrediction,
+    Prediction,
+    Probabilities,
+    VideoPrediction,
+    as_plain,
+    as_rows,
+)
+
+SHOWN = 40
+"""Rows of the table on the screen; the files hold all."""
+
+EXPLAINED_SAMPLES = 8
+"""Faces of a picture, or samples of a video, whose explanation is drawn."""
+
+
+class Record:
+    """Takes answers in as they come and writes them into a folder.
+
+    Args:
+        cfg: Says what is drawn.
+        folder: Exists.
+        paths: All inputs, which are named apart below ``folder``.
+        predictor: For explanations.
+    """
+
+    def __init__(self, cfg: PredictConfig, folder: Path, paths: list[Path], predictor: Predictor) -> None:
+        self.cfg, self.folder, self.predictor = cfg, folder, predictor
+        self.names = file_names(paths)
+        self.items: list[Prediction | Failure] = []
+
+    @property
+    def predicted(self) -> int:
+        """Inputs that gave a prediction."""
+        return sum(not isinstance(item, Failure) for item in self.items)
+
+    def add(self, answer: Answer) -> None:
+        """Take in an answer, and draw it."""
+        item = answer.item
+        self.items.append(item)
+        if isinstance(item, Failure) or item.path is None:
+            return
+        target = self.folder / "annotated" / self.names[item.path]
+        if self.cfg.annotate or self.cfg.explain:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(item, ImagePrediction) and answer.picture is not None:
+            scale = answer.picture.shape[1] / item.width
+            annotate(answer.picture, [(face.box, face) for face in item.faces], scale)
+            Image.fromarray(answer.picture).save(_with(target, ".jpg"), quality=92)
+        if isinstance(item, VideoPrediction) and self.cfg.annotate:
+            self._draw_video(item, answer, target)
+        if self.cfg.explain:
+            self._explain(answer, target)
+
+    def finish(self) -> None:
+        """Write ``predictions.csv`` and ``predictions.json``."""
+        with (self.folder / "predictions.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            for item in self.items:
+                writer.writerows(as_rows(item))
+        content = {"run": self.cfg.run, "items": [as_plain(item) for item in self.items]}
+        (self.folder / "predictions.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+    def _draw_video(self, item: VideoPrediction, answer: Answer, target: Path) -> None:
+        from realfake.evaluation.plots import over_time, save
+
+        if answer.film is not None:
+            answer.film.write(item, _with(target, ".mp4"))
+        title = f"{self.names[item.path]}: {_said(item.p_emotion, item.emotion)}, " if item.path else ""
+        title += f"{_said(item.p_authenticity, item.authenticity)} (windows of {item.curve.window_sec:.2g} s)"
+        figure = over_time(item.curve.time_sec, item.curve.p_real, item.curve.p_emotion, title)
+        save(figure, _with(target, ".curve.png"))
+
+    def _explain(self, answer: Answer, target: Path) -> None:
+        from realfake.prediction.explain import explain
+        from realfake.prediction.explain_pictures import draw_explanations
+
+        assert answer.samples is not None
+        reader, index = answer.samples
+        network = self.predictor.network
+        frames = network.frames(reader, index[:: -(-len(index) // EXPLAINED_SAMPLES)])
+        draw_explanations(explain(network.module, frames), _with(target, ".explained.png"))
+
+
+def file_names(paths: list[Path]) -> dict[Path, str]:
+    """A name for each input below the output's folder: its path below what all have in common, without its ending.
+
+    Inputs that differ in their ending only keep it, as ``face_png``.
+    """
+    parents = [path.absolute().parent for path in paths]
+    common = Path(os.path.commonpath(parents))
+    below = {path: path.absolute().relative_to(common) for path in paths}
+    count = Counter(name.with_suffix("") for name in below.values())
+
+    def name_of(name: Path) -> Path:
+        return name.with_suffix("") if count[name.with_suffix("")] == 1 else name.with_name(name.name.replace(".", "_"))
+
+    return {path: str(name_of(name)) for path, name in below.items()}
+
+
+def show(record: Record, console: Console) -> None:
+    """Show the first rows as a table, what failed and why, and where the files are."""
+    predicted = [item for item in record.items if not isinstance(item, Failure)]
+    rows = [row for item in predicted for row in _table_rows(item, record.names)]
+    if rows:
+        table = Table(title=f"{len(predicted)} of {len(record.items)} inputs predicted", title_justify="left")
+        for name in ("input", "emotion", "", "authenticity", "", "where"):
+            table.add_column(name, justify="left" if name else "right", no_wrap=name != "input", overflow="fold")
+        for row in rows[:SHOWN]:
+            table.add_row(*row)
+        console.print(table)
+    if len(rows) > SHOWN:
+        console.print(f"… and {len(rows) - SHOWN} more rows in predictions.csv")
+    failures = [item for item in record.items if isinstance(item, Failure)]
+    for failure in failures:
+        console.print(
+            f"[red]failed[/] {escape(str(failure.path))}: {escape(failure.reason)}", soft_wrap=True, highlight=False
+        )
+    console.print(f"results in {escape(str(record.folder))}", soft_wrap=True, highlight=False)
+
+
+def _table_rows(item: Prediction, names: dict[Path, str]) -> list[list[str]]:
+    name = escape(item.path.name) if item.path else ""
+    if isinstance(item, VideoPrediction):
+        return [[name, *_labels(item), f"{item.duration_sec:.1f} s, {item.samples} samples"]]
+    return [
+        [name, *_labels(face), f"{face.box.width:.0f} px at {face.box.x:.0f}, {face.box.y:.0f}"] for face in item.faces
+    ]
+
+
+def _labels(p: Probabilities) -> list[str]:
+    color = "blue" if p.authenticity == Authenticity.REAL.name.lower() else "dark_orange3"
+    return [
+        p.emotion,
+        percent(float(p.p_emotion.max())),
+        f"[{color}]{p.authenticity}[/]",
+        percent(float(p.p_authenticity.max())),
+    ]
+
+
+def _said(p: Any, name: str) -> str:
+    return f"{name} {percent(float(p.max()))}"
+
+
+def _with(target: Path, ending: str) -> Path:
+    return target.with_name(target.name + ending)
