@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-slow lint format tensorboard clean
+.PHONY: help setup demo train test test-slow lint format tensorboard clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,12 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --progress-bar off -c constraints.txt -e '.[dev]'
 	@touch $@
+
+demo: $(READY)  ## videos to a trained, tested temporal model, with plots
+	$(BIN)/python -m realfake.train approach=temporal $(ARGS)
+
+train: $(READY)  ## make train ARGS="approach=multi_task seed=1"
+	$(BIN)/python -m realfake.train $(ARGS)
 
 test: $(READY)  ## the tests, with coverage
 	rm -f .coverage .coverage.*
@@ -30,7 +36,7 @@ test-slow: $(READY)  ## full-size networks and long simulations
 lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy realfake
+	$(BIN)/mypy realfake benchmarks
 
 format: $(READY)  ## mend what ruff can
 	$(BIN)/ruff check --fix .

@@ -87,8 +87,8 @@ BAD = {"cut.png", "noise.jpg", "meadow.png", "empty.mp4", "text.avi", "no_frames
         ["approach=temporal"],
         ["approach=single_task", "sampling.frames_per_clip=50", "sampling.window=[0.2,0.9]", "data.window=[0.1,0.8]"],
         [
-            "approach=temporal_multi_task", "sampling.windows_per_clip=3", "backbone.frames=4", "backbone.stride_sec=0.1",
-            "face=none",
+            "approach=temporal_multi_task", "sampling.windows_per_clip=3", "backbone.frames=4",
+            "backbone.stride_sec=0.1", "face=none",
         ],
     ],
     ids=["multi_task", "temporal", "single_task", "temporal_multi_task"],

@@ -10,7 +10,7 @@ from pytorch_lightning import LightningModule
 from torch import nn
 
 from realfake.approaches.optimization import build_optimizer, build_scheduler
-from realfake.approaches.record import EpochMeans, EpochRecord
+from realfake.approaches.record import EpochMeans, EpochRecord, TrainStep
 from realfake.config import TrainConfig, as_plain
 from realfake.data.augment import augment
 from realfake.data.batch import Batch
@@ -22,6 +22,9 @@ from realfake.labels import ABSENT, EMOTIONS, TASK_NAMES
 from realfake.losses.mixes import build_mix
 from realfake.losses.tasks import TaskLoss, build_task_loss
 from realfake.models import build_backbone, build_head
+
+STEPS_AT_ONCE = 32
+"""Training steps whose figures are counted together."""
 
 
 class Diverged(RuntimeError):
@@ -55,6 +58,7 @@ class ApproachModule(LightningModule):
         self.mix = build_mix(cfg.loss_mix, self.tasks)
         self.compiled = torch.compile(self.logits, dynamic=False) if cfg.compile else self.logits
         self.train_means = EpochMeans(self._train_quantities())
+        self._steps: list[TrainStep] = []
         self.records = nn.ModuleDict({stage: EpochRecord() for stage in ("val", "test")})
         self.measured: dict[str, float] = {}
         """The latest value of every metric in full precision; what is logged is float32."""
@@ -104,7 +108,16 @@ class ApproachModule(LightningModule):
         if stage == "train":
             losses = {t: self.losses[t](logits[t].float(), targets[t]) for t in self.tasks}
             total, weights = self.mix(losses, logits, targets)
-            self._count_train(batch, logits, targets, losses, total, weights)
+            self._keep(
+                TrainStep(
+                    batch["emotion"],
+                    batch["authenticity"],
+                    {t: value.detach() for t, value in logits.items()},
+                    {t: value.detach() for t, value in losses.items()},
+                    weights,
+                    total.detach(),
+                )
+            )
             return total
         with torch.no_grad():
             each = [self._loss(t).per_sample(logits[t].float(), targets[t]) for t in self.tasks]
@@ -115,7 +128,9 @@ class ApproachModule(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Mixed loss of a batch."""
         loss = self._step(batch, "train")
-        self.log("train/step_loss", loss.detach(), on_step=True, on_epoch=False, batch_size=len(batch["clip"]))
+        # Asked here, since handing a value to the trainer costs as much as a layer whether it is then written or not.
+        if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            self.log("train/step_loss", loss.detach(), on_step=True, on_epoch=False, batch_size=len(batch["clip"]))
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -135,6 +150,7 @@ class ApproachModule(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Log the means of the epoch; raises :class:`Diverged`."""
+        self._count_steps()
         values = dict(zip(self.train_means.names, self.train_means.compute().tolist(), strict=True))
         self.train_means.reset()
         self._require_finite(values["loss"], "training")
@@ -181,25 +197,36 @@ class ApproachModule(LightningModule):
         each = [f"{name}_{task}" for task in self.tasks for name in ("loss", "weight")]
         return ["loss", *each, "joint_accuracy", "emotion_accuracy", "authenticity_accuracy"]
 
+    def _keep(self, step: TrainStep) -> None:
+        """Remember a training step; many are counted at once, so that a step costs next to nothing."""
+        if self._steps and len(step.emotion) != len(self._steps[0].emotion):
+            self._count_steps()
+        self._steps.append(step)
+        if len(self._steps) == STEPS_AT_ONCE:
+            self._count_steps()
+
     @torch.no_grad()
-    def _count_train(
-        self,
-        batch: Batch,
-        logits: dict[str, torch.Tensor],
-        targets: dict[str, torch.Tensor],
-        losses: dict[str, torch.Tensor],
-        total: torch.Tensor,
-        weights: dict[str, torch.Tensor],
-    ) -> None:
-        device = total.device
-        size = torch.tensor(len(batch["clip"]), device=device)
-        values, counts = [total], [size]
+    def _count_steps(self) -> None:
+        """Add the remembered steps to the means of the epoch."""
+        steps, self._steps = self._steps, []
+        if not steps:
+            return
+        labels = Batch(
+            emotion=torch.cat([s.emotion for s in steps]), authenticity=torch.cat([s.authenticity for s in steps])
+        )
+
+        def of_steps(flags: torch.Tensor) -> torch.Tensor:
+            return flags.view(len(steps), -1).sum(dim=1)
+
+        size = of_steps(torch.ones_like(labels["emotion"]))
+        values, counts = [torch.stack([s.total for s in steps])], [size]
         for task in self.tasks:
-            values += [losses[task], weights[task].to(device)]
-            counts += [(targets[task] >= 0).sum(), size]
-        for has, right in _right(batch, *self.guesses(logits)):
-            counts.append(has.sum())
-            values.append((right & has).sum() / has.sum().clamp(min=1))
+            values += [torch.stack([getattr(s, name)[task] for s in steps]) for name in ("losses", "weights")]
+            counts += [of_steps(target_of(labels, task) != ABSENT), size]
+        guesses = self.guesses({task: torch.cat([s.logits[task] for s in steps]) for task in self.tasks})
+        for has, right in _right(labels, *guesses):
+            counts.append(of_steps(has))
+            values.append(of_steps(right & has) / counts[-1].clamp(min=1))
         self.train_means.update(values, counts)
 
     @staticmethod

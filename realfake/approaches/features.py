@@ -10,7 +10,7 @@ import torch
 
 from realfake.config import TrainConfig
 from realfake.data.preprocess import normalise
-from realfake.data.sampling import nearest
+from realfake.data.sampling import nearest_rows, sampled_intervals
 
 if TYPE_CHECKING:
     from realfake.approaches.base import ApproachModule
@@ -64,8 +64,8 @@ def compute_features(module: ApproachModule, data: ClipDataModule, device: torch
 
 def _crops_in_window(samples: ClipSamples) -> np.ndarray:
     """Rows of the store's index that a phase from 0 to 1 can reach."""
-    rows = []
-    for clip, first in enumerate(samples.first_crop):
-        low, high = nearest(samples.store.timestamps(int(samples.rows[clip])), np.array(samples.interval(clip)))
-        rows.append(first + np.arange(low, high + 1))
-    return np.concatenate(rows)
+    known = samples.stored > 0
+    ends = np.stack(sampled_intervals(samples.duration_sec[known], samples.sampling.window), axis=1)
+    timestamps = np.asarray(samples.store.crops["time_sec"])
+    reached = nearest_rows(timestamps, samples.first_crop[known], samples.stored[known], ends)
+    return np.concatenate([np.arange(low, high + 1) for low, high in reached])

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torchmetrics import Metric
 
 from realfake.data.batch import Batch
+
+
+class TrainStep(NamedTuple):
+    """What a training step leaves to be counted, on the device and without a graph."""
+
+    emotion: torch.Tensor
+    """(B,) int64, as in the batch."""
+    authenticity: torch.Tensor
+    """(B,) int64, as in the batch."""
+    logits: dict[str, torch.Tensor]
+    """Task → (B, K)."""
+    losses: dict[str, torch.Tensor]
+    """Task → scalar."""
+    weights: dict[str, torch.Tensor]
+    """Task → scalar."""
+    total: torch.Tensor
+    """The loss that was minimised, a scalar."""
 
 
 class EpochMeans(Metric):
@@ -29,11 +46,16 @@ class EpochMeans(Metric):
         self.add_state("counts", torch.zeros(len(names), dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, values: Sequence[torch.Tensor], counts: Sequence[torch.Tensor]) -> None:
-        """Take in the mean of each quantity over a batch, and over how many samples it was taken (scalars)."""
+        """Take in the mean of each quantity over a batch, and over how many samples it was taken.
+
+        Args:
+            values: Scalars, or one value a batch (batches,).
+            counts: The same shapes.
+        """
         number = torch.stack([c.to(torch.float64) for c in counts])
         mean = torch.stack([v.detach().to(torch.float64) for v in values])
-        self.sums += torch.where(number > 0, mean * number, 0.0)
-        self.counts += number
+        self.sums += torch.where(number > 0, mean * number, 0.0).view(len(self.names), -1).sum(1)
+        self.counts += number.view(len(self.names), -1).sum(1)
 
     def compute(self) -> torch.Tensor:
         """Means, (len(names),); NaN where nothing was seen."""

@@ -77,7 +77,10 @@ def prepare(data: DataConfig, face: FaceConfig, *, progress: bool = True) -> Pre
     if store is not None:
         return store
     _detector(face)  # a missing weights file is told before anything is written
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"data.prepared={data.prepared}: {error.strerror}; give a folder that can be written") from None
     with only_one(folder, lambda: log.warning("waiting for another process that prepares %s", folder)):
         store = _up_to_date(folder, jobs) or _refreshed(folder, jobs)
         if store is None:
@@ -137,6 +140,8 @@ def _up_to_date(folder: Path, jobs: Sequence[Job]) -> PreparedStore | None:
 
 def _suspects(store: PreparedStore, jobs: Sequence[Job]) -> list[Job]:
     """Files whose time of change is another than when they were prepared, or that could not be read then."""
+    if not (store.folder / MTIMES).is_file():
+        return list(jobs)
     before = np.load(store.folder / MTIMES)
     skipped = store.skipped
     unread = set(skipped["clip"][(skipped["sha256"] == "") & (skipped["clip"] != "")])
@@ -190,6 +195,8 @@ def _fill(
                 for job, result in shown(results, len(todo), f"preparing {data.name}", progress):
                     if isinstance(result, Crashed):  # what has killed a process is only hashed here
                         writer.add(Record(job.clip, job.mtime_ns, file_sha256(job.path), str(result)), NO_ROWS)
+                    elif isinstance(result, OSError):
+                        raise UserError(f"{folder}: cannot be written ({result.strerror or result})") from result
                     elif isinstance(result, Exception):
                         raise result
                     else:

@@ -11,7 +11,15 @@ from torch.utils.data import Dataset, Sampler
 
 from realfake.config import InputSpec, Sampling
 from realfake.data.batch import Batch
-from realfake.data.sampling import FIXED_PHASE, fixed_phases, frame_crops, sampled_interval, window_crops
+from realfake.data.sampling import (
+    FIXED_PHASE,
+    fixed_phases,
+    nearest_rows,
+    sampled_intervals,
+    segment_times,
+    uniform,
+    window_times,
+)
 
 if TYPE_CHECKING:
     from realfake.data.store import PreparedStore
@@ -53,14 +61,15 @@ class ClipSamples(Dataset[Batch]):
         seed: int = 0,
     ) -> None:
         self.store, self.reader, self.sampling, self.spec = store, reader, sampling, spec
-        self.random, self.seed = random, seed
+        self.random, self.stream = random, int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
         self.rows = np.asarray(rows, dtype=np.int64)
         table = store.table
         self.emotion = table["emotion"].to_numpy(np.int8)[self.rows]
         self.authenticity = table["authenticity"].to_numpy(np.int8)[self.rows]
         self.duration_sec = table["duration_sec"].to_numpy(np.float32)[self.rows]
         self.first_crop = table["first_crop"].to_numpy(np.int64)[self.rows]
-        self.per_clip = self._samples_per_clip(table["stored"].to_numpy(np.int64)[self.rows])
+        self.stored = table["stored"].to_numpy(np.int64)[self.rows]
+        self.per_clip = self._samples_per_clip()
         self.ends = np.cumsum(self.per_clip)
         self.features: np.ndarray | None = None
 
@@ -72,13 +81,15 @@ class ClipSamples(Dataset[Batch]):
 
     def __getitems__(self, keys: Sequence[int]) -> Batch:
         """The batch of these keys; the loader calls this once a batch."""
-        numbers = np.asarray(keys, dtype=np.int64) % len(self)
+        key = np.asarray(keys, dtype=np.int64)
+        numbers = key % len(self)
         clips = np.searchsorted(self.ends, numbers, side="right")
         places = numbers - (self.ends[clips] - self.per_clip[clips])
-        crops = np.stack(
-            [self._crops(int(c), int(p), self._rng(int(k))) for c, p, k in zip(clips, places, keys, strict=True)]
-        )
-        rows = crops + self.first_crop[clips][:, None]
+        phases = uniform(self.stream, key) if self.random else self._fixed_phases(places)
+        start, end = sampled_intervals(self.duration_sec[clips], self.sampling.window)
+        times = self._times(clips, places, start[:, None], end[:, None], phases[:, None])
+        timestamps = np.asarray(self.store.crops["time_sec"])
+        rows = nearest_rows(timestamps, self.first_crop[clips], self.stored[clips], times)
         batch = Batch(
             emotion=torch.from_numpy(self.emotion[clips].astype(np.int64)),
             authenticity=torch.from_numpy(self.authenticity[clips].astype(np.int64)),
@@ -92,17 +103,18 @@ class ClipSamples(Dataset[Batch]):
             batch["frames"] = frames if self.spec.frames is None else frames.unflatten(0, rows.shape)
         return batch
 
-    def interval(self, clip: int) -> tuple[float, float]:
-        """Start and end of the sampled window of a clip (its number here), in seconds."""
-        return sampled_interval(self.duration_sec[clip], self.sampling.window)
-
-    def _rng(self, key: int) -> np.random.Generator | None:
-        return np.random.default_rng([self.seed, key]) if self.random else None
-
-    def _samples_per_clip(self, stored: np.ndarray) -> np.ndarray:
+    def _samples_per_clip(self) -> np.ndarray:
+        """Number of samples of each clip, (clips,)."""
         raise NotImplementedError
 
-    def _crops(self, clip: int, place: int, rng: np.random.Generator | None) -> np.ndarray:
+    def _fixed_phases(self, places: np.ndarray) -> np.ndarray:
+        """Phases in validation and test of samples at these places of their clips, (B,)."""
+        raise NotImplementedError
+
+    def _times(
+        self, clips: np.ndarray, places: np.ndarray, start: np.ndarray, end: np.ndarray, phases: np.ndarray
+    ) -> np.ndarray:
+        """Moments of samples, (B, frames), in seconds; start and end of the interval and the phases are (B, 1)."""
         raise NotImplementedError
 
     def _sample_ids(self, numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -112,14 +124,16 @@ class ClipSamples(Dataset[Batch]):
 class FrameSamples(ClipSamples):
     """Single frames: one out of each of ``frames_per_clip`` equal segments of the window."""
 
-    def _samples_per_clip(self, stored: np.ndarray) -> np.ndarray:
-        return np.minimum(self.sampling.frames_per_clip, stored)
+    def _samples_per_clip(self) -> np.ndarray:
+        return np.minimum(self.sampling.frames_per_clip, self.stored)
 
-    def _crops(self, clip: int, place: int, rng: np.random.Generator | None) -> np.ndarray:
-        count = int(self.per_clip[clip])
-        phase = rng.random() if rng is not None else FIXED_PHASE
-        timestamps = self.store.timestamps(int(self.rows[clip]))
-        return frame_crops(timestamps, self.interval(clip), count, phase)[[place]]
+    def _fixed_phases(self, places: np.ndarray) -> np.ndarray:
+        return np.full(len(places), FIXED_PHASE)
+
+    def _times(
+        self, clips: np.ndarray, places: np.ndarray, start: np.ndarray, end: np.ndarray, phases: np.ndarray
+    ) -> np.ndarray:
+        return segment_times(start, end, self.per_clip[clips][:, None], places[:, None], phases)
 
     def _sample_ids(self, numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return rows[:, 0]  # two segments may share their nearest crop: it is one sample
@@ -128,13 +142,17 @@ class FrameSamples(ClipSamples):
 class WindowSamples(ClipSamples):
     """Windows of ``spec.frames`` frames, ``windows_per_clip`` of each clip."""
 
-    def _samples_per_clip(self, stored: np.ndarray) -> np.ndarray:
-        return np.where(stored > 0, self.sampling.windows_per_clip, 0)
+    def _samples_per_clip(self) -> np.ndarray:
+        return np.where(self.stored > 0, self.sampling.windows_per_clip, 0)
 
-    def _crops(self, clip: int, place: int, rng: np.random.Generator | None) -> np.ndarray:
-        phase = rng.random() if rng is not None else fixed_phases(self.sampling.windows_per_clip)[place]
-        timestamps = self.store.timestamps(int(self.rows[clip]))
-        return window_crops(timestamps, self.interval(clip), self.spec, float(phase))
+    def _fixed_phases(self, places: np.ndarray) -> np.ndarray:
+        return fixed_phases(self.sampling.windows_per_clip)[places]
+
+    def _times(
+        self, clips: np.ndarray, places: np.ndarray, start: np.ndarray, end: np.ndarray, phases: np.ndarray
+    ) -> np.ndarray:
+        assert self.spec.frames is not None
+        return window_times(start, end, self.spec.frames, self.spec.stride_sec, phases)
 
     def _sample_ids(self, numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return numbers

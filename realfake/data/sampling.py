@@ -16,23 +16,32 @@ FIXED_PHASE = 0.5
 """Phase of frames in validation and test: the middle of their segments."""
 
 
-def frame_times(start_sec: float, end_sec: float, count: int, phases: np.ndarray) -> np.ndarray:
-    """One moment in each of ``count`` equal segments of ``[start_sec, end_sec]``.
+Number = float | np.ndarray
+"""One value, or an array that broadcasts with the others: one function serves a clip and a batch of clips."""
+
+
+def segment_times(start_sec: Number, end_sec: Number, count: Number, place: Number, phase: Number) -> np.ndarray:
+    """Moments in segments number ``place`` of ``count`` equal ones of ``[start_sec, end_sec]``.
 
     Args:
         start_sec: Where the first segment starts.
         end_sec: Where the last one ends.
         count: Number of segments.
-        phases: (count,) or a scalar, 0 to 1: place within the segment.
-
-    Returns:
-        (count,) float64, rising.
+        place: 0 to ``count - 1``.
+        phase: 0 to 1, place within the segment.
     """
     length = (end_sec - start_sec) / count
-    return start_sec + (np.arange(count) + phases) * length
+    return np.asarray(start_sec + (place + phase) * length)
 
 
-def window_times(start_sec: float, end_sec: float, frames: int, stride_sec: float | None, phase: float) -> np.ndarray:
+def frame_times(start_sec: Number, end_sec: Number, count: int, phases: Number) -> np.ndarray:
+    """One moment in each of ``count`` segments, (…, count) float64, rising; see :func:`segment_times`."""
+    return segment_times(start_sec, end_sec, count, np.arange(count), phases)
+
+
+def window_times(
+    start_sec: Number, end_sec: Number, frames: int, stride_sec: float | None, phase: Number
+) -> np.ndarray:
     """Moments of a window of ``frames`` evenly spaced frames.
 
     With a stride, the window slides from the start (phase 0) to the end (phase 1) of the interval; one that is longer
@@ -40,12 +49,12 @@ def window_times(start_sec: float, end_sec: float, frames: int, stride_sec: floa
     them within their segments.
 
     Returns:
-        (frames,) float64, rising.
+        (…, frames) float64, rising.
     """
     if stride_sec is None:
-        return frame_times(start_sec, end_sec, frames, np.asarray(phase))
-    first = start_sec + phase * max(0.0, end_sec - start_sec - (frames - 1) * stride_sec)
-    return first + np.arange(frames) * stride_sec
+        return frame_times(start_sec, end_sec, frames, phase)
+    first = start_sec + phase * np.maximum(0.0, end_sec - start_sec - (frames - 1) * stride_sec)
+    return np.asarray(first + np.arange(frames) * stride_sec)
 
 
 def nearest(timestamps: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -62,18 +71,64 @@ def nearest(timestamps: np.ndarray, times: np.ndarray) -> np.ndarray:
     return np.searchsorted(middles, times)
 
 
+def nearest_rows(timestamps: np.ndarray, first: np.ndarray, stored: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """:func:`nearest` in many clips at once, by one binary search.
+
+    Args:
+        timestamps: (n,) of all clips, one clip after another, rising within each.
+        first: (B,) where the timestamps of each clip begin.
+        stored: (B,) how many it has, at least 1.
+        times: (B, m), moments in these clips.
+
+    Returns:
+        (B, m) int64, rows of ``timestamps``.
+    """
+    low = np.broadcast_to(first[:, None], times.shape)
+    last = (first + stored - 1)[:, None]
+    high = np.broadcast_to(last, times.shape)
+    for _ in range(int(stored.max(initial=1) - 1).bit_length()):
+        middle = (low + high) // 2
+        after = (timestamps[np.minimum(middle + 1, last)] + timestamps[middle]) / 2 < times
+        low, high = np.where(after, np.minimum(middle + 1, high), low), np.where(after, high, middle)
+    return low
+
+
+def uniform(stream: int, keys: np.ndarray) -> np.ndarray:
+    """A random number from 0 to below 1 for each key, the same in whatever company the key is drawn.
+
+    SplitMix64 (Steele et al. 2014, https://doi.org/10.1145/2660193.2660195), whose n-th number needs no other.
+
+    Args:
+        stream: 64 bits that name the sequence.
+        keys: Which numbers of the sequence, integers.
+
+    Returns:
+        float64, the shape of ``keys``.
+    """
+    x = keys.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(stream)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((x ^ (x >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
+
+
 def fixed_phases(count: int) -> np.ndarray:
     """Phases of ``count`` samples in validation and test: evenly spread and never at a border, (count,)."""
     return (np.arange(count) + 0.5) / count
 
 
 def sampled_interval(duration_sec: float, window: Sequence[float]) -> tuple[float, float]:
-    """Start and end in seconds of a window that is given in fractions of the clip.
+    """Start and end in seconds of a window that is given in fractions of the clip."""
+    start, end = sampled_intervals(np.array(duration_sec), window)
+    return float(start), float(end)
 
-    The duration counts with the 24 bits of the clip table, so that a clip that is predicted from its file has the
-    very moments that it has in a dataset.
+
+def sampled_intervals(duration_sec: np.ndarray, window: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """:func:`sampled_interval` of many clips at once.
+
+    Durations count with the 24 bits that data sets keep of them, so that a clip that is predicted from its file has
+    the very moments that it has in a dataset.
     """
-    duration = float(np.float32(duration_sec))
+    duration = duration_sec.astype(np.float32).astype(np.float64)
     return window[0] * duration, window[1] * duration
 
 
@@ -86,7 +141,7 @@ def frame_crops(timestamps: np.ndarray, interval: tuple[float, float], count: in
         count: Number of segments, out of each of which one frame is taken.
         phase: 0 to 1, place within each segment.
     """
-    return nearest(timestamps, frame_times(*interval, count, np.asarray(phase)))
+    return nearest(timestamps, frame_times(*interval, count, phase))
 
 
 def window_crops(timestamps: np.ndarray, interval: tuple[float, float], spec: InputSpec, phase: float) -> np.ndarray:

@@ -56,6 +56,8 @@ def read_image(path: Path) -> np.ndarray:
             if image.width * image.height > MOST_PIXELS:
                 raise UserError(f"an image of {image.width} × {image.height} pixels: at most {MOST_PIXELS} are read")
             ImageOps.exif_transpose(image, in_place=True)
+            if image.mode.startswith("I;16"):  # Pillow would clip it to white
+                return np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, axis=2)
             # Each copy of a large picture takes hundreds of megabytes.
             return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     except UnidentifiedImageError:

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Sequence
 from functools import cached_property
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +141,12 @@ class PreparedStore:
         return np.load(self.folder / CROPS, mmap_mode="r")
 
     @cached_property
+    def _crop_file(self) -> tuple[FileIO, int]:
+        """The file of :attr:`crops`, and where its rows begin."""
+        offset: int = self.crops.offset  # type: ignore[attr-defined]
+        return FileIO(self.folder / CROPS), offset
+
+    @cached_property
     def _starts(self) -> np.ndarray:
         return self.table["first_crop"].to_numpy(np.int64)
 
@@ -154,11 +161,14 @@ class PreparedStore:
 
     def rows(self, i: int) -> np.ndarray:
         """The rows of :attr:`crops` that belong to clip ``i``."""
-        return self.crops[self.span(i)]
+        # Read, not mapped: pages that an epoch touches would count as memory of each process.
+        span, (file, offset) = self.span(i), self._crop_file
+        found = os.pread(file.fileno(), (span.stop - span.start) * CROP.itemsize, offset + span.start * CROP.itemsize)
+        return np.frombuffer(found, CROP)
 
     def timestamps(self, i: int) -> np.ndarray:
         """Moments of the crops of clip ``i`` in seconds, float32 (n,), rising."""
-        return np.array(self.rows(i)["time_sec"])
+        return np.ascontiguousarray(self.rows(i)["time_sec"])
 
     def boxes(self, i: int) -> np.ndarray:
         """Face boxes of clip ``i`` without margin, float32 (n, 4): x, y, width, height in pixels of the video."""
@@ -181,13 +191,13 @@ class PreparedStore:
         try:
             handle = os.open(path, os.O_RDONLY)
         except OSError as error:
-            raise UserError(f"{path}: {error.strerror}; delete {self.folder / MARK} and prepare again") from None
+            raise UserError(f"{path}: {error.strerror}; delete the folder {self.folder} and prepare again") from None
         try:
             found = [os.pread(handle, n, offset) for offset, n in zip(offsets, sizes, strict=True)]
         finally:
             os.close(handle)
         if [len(f) for f in found] != sizes:
-            raise UserError(f"{path}: cut short; delete it and prepare again")
+            raise UserError(f"{path}: cut short; delete the folder {self.folder} and prepare again")
         return found
 
     def read(self, i: int, indices: np.ndarray | Sequence[int], size: int | None = None) -> np.ndarray:

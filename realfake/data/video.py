@@ -1,8 +1,9 @@
 """Frames of videos by time: what is wanted is decoded and converted, the rest is passed over as far as can be.
 
-Every frame between two key frames may be needed to decode the next one, so that sparse reading is bound by decoding.
-Two things are saved: frames that no other frame refers to are not decoded unless they are wanted, and a whole group of
-pictures without a wanted frame is never given to the decoder.
+Every frame since a key frame may be needed to decode the next one, so that sparse reading is bound by decoding. Two
+things are saved: frames that no other frame refers to are not decoded unless they are wanted, and what follows the last
+wanted frame before a key frame is never given to the decoder. decord gives the same pixels; it takes as long for a few
+frames of a long video, and several times as long for ten frames a second of 1080p at 100 fps.
 """
 
 from __future__ import annotations
@@ -224,7 +225,7 @@ def _decode(path: Path, index: _Index, wanted: np.ndarray, threads: int) -> Iter
 
 
 def _needed_packets(index: _Index, wanted: set[int]) -> list[bool]:
-    """Which packets to decode: those of the groups of pictures, from one key frame to the next, with a wanted frame."""
+    """Which packets to decode: from the key frame before each wanted frame up to it, in the order of the file."""
     if index.pts is None:
         return [True] * len(index.packets)
     groups: list[list[int]] = [[]]
@@ -233,11 +234,12 @@ def _needed_packets(index: _Index, wanted: set[int]) -> list[bool]:
         if key:
             groups.append([])
         groups[-1].append(pts)
-    needed = [any(p in wanted for p in group) for group in groups]
+    used = [max((k + 1 for k, pts in enumerate(group) if pts in wanted), default=0) for group in groups]
     for i, group in enumerate(groups[1:], 1):
         # Frames that are shown before their group's key frame may refer to the group before.
-        needed[i - 1] |= any(p in wanted and p < group[0] for p in group)
-    return [need for need, group in zip(needed, groups, strict=True) for _ in group]
+        if any(pts in wanted and pts < group[0] for pts in group):
+            used[i - 1] = len(groups[i - 1])
+    return [k < count for count, group in zip(used, groups, strict=True) for k in range(len(group))]
 
 
 def _shape(frame: VideoFrame, stream: VideoStream) -> tuple[int, int, int]:

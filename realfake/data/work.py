@@ -69,16 +69,17 @@ def run_all(function: Callable[[T], R], items: Sequence[T], workers: int) -> Gen
     """Call ``function`` on every item in several processes; yield items with results as they come.
 
     An exception of the function is yielded as the item's result, and so is :class:`Crashed` if its process died: one
-    bad item costs nothing but itself. With one worker, or inside of a daemonic process (which may have no children),
-    all happens in this process. Leaving the iteration early ends the workers, and so does the death of this process.
+    bad item costs nothing but itself. With one worker, or where no process can be started (daemons may have none, and
+    workers of joblib start others in a way of their own), all happens in this process. Leaving the iteration early
+    ends the workers, and so does the death of this process.
 
     Args:
-        function: Importable by its name, like the items picklable.
+        function: Importable by its name from a module that is not the main script; like the items, picklable.
         items: What to work on.
         workers: Number of processes.
     """
     workers = min(workers, len(items))
-    if workers <= 1 or multiprocessing.current_process().daemon:
+    if workers <= 1 or not _can_have_children():
         with _one_opencv_thread():
             for item in items:
                 yield item, _outcome(function, item)
@@ -91,7 +92,7 @@ def run_all(function: Callable[[T], R], items: Sequence[T], workers: int) -> Gen
             alone, again = [item], list[T]()
             yield from _run_pool(function, alone, 1, again)
             if again:
-                yield item, Crashed("the process that read it died")
+                yield item, Crashed("the process that worked on it died")
         suspects.clear()
 
 
@@ -125,6 +126,12 @@ def _run_pool(
                 process.terminate()
             for process in processes:
                 process.join()
+
+
+def _can_have_children() -> bool:
+    method = multiprocessing.get_start_method(allow_none=True)
+    known = method is None or method in multiprocessing.get_all_start_methods()
+    return known and not multiprocessing.current_process().daemon
 
 
 def _outcome(function: Callable[[T], R], item: T) -> R | Exception:

@@ -113,7 +113,7 @@ def describe(store: PreparedStore, parts: np.ndarray | None, moments: ChannelMom
         parts: Part of each row of the store's table, or ``None`` if the dataset cannot be split.
         moments: Of all crops.
     """
-    table = _with_yield(store.table)
+    table = store.table
     labels = class_names(table)
     order = [*JOINTS, *EMOTIONS, *AUTHENTICITIES, "unlabelled"]
     skipped = store.skipped
@@ -160,13 +160,6 @@ def _amounts(table: pd.DataFrame) -> dict[str, float | int]:
         "crops": int(table["stored"].sum()),
         "face_yield": round(float((table["yield"] * table["sampled"]).sum()) / looked, 6) if looked else 0.0,
     }
-
-
-def _with_yield(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with the frames that were looked at (``sampled``) and the part of them with a face (``yield``)."""
-    sampled = table["sampled"] if "sampled" in table.columns else table["stored"]
-    share = next((table[c] for c in ("yield", "detected") if c in table.columns), table["stored"] / sampled)
-    return table.assign(sampled=sampled, **{"yield": share.astype(float)})
 
 
 def _subjects(table: pd.DataFrame) -> set[tuple[str, str]]:

@@ -91,6 +91,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
             compute_features(module, data, trainer.strategy.root_device)
     with phases.measure("fit"):
         fit(trainer, module, data, table, resume_path(cfg, run))
+        batches = trainer.num_training_batches
     if not cfg.trainer.fast_dev_run:
         load_weights(module, run.best)
     with phases.measure("test"):
@@ -107,7 +108,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         "optimized_metric": cfg.optimized_metric,
         "best_epoch": best.get("epoch"),
         "epochs": len(table.rows),
-        "samples_per_second": _speed(trainer, data, phases["fit"], table),
+        "samples_per_second": _speed(batches, data, trainer.world_size, table.rows),
         "parameters": {
             "all": sum(p.numel() for p in module.parameters()),
             "trained": sum(p.numel() for p in module.parameters() if p.requires_grad),
@@ -124,6 +125,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         )
     results["seconds"] = {**phases, "total": time.monotonic() - started}
     write_results(run.results, results)
+    log.info("run completed in %.1f seconds", results["seconds"]["total"])
     return results
 
 
@@ -252,12 +254,8 @@ def quiet_warnings() -> None:
     os.environ.setdefault("POSSIBLE_USER_WARNINGS", "off")  # Lightning's tips about other products
 
 
-def _speed(trainer: Trainer, data: ClipDataModule, seconds: float, table: MetricsTable) -> float | None:
-    """Training samples a second over all processes, validation included."""
-    loader = trainer.train_dataloader
-    if loader is None or not table.rows or seconds <= 0:
-        return None
-    batches = trainer.num_training_batches
-    samples = min(len(data.sets["train"]), batches * data.data.batch_size * trainer.world_size)
-    spent = sum(row["seconds"] for row in table.rows)
-    return len(table.rows) * samples / spent if spent else None
+def _speed(batches: int | float, data: ClipDataModule, processes: int, rows: list[dict[str, float]]) -> float | None:
+    """Training samples a second over all processes, validation and checkpoints included."""
+    samples = min(len(data.sets["train"]), batches * data.data.batch_size * processes)
+    spent = sum(row["seconds"] for row in rows)
+    return len(rows) * samples / spent if spent else None

@@ -35,7 +35,7 @@ def overlay(face: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """
     grey = cv2.cvtColor(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB) / 255.0
     color = colormaps["inferno"](heat)[..., :3]
-    share = 0.25 + 0.45 * heat[..., None]
+    share = 0.1 + 0.55 * heat[..., None]
     return np.rint(255.0 * ((1.0 - share) * grey + share * color)).astype(np.uint8)
 
 
@@ -72,7 +72,7 @@ def clip_figure(found: Sequence[Explanation]) -> Figure:
         axis.axhline(0, color=GREY, linewidth=0.8)
         axis.set_xlim(0.4, len(number) + 0.6)
         axis.legend(fontsize=SMALL, frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1.0, 0.95))
-        plain(axis, "frame", "adds (points)")
+        plain(axis, "frame", "adds (% points)")
     return figure
 
 

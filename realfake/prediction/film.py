@@ -58,7 +58,7 @@ class Film:
         painter: Painter | None = None
         with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
             stream = container.add_stream("libx264", rate=Fraction(RATE_FPS / self._stride).limit_denominator(_TICKS))
-            stream.pix_fmt, stream.options = "yuv420p", {"preset": "veryfast", "crf": "21"}
+            stream.pix_fmt, stream.options = "yuv420p", {"preset": "superfast", "crf": "24"}
             stream.codec_context.time_base = Fraction(1, _TICKS)
             for time_sec, jpeg in self._held:
                 image = simplejpeg.decode_jpeg(jpeg, "RGB", fastdct=True)

@@ -135,17 +135,19 @@ def show(record: Record, console: Console) -> None:
     if len(rows) > SHOWN:
         console.print(f"… and {len(rows) - SHOWN} more rows in predictions.csv")
     failures = [item for item in record.items if isinstance(item, Failure)]
-    for failure in failures:
+    for failure in failures[:SHOWN]:
         console.print(
             f"[red]failed[/] {escape(str(failure.path))}: {escape(failure.reason)}", soft_wrap=True, highlight=False
         )
+    if len(failures) > SHOWN:
+        console.print(f"… and {len(failures) - SHOWN} more that failed, in predictions.csv")
     console.print(f"results in {escape(str(record.folder))}", soft_wrap=True, highlight=False)
 
 
 def _table_rows(item: Prediction, names: dict[Path, str]) -> list[list[str]]:
     name = escape(item.path.name) if item.path else ""
     if isinstance(item, VideoPrediction):
-        return [[name, *_labels(item), f"{item.duration_sec:.1f} s, {item.samples} samples"]]
+        return [[name, *_labels(item), f"{item.duration_sec:.1f} s, {item.samples} sample{'s' * (item.samples > 1)}"]]
     return [
         [name, *_labels(face), f"{face.box.width:.0f} px at {face.box.x:.0f}, {face.box.y:.0f}"] for face in item.faces
     ]

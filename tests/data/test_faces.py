@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from realfake.config import CsvData, HaarFace, NoFace, YunetFace
 from realfake.data import extraction
 from realfake.data.extraction import Crops, extract_crops
-from realfake.data.faces import YUNET_FILE, Box, build_detector, crop, whole
+from realfake.data.faces import YUNET_FILE, Box, YunetDetector, build_detector, crop, whole
 from realfake.data.store import decode_crops
 from realfake.data.synthetic import SyntheticSettings
 from realfake.data.synthetic.writing import jobs, write_clip
@@ -77,6 +77,30 @@ def test_a_trusted_file_that_is_no_network_is_told(tmp_path: Path) -> None:
     face = YunetFace(name="yunet", weights=str(path), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     with pytest.raises(UserError, match="OpenCV cannot load it"):
         build_detector(face)
+
+
+def test_yunet_boxes_are_in_pixels_of_the_image_and_large_enough() -> None:
+    class Network:
+        """Answers as FaceDetectorYN does: x, y, width, height, ten landmarks, score."""
+
+        def setInputSize(self, size: tuple[int, int]) -> None:
+            self.size = size
+
+        def detect(self, image: np.ndarray) -> tuple[int, np.ndarray]:
+            assert image.shape[1::-1] == self.size == (640, 320)
+            assert image[0, 0].tolist() == [30, 20, 10]  # BGR
+            boxes = np.zeros((2, 15), np.float32)
+            boxes[0, :4], boxes[1, :4], boxes[:, 14] = (10, 20, 16, 16), (100, 50, 80, 90), 0.9
+            return 1, boxes
+
+    detector = YunetDetector.__new__(YunetDetector)
+    detector.face = YunetFace(name="yunet")
+    detector.network = Network()
+    image = np.full((640, 1280, 3), (10, 20, 30), np.uint8)
+    (box,) = detector.detect(image)  # the other one is below a tenth of the shorter side
+    assert (box.x, box.y, box.width, box.height) == (200, 100, 160, 180)
+    assert box.score == pytest.approx(0.9)
+    assert len(detector.detect(image, least_px=20)) == 2
 
 
 # --- real and generated videos ---------------------------------------------------------------------------------------

@@ -88,6 +88,16 @@ def test_far_apart_frames_skip_groups_and_stay_exact(tmp_path: Path) -> None:
         np.testing.assert_array_equal(frame.image, images[round(frame.time_sec * 25)])
 
 
+@pytest.mark.parametrize("rate", [0.1, 0.7, 3.0])
+def test_decord_gives_the_same_frames(tmp_path: Path, rate: float) -> None:
+    import decord
+
+    path = write_video(tmp_path / "long.mp4", frames=250, size=(320, 180), gop=60)
+    frames = list(read_video(path, rate)[1])
+    expected = decord.VideoReader(str(path)).get_batch([round(f.time_sec * 25) for f in frames]).asnumpy()
+    np.testing.assert_array_equal(np.stack([f.image for f in frames]), expected)
+
+
 def test_uneven_times_are_obeyed(tmp_path: Path) -> None:
     pts = [*range(10), *range(10, 50, 4)]  # 25 frames a second, then one in four
     path = write_video(tmp_path / "uneven.mp4", frames=20, pts=pts)

@@ -1,0 +1,199 @@
+"""Exported networks say what the originals say, in other runtimes and without this package."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+
+import realfake
+from realfake.approaches import approach_class
+from realfake.cli import compose
+from realfake.config import TrainConfig
+from realfake.errors import UserError
+from realfake.labels import EMOTIONS, JOINTS
+from realfake.prediction import exporting
+from realfake.prediction.exporting import Served, export, random_samples, real_samples
+from realfake.prediction.network import open_trained
+from realfake.prediction.results import ImagePrediction
+
+ASTRONAUT = Path(skimage.data.__file__).parent / "astronaut.png"
+GUIDE = Path(__file__).resolve().parents[1] / "docs" / "export.md"
+
+Trained = Callable[..., Path]
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def session_outputs(path: Path, frames: np.ndarray) -> list[np.ndarray]:
+    """What ONNX Runtime says, in a session of its own."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return session.run(["joint", "emotion", "authenticity"], {"frames": frames})  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        pytest.param(["approach=single_task", "backbone=small_cnn", "backbone.input.size=32"], id="small_cnn"),
+        pytest.param(["approach=temporal_multi_task", "backbone=gru", "backbone.frames=6"], id="gru"),
+        pytest.param(
+            ["approach=multi_task", "backbone=inception_resnet_v1", "backbone.input.size=96", "backbone.weights=none"],
+            id="inception_resnet_v1", marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            [
+                "approach=temporal", "backbone=r3d_18", "backbone.input.size=48", "backbone.input.frames=4",
+                "backbone.weights=none",
+            ],
+            id="r3d_18", marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            [
+                "approach=temporal", "backbone=slow_r50", "backbone.input.size=64", "backbone.input.frames=8",
+                "backbone.weights=none",
+            ],
+            id="slow_r50", marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ["approach=multi_task", "backbone=vit_b_16", "backbone.input.size=32", "backbone.weights=none"],
+            id="vit_b_16", marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            [
+                "approach=temporal", "backbone=swin3d_t", "backbone.input.size=64", "backbone.input.frames=4",
+                "backbone.weights=none",
+            ],
+            id="swin3d_t", marks=pytest.mark.slow,
+        ),
+    ],
+)  # fmt: skip
+def test_onnx_says_what_the_network_says(overrides: list[str], tmp_path: Path) -> None:
+    cfg = compose("train", overrides, TrainConfig)
+    torch.manual_seed(0)
+    module = approach_class(cfg.approach.name)(cfg)
+    with torch.no_grad():
+        for head in module.heads.values():
+            head.output.weight.mul_(10)  # an untrained network says the same of everything
+    module.eval().requires_grad_(False)
+    samples = random_samples(module)
+    assert [len(batch) for batch in samples] == [1, 7]
+    done = export(module, cfg, "onnx", tmp_path, samples, "noise", 1e-4)
+    served = Served(module).eval()
+    for batch in samples:
+        original = [p.numpy() for p in served(torch.from_numpy(batch))]
+        for ours, theirs in zip(original, session_outputs(done.path, batch), strict=True):
+            assert ours.shape == theirs.shape
+            np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-4)
+            np.testing.assert_allclose(theirs.sum(axis=1), 1, atol=1e-5)
+        assert batch.dtype == np.uint8
+        logits = module(torch.from_numpy(batch))
+        said = module.predictions(
+            {
+                "probabilities": module.probabilities(logits).numpy(),
+                "clip": np.arange(len(batch)),
+                "emotion": np.full(len(batch), -1),
+                "authenticity": np.full(len(batch), -1),
+            }
+        )
+        for ours, theirs in zip(original, (said.p_joint, said.p_emotion, said.p_authenticity), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+    assert max(p.max() for p in original) - min(p.min() for p in original) > 0.05
+
+
+@pytest.fixture(scope="module")
+def exported(trained: Trained, command: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a network that the command exported, from a run whose data are at hand."""
+    folder = tmp_path_factory.mktemp("export")
+    done = command("export", f"run={trained('approach=multi_task')}", f"out={folder}", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "largest difference to the original" in done.stdout
+    assert "clips of the test part" in done.stdout
+    return folder
+
+
+def test_the_command_checks_on_real_clips(exported: Path) -> None:
+    meta = json.loads((exported / "model.json").read_text())
+    assert meta["labels"]["joint"] == list(JOINTS)
+    assert meta["input"]["shape"] == ["batch", 64, 64, 3]
+    assert meta["check"]["largest_difference"] < 1e-5
+    assert meta["crop"]["face"]["name"] == "haar"
+    assert str(Path.home()) not in (exported / "model.json").read_text()
+    batch = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+    assert [p.shape for p in session_outputs(exported / "model.onnx", batch)] == [(3, 12), (3, 6), (3, 2)]
+
+
+def test_real_samples_are_those_of_the_test_part(trained: Trained) -> None:
+    folder, cfg, _ = open_trained(trained("approach=temporal"))
+    batches = real_samples(folder, cfg, clips=5)
+    assert [len(b) for b in batches] == [1, 4]
+    assert batches[0].shape == (1, 16, 64, 64, 3)
+    assert batches[0].std() > 10
+    elsewhere = cfg.model_copy(update={"data": cfg.data.model_copy(update={"prepared": "nowhere"})})
+    assert real_samples(folder, elsewhere, clips=5) == []
+
+
+def test_torch_export_loads_without_this_package(trained: Trained, tmp_path: Path) -> None:
+    folder, cfg, module = open_trained(trained("approach=temporal"))
+    samples = real_samples(folder, cfg, clips=8)
+    done = export(module, cfg, "torch_export", tmp_path, samples, "clips", 1e-4)
+    assert done.difference < 1e-6
+    np.save(tmp_path / "clip.npy", samples[1])
+    code = (
+        "import sys, numpy, torch\n"
+        "p = torch.export.load('model.pt2').module()(torch.from_numpy(numpy.load('clip.npy')))\n"
+        "assert 'realfake' not in sys.modules\n"
+        "numpy.save('said.npy', p[1].detach().numpy())\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    _, emotion, _ = Served(module)(torch.from_numpy(samples[1]))
+    np.testing.assert_allclose(np.load(tmp_path / "said.npy"), emotion.numpy(), atol=1e-6)
+
+
+def test_a_difference_fails_loudly(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, cfg, module = open_trained(trained("approach=multi_task"))
+    original = exporting._to_torch_export
+
+    def wrong(served: Served, path: Path) -> exporting.Runtime:
+        runtime = original(served, path)
+        return lambda frames: [p + 2e-4 for p in runtime(frames)]
+
+    monkeypatch.setattr(exporting, "_to_torch_export", wrong)
+    with pytest.raises(UserError, match=r"differs from the original by 0\.0002"):
+        export(module, cfg, "torch_export", tmp_path, random_samples(module), "noise", 1e-4)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporting, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"onnx, onnxscript, onnxruntime: pip install 'realfake\[export\]'"):
+        exporting.require_packages("onnx")
+    exporting.require_packages("torch_export")
+
+
+def test_the_example_of_the_guide(trained: Trained, exported: Path, tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), flags=re.DOTALL)
+    assert len(code.strip().splitlines()) == 10
+    for name in ("model.onnx", "model.json"):
+        shutil.copy(exported / name, tmp_path)
+    shutil.copy(ASTRONAUT, tmp_path / "face.png")
+    done = subprocess.run(
+        [sys.executable, "-c", code + "import sys; assert not {'realfake', 'torch'} & set(sys.modules)"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = realfake.load(trained("approach=multi_task"), device="cpu").predict(ASTRONAUT)
+    assert isinstance(said, ImagePrediction)
+    line = next(line for line in done.stdout.splitlines() if line.startswith("emotion "))
+    printed = json.loads(line.removeprefix("emotion ").replace("'", '"'))
+    for i, name in enumerate(EMOTIONS):
+        assert printed[name] == pytest.approx(said.faces[0].p_emotion[i], abs=0.02)

@@ -1,0 +1,276 @@
+"""Sweeps by the real command: failures, repetition, kills, processes, launchers, search."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import hydra
+import pandas as pd
+import pytest
+import torch
+import yaml
+from conftest import ROOT, Command
+
+from realfake.evaluation.predictions import read_table
+from realfake.experiments.results import read_results
+
+GRID = ("approach=single_task,multi_task,temporal", "loss_mix=sum,dwa", "seed=1,2")
+
+
+def runs(folder: Path) -> dict[str, Path]:
+    """Run folders of a sweep by the overrides that vary, e.g. ``temporal dwa 2``."""
+    found = {}
+    for path in sorted(folder.glob("*/.hydra/overrides.yaml")):
+        values = dict(o.split("=", 1) for o in yaml.safe_load(path.read_text()))
+        found[" ".join(values[k] for k in ("approach", "loss_mix", "seed") if k in values)] = path.parent.parent
+    return found
+
+
+def outcomes(folder: Path) -> dict[str, dict]:
+    return {name: read_results(path) or {} for name, path in runs(folder).items()}
+
+
+def metrics_of(folder: Path) -> dict[str, dict]:
+    return {name: results["metrics"] for name, results in outcomes(folder).items()}
+
+
+def log_of(folder: Path) -> dict[str, str]:
+    return {name: (path / "run.log").read_text() for name, path in runs(folder).items()}
+
+
+def sweep(command: Command, cwd: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return command("train", "-m", *arguments, cwd=cwd, timeout=900, **environment)
+
+
+def folder_name(*overrides: str) -> str:
+    """Name of the folder of a run with these overrides."""
+    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return str(hydra.compose("train", list(overrides), return_hydra_config=True).hydra.sweep.subdir)
+
+
+# --- failures and repetition -----------------------------------------------------------------------------------------
+
+FAILING, DIVERGING = "temporal dwa 1", "multi_task sum 2"
+
+
+@pytest.fixture(scope="module")
+def grid(
+    command: Command, tiny: list[str], trained: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[str], subprocess.CompletedProcess[str]]:
+    """Twelve runs, one of which fails and one of which diverges: folder, command line, and how it went.
+
+    Both find a half-trained state to go on from: one is damaged, the weights of the other are no numbers.
+    """
+    cwd = tmp_path_factory.mktemp("grid")
+    arguments = [*tiny, "sampling.frames_per_clip=1", "callbacks.plots=True", "sweep.name=grid", *GRID]
+
+    def place(name: str) -> Path:
+        approach, mix, seed = name.split()
+        words = [f"approach={approach}", f"loss_mix={mix}", f"seed={seed}"]
+        folder = cwd / "multirun/grid" / folder_name(*arguments[: -len(GRID)], *words) / "checkpoints"
+        folder.mkdir(parents=True)
+        return folder / "last.ckpt"
+
+    place(FAILING).write_bytes(b"not a checkpoint")
+    first = trained("approach=multi_task", "seed=2", "sampling.frames_per_clip=1")
+    state = torch.load(first / "checkpoints/last.ckpt", weights_only=True)
+    for name, value in state["state_dict"].items():
+        if name.startswith("heads"):
+            value.fill_(float("nan"))
+    state["loops"]["fit_loop"]["epoch_progress"]["current"].update(ready=1, started=1, processed=1, completed=0)
+    torch.save(state, place(DIVERGING))
+    return cwd, arguments, sweep(command, cwd, *arguments)
+
+
+def test_the_others_go_on(grid: tuple[Path, list[str], subprocess.CompletedProcess[str]]) -> None:
+    found = outcomes(grid[0] / "multirun/grid")
+    assert len(found) == 12
+    status = {name: results["status"] for name, results in found.items()}
+    assert {name for name, s in status.items() if s != "completed"} == {FAILING, DIVERGING}
+    assert status[FAILING] == status[DIVERGING] == "failed"
+    assert found[DIVERGING]["error"].startswith("diverged: the ")
+    assert "last.ckpt" in found[FAILING]["error"]
+
+
+def test_the_exit_status_and_the_screen_say_so(grid: tuple[Path, list[str], subprocess.CompletedProcess[str]]) -> None:
+    assert grid[2].returncode == 1
+    assert "diverged" in grid[2].stdout
+    assert grid[2].stderr.count("error: ") == 2
+    assert "Traceback" in log_of(grid[0] / "multirun/grid")[FAILING]
+
+
+def test_the_report_is_written(grid: tuple[Path, list[str], subprocess.CompletedProcess[str]]) -> None:
+    folder = grid[0] / "multirun/grid"
+    table = pd.read_csv(folder / "leaderboard.csv")
+    assert len(table) == 12
+    assert (table["status"] == "completed").sum() == 10
+    assert "diverged" in (folder / "report.html").read_text()
+
+
+def test_the_report_command_agrees(
+    grid: tuple[Path, list[str], subprocess.CompletedProcess[str]], command: Command, tmp_path: Path
+) -> None:
+    done = command("report", f"dir={grid[0]}/multirun/grid", f"out={tmp_path}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    ours, automatic = (pd.read_csv(f / "leaderboard.csv") for f in (tmp_path, grid[0] / "multirun/grid"))
+    assert ours["run"].map(lambda r: Path(r).name).tolist() == automatic["run"].map(lambda r: Path(r).name).tolist()
+
+
+def test_every_run_is_in_the_hparams(grid: tuple[Path, list[str], subprocess.CompletedProcess[str]]) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for name, folder in runs(grid[0] / "multirun/grid").items():
+        if name in (FAILING, DIVERGING):
+            continue
+        events = EventAccumulator(str(folder / "tensorboard"))
+        events.Reload()
+        assert "_hparams_/session_start_info" in events.PluginTagToContent("hparams"), name
+        stored = (read_results(folder) or {})["metrics"]["test/clip/joint_accuracy"]
+        assert events.Scalars("test/clip/joint_accuracy")[-1].value == pytest.approx(stored, abs=1e-6)
+
+
+def test_repeating_trains_only_what_is_missing(
+    grid: tuple[Path, list[str], subprocess.CompletedProcess[str]], command: Command
+) -> None:
+    cwd, arguments, _ = grid
+    folder = cwd / "multirun/grid"
+    before, when = metrics_of(folder), {n: (p / "results.json").stat().st_mtime_ns for n, p in runs(folder).items()}
+    shutil.rmtree(runs(folder)["single_task sum 1"])
+    again = sweep(command, cwd, *arguments)
+    assert again.returncode == 1
+    assert metrics_of(folder) == before
+    now = {n: (p / "results.json").stat().st_mtime_ns for n, p in runs(folder).items()}
+    assert {n for n in now if now[n] != when[n]} == {"single_task sum 1"}
+    mended = sweep(command, cwd, *arguments, "sweep.rerun=failed")
+    assert mended.returncode == 0, mended.stderr
+    assert {r["status"] for r in outcomes(folder).values()} == {"completed"}
+
+
+# --- kills -----------------------------------------------------------------------------------------------------------
+
+
+def kill_and_repeat(cwd: Path, arguments: list[str], kills: int, seed: int) -> None:
+    """Start a sweep again and again, killing it at random moments, until it comes to its end."""
+    rng = random.Random(seed)
+    line = [sys.executable, "-m", "realfake.train", "-m", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for _ in range(kills):
+        process = subprocess.Popen(
+            line, cwd=cwd, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        finished = len(list(cwd.glob("multirun/*/*/results.json")))
+        end = time.monotonic() + 300
+        # From the moment that this start has trained something, somewhere in the next seconds.
+        while process.poll() is None and time.monotonic() < end:
+            if len(list(cwd.glob("multirun/*/*/results.json"))) > finished:
+                break
+            time.sleep(0.05)
+        time.sleep(rng.uniform(0.0, 2.0))
+        process.kill()
+        process.wait()
+    done = subprocess.run(line, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_killed_five_times_ends_as_if_undisturbed(command: Command, tiny: list[str], tmp_path: Path) -> None:
+    arguments = [*tiny, "sweep.name=killed", "trainer.max_epochs=3", *GRID]
+    whole, torn = tmp_path / "whole", tmp_path / "torn"
+    whole.mkdir()
+    torn.mkdir()
+    assert sweep(command, whole, *arguments).returncode == 0
+    kill_and_repeat(torn, arguments, kills=5, seed=1)
+    assert metrics_of(torn / "multirun/killed") == metrics_of(whole / "multirun/killed")
+    for name, path in runs(torn / "multirun/killed").items():
+        assert pd.read_csv(path / "metrics.csv")["epoch"].tolist() == [0, 1, 2], name
+    for name, text in log_of(torn / "multirun/killed").items():
+        assert text.count("run completed") == 1, f"{name} was trained twice"
+
+
+# --- several processes -----------------------------------------------------------------------------------------------
+
+
+def test_distributed_runs_in_a_sweep(command: Command, tiny: list[str], tmp_path: Path) -> None:
+    """Two processes a run, a number of clips that two does not divide: every clip counts once, no stray folder."""
+    from realfake.prediction.testing import Tester
+
+    done = sweep(
+        command, tmp_path, *tiny, "approach=single_task,temporal_multi_task", "trainer.cpu_processes=2",
+        "data.limit_clips=65", "sweep.name=two", "trainer.max_epochs=1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["multirun"]
+    folders = runs(tmp_path / "multirun/two")
+    assert set(folders) == {"single_task", "temporal_multi_task"}
+    assert len([p for p in (tmp_path / "multirun/two").iterdir() if p.is_dir()]) == 2
+    for name, folder in folders.items():
+        results = read_results(folder) or {}
+        assert results["processes"] == 2
+        predictions, clips = read_table(folder / "predictions.csv")
+        assert len(predictions) == len(set(clips["clip"]))
+        assert len(predictions) % 2 == 1
+        alone = Tester(folder).test().metrics
+        for key, value in alone.items():
+            assert results["metrics"][key] == pytest.approx(value, abs=1e-6, nan_ok=True), (name, key)
+
+
+# --- launchers -------------------------------------------------------------------------------------------------------
+
+PAIR = ("approach=single_task,multi_task", "trainer.max_epochs=1", "sampling.frames_per_clip=1")
+
+
+@pytest.fixture(scope="module")
+def in_turn(command: Command, tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
+    cwd = tmp_path_factory.mktemp("in_turn")
+    done = sweep(command, cwd, *tiny, *PAIR, "sweep.name=pair")
+    assert done.returncode == 0, done.stderr
+    return metrics_of(cwd / "multirun/pair")
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_launchers_give_the_same_results(
+    command: Command, tiny: list[str], in_turn: dict[str, dict], tmp_path: Path, launcher: str
+) -> None:
+    done = sweep(command, tmp_path, *tiny, *PAIR, f"launcher={launcher}", "sweep.name=pair")
+    assert done.returncode == 0, done.stderr
+    assert metrics_of(tmp_path / "multirun/pair") == in_turn
+    assert (tmp_path / "multirun/pair/report.html").is_file()
+
+
+# --- search ----------------------------------------------------------------------------------------------------------
+
+
+def trials(folder: Path) -> list[str]:
+    with sqlite3.connect(next(folder.glob("*.db"))) as database:
+        return [row[0] for row in database.execute("SELECT state FROM trials ORDER BY trial_id")]
+
+
+@pytest.mark.slow
+def test_a_killed_search_goes_on_and_survives_a_divergence(command: Command, tiny: list[str], tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs the extra search")
+    arguments = [
+        *tiny, "approach=single_task", "trainer.max_epochs=1", "search=optuna", "optimizer.lr=choice(1e-3,1e12)",
+        "scheduler=none", "trainer.gradient_clip_val=null", "optimizer=sgd", "sweep.trials=8", "sweep.name=search",
+    ]  # fmt: skip
+    folder = tmp_path / "multirun/search"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "realfake.train", "-m", *arguments],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while process.poll() is None and (not list(folder.glob("*.db")) or len(trials(folder)) < 4):
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    sweep(command, tmp_path, *arguments)
+    states = trials(folder)
+    assert len(states) == 8
+    assert set(states) == {"COMPLETE", "FAIL"}

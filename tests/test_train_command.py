@@ -1,0 +1,203 @@
+"""``realfake.train`` as people start it: what it prints and writes, being killed, interrupted and resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from conftest import ROOT, Command
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from realfake.config import TrainConfig
+from realfake.evaluation.metrics import metrics
+from realfake.evaluation.predictions import pair_numbers, read_table
+from realfake.experiments.folder import RunFolder
+from realfake.experiments.results import read_results
+
+
+def results_of(folder: Path) -> dict:
+    found = read_results(folder)
+    assert found is not None, f"no results in {folder}"
+    return found
+
+
+@pytest.fixture(scope="module")
+def finished(command: Command, tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A run started as the README says, on a machine without a GPU; its folder and what it printed."""
+    folder = tmp_path_factory.mktemp("finished")
+    done = command(
+        "train", "approach=temporal", "trainer.gpus=1", *tiny, "callbacks.plots=true", "logger=[tensorboard,csv]",
+        cwd=folder, CUDA_VISIBLE_DEVICES="",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    runs = list((folder / "outputs/temporal").iterdir())
+    assert len(runs) == 1
+    return runs[0], done.stdout + done.stderr
+
+
+def test_a_run_asks_for_a_gpu_and_goes_on_without(finished: tuple[Path, str]) -> None:
+    assert "NO CUDA DEVICE IS VISIBLE" in finished[1]
+    assert "authenticity accuracy" in finished[1]
+    assert "say nothing about people" in finished[1]
+
+
+def test_everything_is_written(finished: tuple[Path, str]) -> None:
+    run = RunFolder(finished[0])
+    for path in (run.config, run.overrides_file, run.best, run.last, run.metrics, run.log, run.predictions):
+        assert path.is_file(), path
+    assert {"confusion_joint.png", "reliability.png", "learning_curves.png", "examples.png"} <= {
+        p.name for p in run.plots.iterdir()
+    }
+    results = results_of(run.path)
+    assert results["status"] == "completed"
+    assert results["error"] is None
+    assert results["approach"] == "temporal"
+    assert results["epochs"] == 2
+    assert set(results["seconds"]) >= {"prepare", "fit", "test", "plots", "total"}
+    assert results["samples_per_second"] > 0
+    assert "CPU" in results["device"]
+    assert len(results["config_digest"]) == 12
+    assert {"torch", "pytorch-lightning", "realfake"} <= set(results["versions"])
+    assert "approach=temporal" in results["overrides"]
+    assert isinstance(run.load_config(), TrainConfig)
+
+
+def test_metrics_of_every_stage_and_level(finished: tuple[Path, str]) -> None:
+    names = {
+        "joint_accuracy", "emotion_accuracy", "authenticity_accuracy", "authenticity_auroc", "joint_f1", "emotion_f1",
+        "pair_accuracy", "authenticity_ece",
+    }  # fmt: skip
+    found = results_of(finished[0])["metrics"]
+    for stage in ("val", "test"):
+        assert {f"{stage}/{level}/{name}" for level in ("frame", "clip") for name in names} <= set(found)
+        assert f"{stage}/frame/loss" in found
+    table = pd.read_csv(finished[0] / "metrics.csv")
+    assert table["epoch"].tolist() == [0, 1]
+    assert {"train/frame/loss", "train/frame/loss_joint", "val/frame/loss", "lr", "seconds"} <= set(table)
+
+
+def test_predictions_give_the_metrics_of_the_results(finished: tuple[Path, str]) -> None:
+    predictions, clips = read_table(finished[0] / "predictions.csv")
+    assert len(predictions) == len(set(clips["clip"])) == 12  # one of six people is tested, twelve clips
+    recomputed = metrics(predictions, pair_numbers(clips)[predictions.clip])
+    stored = results_of(finished[0])["metrics"]
+    for name, value in recomputed.items():
+        assert stored[f"test/clip/{name}"] == pytest.approx(value, abs=1e-12), name
+
+
+def test_checkpoints_hold_tensors_and_plain_values_only(finished: tuple[Path, str]) -> None:
+    for name in ("best.ckpt", "last.ckpt"):
+        state = torch.load(finished[0] / "checkpoints" / name, weights_only=True)
+        assert state["realfake"]["config"]["approach"]["name"] == "temporal"
+
+
+def test_tensorboard_reads_curves_and_pictures(finished: tuple[Path, str]) -> None:
+    events = EventAccumulator(str(finished[0] / "tensorboard"))
+    events.Reload()
+    tags = events.Tags()
+    assert {"train/frame/loss", "val/clip/joint_accuracy", "test/clip/authenticity_auroc"} <= set(tags["scalars"])
+    assert "test/confusion_joint" in tags["images"]
+    last = events.Scalars("val/clip/joint_accuracy")[-1].value
+    table = pd.read_csv(finished[0] / "metrics.csv")
+    assert last == pytest.approx(table["val/clip/joint_accuracy"].iloc[-1], abs=1e-6)
+
+
+def test_csv_logger_writes_beside_the_table(finished: tuple[Path, str]) -> None:
+    assert (finished[0] / "csv/metrics.csv").is_file()
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "realfake.train", f"hydra.run.dir={folder}", *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_for_epochs(folder: Path, count: int) -> None:
+    """Wait until the table of metrics has ``count`` rows."""
+    end = time.monotonic() + 200
+    while time.monotonic() < end:
+        path = folder / "metrics.csv"
+        if path.exists() and len(path.read_text().splitlines()) > count:
+            return
+        time.sleep(0.02)
+    raise AssertionError("training made no progress")
+
+
+@pytest.fixture(scope="module")
+def longer(tiny: list[str]) -> list[str]:
+    return [*tiny, "approach=multi_task", "trainer.max_epochs=8", "scheduler=plateau", "scheduler.patience=0"]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(longer: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict:
+    from realfake.experiments.execution import train
+
+    return train(longer, tmp_path_factory.mktemp("undisturbed") / "run")["metrics"]
+
+
+def test_killed_and_resumed_ends_as_if_undisturbed(longer: list[str], undisturbed: dict, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    first = start(folder, *longer)
+    wait_for_epochs(folder, 3)
+    first.kill()
+    first.wait()
+    assert read_results(folder) is None
+    second = start(folder, *longer, "ckpt=last")
+    output, _ = second.communicate(timeout=200)
+    assert second.returncode == 0, output
+    assert "resuming after epoch" in output
+    assert results_of(folder)["metrics"] == undisturbed
+    assert pd.read_csv(folder / "metrics.csv")["epoch"].tolist() == list(range(8))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_cleanly(longer: list[str], tmp_path: Path, number: signal.Signals, code: int) -> None:
+    folder = tmp_path / "run"
+    run = start(folder, *longer, "trainer.max_epochs=500")
+    wait_for_epochs(folder, 1)
+    run.send_signal(number)
+    output, _ = run.communicate(timeout=60)
+    assert run.returncode == code, output
+    results = results_of(folder)
+    assert results["status"] == "interrupted"
+    assert number.name in results["error"]
+    assert "Traceback" not in output
+    assert torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["epoch"] >= 0
+
+
+def test_last_checkpoint_is_found_in_a_new_folder(longer: list[str], tmp_path: Path) -> None:
+    """``ckpt=last`` without a folder: the newest unfinished run of the same configuration, and no other."""
+    from realfake.cli import compose
+    from realfake.errors import UserError
+    from realfake.experiments.checkpoints import resume_path
+    from realfake.experiments.execution import train
+
+    train([*longer, "trainer.max_epochs=1"], tmp_path / "first")
+    cfg = compose("train", [*longer, "trainer.max_epochs=1", "ckpt=last"], TrainConfig)
+    with pytest.raises(UserError, match="no unfinished run"):
+        resume_path(cfg, RunFolder(tmp_path / "second"))  # the first one is complete
+    (tmp_path / "first/results.json").write_text(json.dumps({"status": "interrupted"}))
+    assert resume_path(cfg, RunFolder(tmp_path / "second")) == tmp_path / "first/checkpoints/last.ckpt"
+    other = compose("train", [*longer, "ckpt=last", "seed=9"], TrainConfig)
+    with pytest.raises(UserError, match="no unfinished run"):
+        resume_path(other, RunFolder(tmp_path / "second"))
+
+
+def test_a_wrong_input_leaves_nothing_behind(command: Command, tmp_path: Path) -> None:
+    done = command("train", "data=sase_fe", "data.root=/nowhere/FakeTrue_DB", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "data.root=/nowhere/FakeTrue_DB" in done.stderr
+    assert not list(tmp_path.glob("outputs/*/*"))
