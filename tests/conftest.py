@@ -19,7 +19,7 @@ TINY_DATA = (
     "data.prepare_workers=1",
 )  # fmt: skip
 TINY_TRAINING = (
-    "trainer.max_epochs=2", "sampling.frames_per_clip=2", "data.batch_size=16", "data.workers=0", "trainer.threads=1",
+    "trainer.max_epochs=2", "sampling.frames_per_clip=1", "data.batch_size=16", "data.workers=0", "trainer.threads=1",
     "callbacks=quiet", "callbacks.early_stopping=null",
 )  # fmt: skip
 

@@ -22,7 +22,7 @@ from rich.console import Console
 
 import realfake
 from realfake.approaches import build_datamodule
-from realfake.cli import validate
+from realfake.cli import compose, validate
 from realfake.config import PredictConfig
 from realfake.data.sources import build_source
 from realfake.data.video import read_video
@@ -366,16 +366,22 @@ def test_the_command_as_a_process(
     assert "1 of 1 inputs predicted" in done.stdout
     (folder,) = (tmp_path / "outputs" / "predict").iterdir()
     assert (folder / "predictions.csv").is_file()
+    failed = command("predict", f"run={run}x", f"input={ASTRONAUT}", cwd=tmp_path)
+    assert failed.returncode == 1
+    assert len(failed.stderr.strip().splitlines()) == 1
+    assert "no such folder; did you mean" in failed.stderr
+
+
+def test_what_is_typed_wrong_is_told(trained: Trained) -> None:
+    run = f"run={trained('approach=multi_task')}"
     for arguments, reason in (
-        ([f"run={run}"], "input is missing"),
-        ([f"run={run}x", f"input={ASTRONAUT}"], "no such folder; did you mean"),
-        ([f"run={run}", "input=nobody.jpg"], "no such file"),
-        ([f"run={run}", f"input={ASTRONAUT}", "anotate=false"], "did you mean 'annotate'"),
+        ([run], "input is missing"),
+        (["input=face.jpg"], "run is missing"),
+        ([run, f"input={ASTRONAUT}", "anotate=false"], "did you mean 'annotate'"),
+        ([run, f"input={ASTRONAUT}", "batch_size=0"], "batch_size=0"),
     ):
-        failed = command("predict", *arguments, cwd=tmp_path)
-        assert failed.returncode == 1
-        assert len(failed.stderr.strip().splitlines()) == 1
-        assert reason in failed.stderr
+        with pytest.raises(UserError, match=reason):
+            compose("predict", arguments, PredictConfig)
 
 
 def test_a_picture_of_100_megapixels_takes_bounded_memory(trained: Trained, tmp_path: Path) -> None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
-import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
+from realfake import models
 from realfake.config import TrainConfig
 from realfake.errors import UserError
 from realfake.experiments.folder import RunFolder, open_run
 from realfake.experiments.results import COMPLETED, config_digest, read_results
-from realfake.models.checkpoints import load_backbone_state
 
 if TYPE_CHECKING:
     from realfake.approaches.base import ApproachModule
@@ -28,17 +25,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         UserError: If it is missing, damaged, holds code (which is not run), or is another program's.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: no such checkpoint; give a run whose folder checkpoints/ holds it")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise UserError(
-            f"{path}: refused, since it holds more than tensors and plain values, and loading it would run code; "
-            "save its state_dict instead"
-        ) from None
-    except Exception as error:
-        raise UserError(f"{path}: cannot be read as a checkpoint ({str(error).splitlines()[0]})") from None
+    state = models.read_checkpoint(path)
     if not isinstance(state, dict) or "realfake" not in state or "state_dict" not in state:
         raise UserError(
             f"{path}: not a checkpoint of realfake; other programs' weights go into backbone.weights=<file>"
@@ -105,5 +92,5 @@ def take_backbone(backbone: Backbone, source: str) -> None:
     path = path if path.is_file() else open_run(path).best
     state = read_checkpoint(path)["state_dict"]
     own = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}
-    load_backbone_state(backbone, own, str(path))
+    models.load_backbone_state(backbone, own, str(path))
     log.info("backbone taken from %s", path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -132,13 +133,18 @@ def _clear(run: RunFolder) -> None:
 
 
 def _train(cfg: TrainConfig, run: RunFolder, stop: StopBetweenBatches) -> dict[str, Any]:
+    from pytorch_lightning.utilities.exceptions import SIGTERMException
+
     from realfake.experiments.devices import choose_devices
     from realfake.experiments.training import train_here
 
     devices = choose_devices(cfg.trainer)
     if devices.count > 1 and not started_by_cluster():
         return train_in_processes(cfg, run, devices.count)
-    return train_here(cfg, run, devices, stop)
+    try:
+        return train_here(cfg, run, devices, stop)
+    except SIGTERMException:  # what Lightning makes of it, at the border of two batches as well
+        raise Interrupted(signal.SIGTERM) from None
 
 
 def started_by_cluster() -> bool:

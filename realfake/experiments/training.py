@@ -27,7 +27,7 @@ from realfake.approaches import approach_class, build_datamodule
 from realfake.approaches.features import caches_features, compute_features
 from realfake.config import Plateau, TrainConfig, minimised
 from realfake.experiments.callbacks import MetricsTable, ProgressBar, ReduceOnPlateau
-from realfake.experiments.checkpoints import load_weights, resume_path, take_backbone
+from realfake.experiments.checkpoints import load_weights, read_checkpoint, resume_path, take_backbone
 from realfake.experiments.devices import Devices, trainer_precision
 from realfake.experiments.folder import RunFolder
 from realfake.experiments.interruption import StopBetweenBatches
@@ -134,7 +134,7 @@ def fit(
 ) -> None:
     """Fit, or go on from a checkpoint; one whose training had ended is only restored."""
     if checkpoint is not None:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        state = read_checkpoint(checkpoint)
         rows = state["callbacks"].get(table.state_key, {"stopped": False})
         log.info("resuming after epoch %d from %s", state["epoch"], checkpoint)
         if rows["stopped"]:
@@ -239,6 +239,7 @@ def quiet_warnings() -> None:
     """Silence remarks of libraries that a user of this program can do nothing about."""
     for text in (
         ".*does not have many workers.*",
+        ".*in eval mode at the start of training.*",  # a frozen backbone
         ".*It is recommended to use `self.log.*sync_dist=True.*",
         ".*Checkpoint directory .* exists and is not empty.*",
         ".*The number of training batches .* is smaller than the logging interval.*",

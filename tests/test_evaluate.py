@@ -1,0 +1,126 @@
+"""``realfake.evaluate``: the run's own figures again, from its folder alone; other data; other runs; wrong input."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from conftest import Command
+
+from realfake.cli import compose
+from realfake.config import EvaluateConfig, TrainConfig
+from realfake.data.sources import build_source
+from realfake.errors import UserError
+from realfake.experiments.results import read_results
+from realfake.prediction.evaluation import evaluate_run
+
+
+@pytest.fixture(scope="module")
+def multi_task(trained: Callable[..., Path]) -> Path:
+    return trained("approach=multi_task")
+
+
+def evaluate(*overrides: str) -> Path:
+    return evaluate_run(compose("evaluate", list(overrides), EvaluateConfig))
+
+
+def test_metrics_are_reproduced_in_a_fresh_process_and_place(
+    multi_task: Path, tiny_data: list[str], command: Command, tmp_path: Path
+) -> None:
+    """The run's folder and its videos have both been moved, and the prepared store is gone."""
+    run, elsewhere = tmp_path / "moved" / "run", tmp_path / "elsewhere"
+    shutil.copytree(multi_task, run)
+    source = build_source(compose("train", tiny_data, TrainConfig).data, progress=False)
+    shutil.copytree(Path(source.root).parent, elsewhere)
+    done = command("evaluate", f"run={run}", f"data.root={elsewhere}", "data.prepared=store", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "not bit for bit" not in done.stdout + done.stderr
+    again, first = read_results(run / "evaluation/test"), read_results(run)
+    assert again is not None
+    assert first is not None
+    stored = {k: v for k, v in first["metrics"].items() if k.startswith("test/")}
+    assert again["metrics"] == stored
+    ours, theirs = ((f / "predictions.csv").read_text() for f in (run / "evaluation/test", run))
+    assert ours == theirs
+
+
+def test_the_report_holds_everything(multi_task: Path, tmp_path: Path) -> None:
+    folder = evaluate(f"run={multi_task}", f"out={tmp_path}", "resamples=200", "calibration=temperature")
+    report = json.loads((folder / "evaluation.json").read_text())
+    assert report["counts"]["clips"] == 12
+    assert set(report["baselines"]) >= {"chance", "majority", "emotion only", "first frame"}
+    assert report["leaks"] == []
+    assert report["settings"]["calibrated"]
+    assert all(row["temperature"] > 0 for row in report["calibration"].values())
+    assert {p.stem for p in (folder / "plots").iterdir()} >= {"confusion_joint", "reliability", "roc", "examples"}
+    page = (folder / "evaluation.html").read_text()
+    assert "say nothing about people" in page
+    assert "<script src" not in page
+
+
+def test_other_parts_and_other_runs(multi_task: Path, trained: Callable[..., Path], tmp_path: Path) -> None:
+    other = trained("approach=single_task")
+    folder = evaluate(f"run={multi_task}", "part=val", f"against={other}", f"out={tmp_path}", "plots=false")
+    report = json.loads((folder / "evaluation.json").read_text())
+    assert report["about"]["part"] == "val"
+    assert report["against"]["metrics"]["authenticity_accuracy"]["p_value"] <= 1.0
+    own = pd.read_csv(multi_task / "predictions.csv")
+    assert not set(pd.read_csv(folder / "predictions.csv")["subject"]) & set(own["subject"])
+
+
+def test_another_dataset_without_emotions(multi_task: Path, tiny_data: list[str], tmp_path: Path) -> None:
+    """A dataset that knows real from posed only is scored on that alone."""
+    source = build_source(compose("train", tiny_data, TrainConfig).data, progress=False)
+    clips = source.listing().clips[:14]
+    table = pd.DataFrame({
+        "path": [str(Path(source.root) / c.path) for c in clips],
+        "subject": [c.subject for c in clips],
+        "authenticity": ["real" if c.authenticity else "fake" for c in clips],
+    })  # fmt: skip
+    table.to_csv(tmp_path / "smiles.csv", index=False)
+    folder = evaluate(
+        f"run={multi_task}", "data=csv", f"data.root={tmp_path}/smiles.csv", f"data.prepared={tmp_path}/store",
+        f"out={tmp_path}/out", "resamples=100", "plots=false",
+    )  # fmt: skip
+    results = read_results(folder)
+    assert results is not None
+    assert results["metrics"]["test/clip/emotion_accuracy"] is None
+    assert results["metrics"]["test/clip/joint_accuracy"] is None
+    assert 0.0 <= results["metrics"]["test/clip/authenticity_accuracy"] <= 1.0
+    assert len(pd.read_csv(folder / "predictions.csv")) == 14
+    report = json.loads((folder / "evaluation.json").read_text())
+    assert report["leaks"]  # the same videos were trained on
+
+
+class Code:
+    """Would run code if it were unpickled."""
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
+        return Path.touch, (Path("/tmp/realfake-was-here"),)  # type: ignore[return-value]
+
+
+def test_wrong_runs(multi_task: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such folder"):
+        evaluate(f"run={tmp_path}/nowhere")
+    with pytest.raises(UserError, match="not the folder of a run"):
+        evaluate(f"run={tmp_path}")
+    with pytest.raises(UserError, match="run is missing"):
+        evaluate()
+    run = tmp_path / "run"
+    shutil.copytree(multi_task, run)
+    best = run / "checkpoints/best.ckpt"
+    torch.save({"weights": torch.zeros(2)}, best)
+    with pytest.raises(UserError, match="not a checkpoint of realfake"):
+        evaluate(f"run={run}")
+    torch.save({"realfake": Code(), "state_dict": {}}, best)
+    with pytest.raises(UserError, match="refused"):
+        evaluate(f"run={run}")
+    assert not Path("/tmp/realfake-was-here").exists()
+    best.unlink()
+    with pytest.raises(UserError, match="no such"):
+        evaluate(f"run={run}")

@@ -1,0 +1,72 @@
+"""Every shipped experiment is trained, tested and used for a prediction, on tiny data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import realfake
+from realfake.cli import compose, conf_dir
+from realfake.config import TrainConfig
+from realfake.data.sources import build_source
+from realfake.experiments.execution import train
+
+SHIPPED = conf_dir() / "experiment"
+NAMES = sorted(
+    str(p.relative_to(SHIPPED).with_suffix(""))
+    for p in SHIPPED.rglob("*.yaml")
+    if p.parent.name not in ("base", "from_run")
+)
+SMALL = {"tiny_cnn", "small_cnn", "gru", "lstm", "cnn3d"}
+
+
+def stand_in(cfg: TrainConfig) -> list[str]:
+    """Overrides that make the experiment's network small; one that takes long to build is replaced.
+
+    The networks themselves are built at full size in ``tests/models``.
+    """
+    words = ["backbone.weights=none"]
+    if cfg.backbone.kind in ("clip", "recurrent"):
+        if cfg.backbone.name not in SMALL:
+            words.append("backbone=cnn3d")
+        if cfg.backbone.kind == "recurrent":
+            size = "backbone.frame.input.size=32"
+            return [*words, size, "backbone.frames=4", "backbone.hidden=16", "backbone.frame.weights=none"]
+        return [*words, "backbone.input.size=32", "backbone.input.frames=4"]
+    if cfg.backbone.name not in SMALL:
+        words.append("backbone=tiny_cnn")
+    return [*words, "backbone.input.size=32"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_experiment(name: str, tiny: list[str], tmp_path: Path) -> None:
+    cfg = compose("train", [f"experiment={name}"], TrainConfig)
+    once = ["trainer.max_epochs=1", "data.rate_fps=10", "sampling.window=[0.0,1.0]"]
+    results = train([*tiny, f"experiment={name}", *stand_in(cfg), *once], tmp_path / "run")
+    assert results["status"] == "completed"
+    assert results["experiment"] == name
+    assert 0.0 <= results["metrics"]["test/clip/joint_accuracy"] <= 1.0
+    if name.startswith("thesis/") and cfg.published is not None:
+        assert results["published"]["metrics"] == cfg.published.metrics
+    source = build_source(compose("train", tiny, TrainConfig).data, progress=False)
+    video = Path(source.root) / source.listing().clips[0].path
+    found = realfake.load(tmp_path / "run", device="cpu").predict(video)
+    assert found.p_joint.sum() == pytest.approx(1.0, abs=1e-5)
+    assert found.p_emotion.shape == (6,)
+
+
+def test_fine_tuning_starts_from_a_run(tiny: list[str], tmp_path: Path) -> None:
+    """A frozen base out of a finished run, and a new head: the backbone's values do not move at all."""
+    import torch
+
+    small = ["backbone=tiny_cnn", "backbone.input.size=32", "backbone.weights=none", "data.rate_fps=10"]
+    train([*tiny, *small, "approach=multi_task"], tmp_path / "first")
+    words = [*tiny, *small, "experiment=thesis/from_run/fine_tune", f"init_from={tmp_path / 'first'}"]
+    results = train(words, tmp_path / "second")
+    assert results["status"] == "completed"
+    first, second = (torch.load(tmp_path / f"{n}/checkpoints/best.ckpt", weights_only=True) for n in ("first", "second"))
+    base = {k: v for k, v in first["state_dict"].items() if k.startswith("backbone.")}
+    assert base
+    for key, value in base.items():
+        assert torch.equal(second["state_dict"][key], value), key
