@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import OrderedDict
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +27,7 @@ from realfake.models.conversion import convert
 from realfake.models.inception_resnet_v1 import InceptionResnetV1
 
 SIZE = 96
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
 SPEC = InputSpec(size=SIZE, mean=[0.427, 0.3508, 0.2971], std=[0.1844, 0.1809, 0.1545], frames=4)
 THESIS_ORDER = ("happy", "sad", "surprise", "disgust", "contempt", "angry")
 
@@ -96,6 +100,18 @@ def test_training_starts_from_a_converted_network(hydra_net: tuple[HydraNet, Pat
     module = approach_class(cfg.approach.name)(cfg)
     take_backbone(module.backbone, str(hydra_run))
     assert torch.equal(module.backbone.net.conv1.weight, hydra_net[0].net.conv1.weight)
+
+
+def test_the_command(hydra_net: tuple[HydraNet, Path], tmp_path: Path) -> None:
+    model = tmp_path / "my model=1.pth"
+    model.write_bytes(hydra_net[1].read_bytes())
+    command = [sys.executable, "-m", "realfake.convert", f"model='{model}'", f"input.size={SIZE}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+    assert "resnet18 with 2 heads: emotion (512), authenticity (512)" in " ".join(done.stdout.split())
+    run = open_run(tmp_path / "outputs" / "converted" / "my_model_1")
+    assert run.load_config().backbone.name == "resnet18"
+    assert "approach=multi_task" in run.overrides()
 
 
 def test_a_run_is_not_overwritten(hydra_net: tuple[HydraNet, Path], hydra_run: Path) -> None:

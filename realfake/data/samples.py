@@ -94,7 +94,7 @@ class ClipSamples(Dataset[Batch]):
             emotion=torch.from_numpy(self.emotion[clips].astype(np.int64)),
             authenticity=torch.from_numpy(self.authenticity[clips].astype(np.int64)),
             clip=torch.from_numpy(self.rows[clips]),
-            sample=torch.from_numpy(self._sample_ids(numbers, rows)),
+            sample=torch.tensor(self._sample_ids(numbers, rows)),
         )
         if self.features is not None:
             batch["features"] = torch.from_numpy(self.features[rows[:, 0]])

@@ -43,7 +43,7 @@ def convert_model(cfg: ConvertConfig) -> RunFolder:
         *(f"backbone.input.{key}={'null' if value is None else value}" for key, value in values.model_dump().items()),
         *(["head=mlp", f"head.hidden={found.hidden}"] if found.hidden else ["head=linear"]),
     ]
-    train_cfg = compose("train", overrides, TrainConfig)
+    train_cfg = _training(overrides)
     module = approach_class(approach)(train_cfg)
     module.backbone.load_state_dict(found.backbone_state, strict=False)  # old files lack the batch counters
     for task, state in found.heads.items():
@@ -59,11 +59,27 @@ def convert_model(cfg: ConvertConfig) -> RunFolder:
 
     console = Console()
     heads = ", ".join(f"{task} ({'-'.join(map(str, found.hidden)) or 'linear'})" for task in found.heads)
-    console.print(f"{model.name}: {found.backbone} with {len(found.heads)} heads: {heads}", highlight=False)
+    console.print(
+        f"{model.name}: {found.backbone} with {len(found.heads)} heads: {heads}", highlight=False, soft_wrap=True
+    )
     for note in found.notes:
-        console.print(f"  note: {note}", highlight=False)
-    console.print(f"written to {run.path}; go on with run={run.path} or init_from={run.path}", highlight=False)
+        console.print(f"  note: {note}", highlight=False, soft_wrap=True)
+    console.print(
+        f"written to {run.path}; go on with run={run.path} or init_from={run.path}", highlight=False, soft_wrap=True
+    )
     return run
+
+
+def _training(overrides: list[str]) -> TrainConfig:
+    """Compose a training configuration within a command, which is a composed application itself."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    outer = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        return compose("train", overrides, TrainConfig)
+    finally:
+        GlobalHydra.instance().hydra = outer
 
 
 def _plain(model: Path) -> str:
