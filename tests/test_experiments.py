@@ -65,7 +65,9 @@ def test_fine_tuning_starts_from_a_run(tiny: list[str], tmp_path: Path) -> None:
     words = [*tiny, *small, "experiment=thesis/from_run/fine_tune", f"init_from={tmp_path / 'first'}"]
     results = train(words, tmp_path / "second")
     assert results["status"] == "completed"
-    first, second = (torch.load(tmp_path / f"{n}/checkpoints/best.ckpt", weights_only=True) for n in ("first", "second"))
+    first, second = (
+        torch.load(tmp_path / f"{n}/checkpoints/best.ckpt", weights_only=True) for n in ("first", "second")
+    )
     base = {k: v for k, v in first["state_dict"].items() if k.startswith("backbone.")}
     assert base
     for key, value in base.items():
