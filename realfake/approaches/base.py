@@ -64,6 +64,13 @@ class ApproachModule(LightningModule):
         """The latest value of every metric in full precision; what is logged is float32."""
         self.test_predictions: Predictions | None = None
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # The trainer notes the hook that it is in fifty times a step, and a module looks at length at every attribute.
+        if name == "_current_fx_name":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
     # --- the network ---------------------------------------------------------------------------------------------
 
     def logits(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -246,9 +253,8 @@ class ApproachModule(LightningModule):
         network = [p for m in (self.backbone, self.heads) for p in m.parameters() if p.requires_grad]
         # Decay would pull the learned uncertainties of a loss mix towards equal weights.
         trained = [{"params": network}, {"params": list(self.mix.parameters()), "weight_decay": 0.0}]
-        on_gpu = self.device.type == "cuda"
         # A fused optimiser unscales by itself, which leaves nothing to clip in float16.
-        fused = on_gpu and not (self.cfg.precision.name == "16" and self.cfg.trainer.gradient_clip_val)
+        fused = not (self.cfg.precision.name == "16" and self.cfg.trainer.gradient_clip_val)
         optimizer = build_optimizer(self.cfg.optimizer, trained, fused=fused)
         steps, epochs = int(self.trainer.estimated_stepping_batches), self.trainer.max_epochs or 1
         scheduler = build_scheduler(self.cfg.scheduler, optimizer, steps, epochs)

@@ -136,6 +136,7 @@ def _train(cfg: TrainConfig, run: RunFolder, stop: StopBetweenBatches) -> dict[s
     from pytorch_lightning.utilities.exceptions import SIGTERMException
 
     from realfake.experiments.devices import choose_devices
+    from realfake.experiments.loggers import close_loggers
     from realfake.experiments.training import train_here
 
     devices = choose_devices(cfg.trainer)
@@ -145,6 +146,8 @@ def _train(cfg: TrainConfig, run: RunFolder, stop: StopBetweenBatches) -> dict[s
         return train_here(cfg, run, devices, stop)
     except SIGTERMException:  # what Lightning makes of it, at the border of two batches as well
         raise Interrupted(signal.SIGTERM) from None
+    finally:
+        close_loggers()
 
 
 def started_by_cluster() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -59,6 +60,13 @@ def build_loggers(cfg: TrainConfig, run: RunFolder) -> list[Logger]:
             )
         )
     return found
+
+
+def close_loggers() -> None:
+    """End the run of a logger that would otherwise take the next run of this process for the same one."""
+    wandb = sys.modules.get("wandb")
+    if wandb is not None and wandb.run is not None:
+        wandb.finish()
 
 
 def _require(package: str) -> None:

@@ -32,6 +32,7 @@ from realfake.experiments.devices import Devices, trainer_precision
 from realfake.experiments.folder import RunFolder
 from realfake.experiments.interruption import StopBetweenBatches
 from realfake.experiments.loggers import build_loggers
+from realfake.experiments.overhead import Unprofiled, spare_overhead
 from realfake.experiments.results import COMPLETED, describe_run, write_results
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
     """
     started, phases = time.monotonic(), Phases()
     quiet_warnings()
+    spare_overhead()
     if cfg.trainer.threads:
         torch.set_num_threads(cfg.trainer.threads)
     seed_everything(cfg.seed, workers=True, verbose=False)
@@ -178,7 +180,7 @@ def build_trainer(
         limit_test_batches=t.limit_test_batches,
         overfit_batches=t.overfit_batches,
         fast_dev_run=t.fast_dev_run,
-        profiler=t.profiler,
+        profiler=t.profiler or Unprofiled(),
         callbacks=[*callbacks, *_callbacks(cfg, run)],
         logger=build_loggers(cfg, run) if loggers is None else loggers,
         enable_progress_bar=cfg.callbacks.progress_bar != "none",
