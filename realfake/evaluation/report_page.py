@@ -78,7 +78,10 @@ def print_report(console: Console, report: Mapping[str, Any]) -> None:
 
     counts = report["counts"]
     columns, rows = main_table(report)
-    show(f"{counts['clips']:,} clips of {counts['subjects']:,} subjects", columns, rows)
+    # In two tables, since one with all columns is wider than most terminals.
+    show(f"{counts['clips']:,} clips of {counts['subjects']:,} subjects", columns[:5], [row[:5] for row in rows])
+    beside = [[row[0], row[1], *row[5:]] for row in rows]
+    show("Beside the simplest guesses (clips)", [columns[0], columns[1], *columns[5:]], beside)
     show("By emotion (clips)", *emotion_table(report))
     if any(row["temperature"] is not None for row in report["calibration"].values()):
         show("Calibration (clips)", *calibration_table(report))
