@@ -9,10 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from processes import ROOT, Command
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-ROOT = Path(__file__).resolve().parents[1]
 
 TINY_DATA = (
     "data.subjects=6", "data.seconds=1.2", "data.fps=10", "data.video_size=96", "data.size=64", "data.rate_fps=10",
@@ -35,9 +34,6 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 def tiny(tiny_data: list[str]) -> list[str]:
     """Overrides of a training run of seconds on the small dataset."""
     return [*tiny_data, *TINY_TRAINING]
-
-
-Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from conftest import Command
+from processes import Command
 
 from realfake.cli import compose
 from realfake.config import EvaluateConfig, TrainConfig

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from conftest import ROOT, Command
+from processes import ROOT, Command
 
 from realfake.evaluation.predictions import read_table
 from realfake.experiments.results import read_results

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT, Command
+from processes import ROOT, Command
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from realfake.config import TrainConfig
