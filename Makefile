@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train test test-slow lint format tensorboard clean
+.PHONY: help setup demo train test test-slow lint format bench tensorboard clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,13 @@ lint: $(READY)  ## ruff and mypy
 format: $(READY)  ## mend what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(READY)  ## how fast; JSON in outputs/benchmarks, about 10 minutes
+	$(BIN)/python -m benchmarks.preparation --out outputs/benchmarks/preparation.json
+	$(BIN)/python -m benchmarks.store --clips 60000 --out outputs/benchmarks/store.json
+	$(BIN)/python -m benchmarks.throughput --out outputs/benchmarks/throughput.json
+	$(BIN)/python -m benchmarks.backbones --out outputs/benchmarks/backbones.json
+	$(BIN)/python -m benchmarks.commands --out outputs/benchmarks/commands.json
 
 tensorboard: $(READY)  ## look at all runs
 	$(BIN)/tensorboard --logdir .

@@ -73,6 +73,7 @@ class PlainOptimization(_AutomaticOptimization):
         with trainer.precision_plugin.train_step_context():
             loss = module.training_step(*kwargs.values())
         module._current_fx_name = None
+        assert isinstance(loss, torch.Tensor)
         optimizer.zero_grad()
         loss.backward()
         if trainer.gradient_clip_val:

@@ -1,0 +1,100 @@
+"""What is spent outside of training: the command line's answers, a run's start, a sweep's overhead and parallel runs.
+
+python -m benchmarks.commands
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results import add_out, report
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = (
+    "data.subjects=6", "data.seconds=1.2", "data.fps=10", "data.video_size=96", "data.size=64", "data.workers=0",
+    "trainer.threads=1", "callbacks.progress_bar=none",
+)  # fmt: skip
+
+
+def timed(cwd: str, *arguments: str) -> float:
+    """Wall time of a command in seconds."""
+    start = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "realfake.train", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+    return time.perf_counter() - start
+
+
+def results_of(folder: Path) -> list[dict[str, Any]]:
+    """Results of a sweep's runs, in the order in which they ended."""
+    paths = sorted(folder.glob("*/results.json"), key=lambda p: p.stat().st_mtime)
+    return [json.loads(p.read_text()) for p in paths]
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--epochs", type=int, default=40, help="of each run of the parallel sweep")
+    add_out(parser)
+    args = parser.parse_args()
+    figures: dict[str, Any] = {}
+    rows = []
+    with tempfile.TemporaryDirectory() as cwd:
+        for name, words in (
+            ("--help", ["--help"]),
+            ("--cfg job", ["--cfg", "job"]),
+            ("a mistake", ["trainer.gpu=1"]),
+        ):
+            figures[name] = statistics.median(timed(cwd, *words) for _ in range(3))
+            rows.append((f"{name}, seconds", f"{figures[name]:.2f}", "1.5"))
+        timed(cwd, *TINY, "approach=single_task", "trainer.fast_dev_run=true")  # data generated and prepared
+        start = timed(cwd, *TINY, "approach=single_task", "trainer.fast_dev_run=true", "callbacks.plots=false")
+        figures["one batch of everything"] = start
+        rows.append(("command to the end of one batch of everything, prepared data, seconds", f"{start:.1f}", ""))
+        ten = ",".join(map(str, range(10)))
+        one_batch = ("trainer.max_epochs=1", "trainer.limit_train_batches=1", f"seed={ten}", "sweep.name=ten")
+        timed(cwd, "-m", *TINY, "approach=single_task", *one_batch, "sweep.report=false")
+        runs = results_of(Path(cwd) / "multirun/ten")
+        ended = sorted((Path(cwd) / "multirun/ten").glob("*/results.json"), key=lambda p: p.stat().st_mtime)
+        between = [b.stat().st_mtime - a.stat().st_mtime for a, b in itertools.pairwise(ended)]
+        spent = [r["seconds"]["fit"] + r["seconds"]["test"] for r in runs[1:]]
+        overhead = [whole - part for whole, part in zip(between, spent, strict=True)]
+        figures["overhead"] = overhead
+        rows.append(
+            ("sweep: a run outside fit and test, plots included, seconds", f"{statistics.median(overhead):.2f}", "2")
+        )
+        seeds = (
+            "approach=temporal",
+            "seed=1,2,3,4",
+            f"trainer.max_epochs={args.epochs}",
+            "callbacks=quiet",
+            "sweep.report=false",
+        )
+        turn = timed(cwd, "-m", *TINY, *seeds, "sweep.name=turn")
+        both = timed(cwd, "-m", *TINY, *seeds, "sweep.name=both", "launcher=joblib")
+        figures["joblib"] = both / turn
+        equal = {str(r["metrics"]) for r in results_of(Path(cwd) / "multirun/turn")} == {
+            str(r["metrics"]) for r in results_of(Path(cwd) / "multirun/both")
+        }
+        figures["joblib_equal"] = equal
+        rows.append(("sweep: joblib with two workers over in turn", f"{both / turn:.2f}", "0.65"))
+        rows.append(("sweep: results of both are equal", str(equal), "True"))
+    report("Commands and sweeps", rows, {"commands": figures}, args.out)
+
+
+if __name__ == "__main__":
+    main()
