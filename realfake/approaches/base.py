@@ -253,8 +253,8 @@ class ApproachModule(LightningModule):
         network = [p for m in (self.backbone, self.heads) for p in m.parameters() if p.requires_grad]
         # Decay would pull the learned uncertainties of a loss mix towards equal weights.
         trained = [{"params": network}, {"params": list(self.mix.parameters()), "weight_decay": 0.0}]
-        # A fused optimiser unscales by itself, which leaves nothing to clip in float16.
-        fused = not (self.cfg.precision.name == "16" and self.cfg.trainer.gradient_clip_val)
+        # A fused optimiser unscales by itself, hence the trainer's mixed precision refuses to clip for it.
+        fused = self.cfg.precision.name == "32" or not self.cfg.trainer.gradient_clip_val
         optimizer = build_optimizer(self.cfg.optimizer, trained, fused=fused)
         steps, epochs = int(self.trainer.estimated_stepping_batches), self.trainer.max_epochs or 1
         scheduler = build_scheduler(self.cfg.scheduler, optimizer, steps, epochs)

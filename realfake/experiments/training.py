@@ -32,7 +32,7 @@ from realfake.experiments.devices import Devices, trainer_precision
 from realfake.experiments.folder import RunFolder
 from realfake.experiments.interruption import StopBetweenBatches
 from realfake.experiments.loggers import build_loggers
-from realfake.experiments.overhead import PlainOptimization, Unprofiled, spare_overhead
+from realfake.experiments.overhead import Unprofiled, spare_overhead
 from realfake.experiments.results import COMPLETED, describe_run, write_results
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def build_trainer(
     """
     t = cfg.trainer
     distributed = devices.count * t.num_nodes > 1
-    trainer = Trainer(
+    return Trainer(
         accelerator=devices.accelerator,
         devices=devices.devices,
         num_nodes=t.num_nodes,
@@ -188,8 +188,6 @@ def build_trainer(
         default_root_dir=run.path,
         use_distributed_sampler=False,  # the batches know about processes themselves
     )
-    PlainOptimization.install(trainer)
-    return trainer
 
 
 def _strategy(cfg: TrainConfig, devices: Devices) -> DDPStrategy:

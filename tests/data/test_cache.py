@@ -72,7 +72,7 @@ def test_too_little_room_is_told_before_writing(store: PreparedStore, monkeypatc
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 9, 1))
     with pytest.raises(UserError, match=r"data\.cache=memmap: .* GiB are needed .* use data\.cache=none"):
         open_cache(store, 56, progress=False)
-    assert not list(store.folder.glob("*56*"))
+    assert not list(store.folder.glob("decoded-56-*"))
 
 
 def test_a_failure_while_building_leaves_nothing(store: PreparedStore, monkeypatch: pytest.MonkeyPatch) -> None:

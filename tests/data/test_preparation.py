@@ -424,7 +424,7 @@ def test_ctrl_c_ends_all_processes_and_leaves_nothing_half_written(
 ) -> None:
     prepared = tmp_path / "p"
     process = start(videos, prepared)
-    until(lambda: len(list(prepared.rglob("*.mjpeg"))) >= 2)
+    until(lambda: any(prepared.rglob("*.mjpeg")))
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode != 0
