@@ -42,12 +42,15 @@ format: $(READY)  ## mend what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY)  ## how fast; JSON in outputs/benchmarks, about 10 minutes
+bench: $(READY)  ## how fast; JSON in outputs/benchmarks; perhaps 12 minutes
 	$(BIN)/python -m benchmarks.preparation --out outputs/benchmarks/preparation.json
 	$(BIN)/python -m benchmarks.store --clips 60000 --out outputs/benchmarks/store.json
 	$(BIN)/python -m benchmarks.throughput --out outputs/benchmarks/throughput.json
 	$(BIN)/python -m benchmarks.backbones --out outputs/benchmarks/backbones.json
 	$(BIN)/python -m benchmarks.commands --out outputs/benchmarks/commands.json
+	$(BIN)/python -m benchmarks.scale --clips 60000 --out outputs/benchmarks/scale.json
+	$(BIN)/python -m benchmarks.equivalence --seeds 3 --out outputs/benchmarks/equivalence.json
+	$(BIN)/python -m benchmarks.table
 
 tensorboard: $(READY)  ## look at all runs
 	$(BIN)/tensorboard --logdir .

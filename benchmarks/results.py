@@ -50,4 +50,4 @@ def report(title: str, rows: Sequence[Sequence[str]], figures: dict[str, Any], o
     Console().print(table)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps({"machine": about, **figures}, indent=2) + "\n")
+        out.write_text(json.dumps({"title": title, "machine": about, **figures, "rows": rows}, indent=2) + "\n")

@@ -7,6 +7,8 @@ The four take turns, epoch by epoch, in one process and on the same data, so tha
 - by hand: a plain loop over the same loader with the same network, augmentation, loss and optimiser;
 - run: the project's trainer with its callbacks, logger and checkpoints.
 
+A last epoch runs under torch.profiler, which says what part of each step waits for the loader.
+
     python -m benchmarks.throughput --approach temporal --epochs 8
 """
 
@@ -38,27 +40,43 @@ from realfake.experiments.callbacks import MetricsTable
 from realfake.experiments.devices import choose_devices
 from realfake.experiments.folder import RunFolder
 from realfake.experiments.interruption import StopBetweenBatches
+from realfake.experiments.overhead import spare_overhead
 from realfake.experiments.training import build_trainer, quiet_warnings
 
 
 class ByHand:
     """A plain loop over batches."""
 
-    def __init__(self, cfg: TrainConfig, module: ApproachModule) -> None:
-        self.cfg, self.module = cfg, module.train()
-        self.optimizer = build_optimizer(cfg.optimizer, module.parameters())
+    def __init__(self, cfg: TrainConfig, module: ApproachModule, device: torch.device) -> None:
+        self.cfg, self.module, self.device = cfg, module.to(device).train(), device
+        self.optimizer = build_optimizer(cfg.optimizer, module.parameters(), fused=True)
+        self.total = torch.zeros((), device=device)
 
     def step(self, batch: Batch) -> None:
-        """One optimiser step, with the sums that any training script keeps."""
-        target = target_of(batch, "joint")
+        """One optimiser step, with the sum that any training script keeps."""
+        batch = to_device(batch, self.device)
         x = normalise(augment(batch["frames"], self.cfg.augmentation), self.module.spec)
-        logits = self.module.logits(x)["joint"]
-        loss = F.cross_entropy(logits, target)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.cfg.precision.name == "bf16"):
+            logits = self.module.compiled(x)["joint"].float()
+        loss = F.cross_entropy(logits, target_of(batch, "joint"))
         self.optimizer.zero_grad()
         loss.backward()
         if self.cfg.trainer.gradient_clip_val:
             torch.nn.utils.clip_grad_norm_(self.module.parameters(), self.cfg.trainer.gradient_clip_val)
         self.optimizer.step()
+        self.total += loss.detach()
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """The batch on the device; as it is, if it lies there."""
+    moved = {name: value.to(device, non_blocking=True) for name, value in batch.items()}  # type: ignore[attr-defined]
+    return Batch(**moved)  # type: ignore[typeddict-item]
+
+
+def finish(device: torch.device) -> None:
+    """Wait until the device has done what it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 class Interleave(Callback):
@@ -78,6 +96,7 @@ class Interleave(Callback):
     ) -> None:
         """Stop it after the last batch; validation and checkpoints are no part of the step."""
         if batch_idx + 1 == trainer.num_training_batches:
+            finish(pl_module.device)
             self.seconds["run"].append(time.perf_counter() - self._start)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -86,13 +105,51 @@ class Interleave(Callback):
             for name, work in self.others.items():
                 start = time.perf_counter()
                 work()
+                finish(pl_module.device)
                 self.seconds[name].append(time.perf_counter() - start)
+
+
+class Waiting(Callback):
+    """Profiles the steps of the last epoch."""
+
+    def __init__(self) -> None:
+        self.profile: torch.profiler.profile | None = None
+        self.parts: list[float] = []
+        """Part of each step that waited for the loader."""
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Begin with the second step of the last epoch."""
+        if trainer.current_epoch + 1 == trainer.max_epochs and batch_idx == 0:
+            self.profile = torch.profiler.profile(
+                activities=[torch.profiler.ProfilerActivity.CPU],
+                schedule=lambda _: torch.profiler.ProfilerAction.RECORD,  # without a schedule, it marks no steps
+            )
+            self.profile.start()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """A border of two steps; the end after the last, or after many."""
+        if self.profile is None:
+            return
+        if batch_idx + 1 < min(trainer.num_training_batches, 60):
+            self.profile.step()
+            return
+        profile, self.profile = self.profile, None
+        profile.stop()
+        events = profile.events() or []
+        steps = [e.time_range for e in events if e.name.startswith("ProfilerStep")]
+        waits = [e.time_range for e in events if e.name.startswith("enumerate(DataLoader)")]
+        for step in steps[1:]:
+            waited = sum(w.elapsed_us() for w in waits if step.start <= w.start < step.end)
+            self.parts.append(waited / step.elapsed_us())
 
 
 def measure(approach: str, cache: str, epochs: int, extra: list[str]) -> dict[str, Any]:
     """Seconds an epoch of each, and their ratios with a bootstrap interval over epochs."""
     quiet_warnings()
-    words = [f"approach={approach}", f"data.cache={cache}", f"trainer.max_epochs={epochs}", "callbacks=quiet"]
+    spare_overhead()
+    words = [f"approach={approach}", f"data.cache={cache}", f"trainer.max_epochs={epochs + 1}", "callbacks=quiet"]
     cfg = compose("train", [*words, *extra], TrainConfig)
     seed_everything(0, verbose=False)
     data = build_datamodule(cfg)
@@ -100,9 +157,11 @@ def measure(approach: str, cache: str, epochs: int, extra: list[str]) -> dict[st
     data.setup()
     make = approach_class(cfg.approach.name)
     module = make(cfg, data.class_counts())
-    hand, alone = (ByHand(cfg, make(cfg, data.class_counts())) for _ in range(2))
+    devices = choose_devices(cfg.trainer)
+    device = torch.device("cuda" if devices.accelerator == "gpu" else "cpu")
+    hand, alone = (ByHand(cfg, make(cfg, data.class_counts()), device) for _ in range(2))
     loader = data.train_dataloader()
-    held = list(loader)
+    held = [to_device(batch, device) for batch in loader]
 
     def with_loader() -> None:
         for batch in loader:
@@ -117,11 +176,12 @@ def measure(approach: str, cache: str, epochs: int, extra: list[str]) -> dict[st
             pass
 
     timing = Interleave({"by hand": with_loader, "step alone": without, "loader alone": only_loader})
+    waiting = Waiting()
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder))
-        devices = choose_devices(cfg.trainer)
-        build_trainer(cfg, run, devices, [StopBetweenBatches(), MetricsTable(run.metrics), timing]).fit(module, data)
-    seconds = {name: values[1:] for name, values in timing.seconds.items()}  # the first epoch warms up
+        callbacks = [StopBetweenBatches(), MetricsTable(run.metrics), timing, waiting]
+        build_trainer(cfg, run, devices, callbacks).fit(module, data)
+    seconds = {name: values[1:-1] for name, values in timing.seconds.items()}  # the first epoch warms up
     frames = (
         len(held) * held[0]["frames"].shape[0] * (held[0]["frames"].shape[1] if cfg.approach.samples != "frames" else 1)
     )
@@ -132,7 +192,9 @@ def measure(approach: str, cache: str, epochs: int, extra: list[str]) -> dict[st
         "of_step_alone": _ratio(seconds["step alone"], seconds["run"]),
         "over_by_hand": _ratio(seconds["run"], seconds["by hand"]),
         "loader_share": _ratio(seconds["loader alone"], seconds["run"]),
+        "waiting": [float(np.median(waiting.parts)), float(np.max(waiting.parts))],
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_gpu_memory_mib": torch.cuda.max_memory_allocated() / 2**20 if device.type == "cuda" else None,
         "seconds": {name: statistics.median(values) for name, values in seconds.items()},
     }
 
@@ -165,6 +227,12 @@ def main() -> None:
                 (f"{name}: run, part of step alone", _words(found["of_step_alone"]), "0.95" if cache != "none" else ""),
                 (f"{name}: run over by hand", _words(found["over_by_hand"]), "1.03" if cache != "none" else ""),
                 (f"{name}: loader alone, part of run", _words(found["loader_share"]), ""),
+                (
+                    f"{name}: part of a profiled step that waits for the loader, median and most",
+                    "{:.3f}, {:.3f}".format(*found["waiting"]),
+                    "0.02" if cache != "none" else "",
+                ),
+                (f"{name}: peak memory, MiB", f"{found['peak_memory_mib']:,.0f}", ""),
             ]
     report("Throughput of training", rows, {"throughput": figures}, args.out)
 

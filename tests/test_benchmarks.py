@@ -1,0 +1,90 @@
+"""Each benchmark runs at its smallest setting and writes its figures; how large they are is no matter here."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+
+def figures(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> dict[str, Any]:
+    """What ``python -m benchmarks.<name>`` writes, run in this process."""
+    out = folder / "figures.json"
+    monkeypatch.setattr(sys, "argv", [name, "--out", str(out), *arguments])
+    importlib.import_module(f"benchmarks.{name}").main()
+    found: dict[str, Any] = json.loads(out.read_text())
+    assert found["machine"]["cores"] >= 1
+    return found
+
+
+def test_throughput(tiny_data: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [*tiny_data, "data.workers=0", "data.batch_size=8", "sampling.frames_per_clip=2", "trainer.threads=1"]
+    arguments = ["--approach", "single_task", "--cache", "memmap", "--epochs", "3", *words]
+    (found,) = figures("throughput", tmp_path, monkeypatch, *arguments)["throughput"]
+    middle, low, high = found["over_by_hand"]
+    assert 0 < low <= middle <= high
+    assert found["frames_per_second"] > 0
+    assert 0 < found["waiting"][0] <= found["waiting"][1] < 1
+    assert set(found["seconds"]) == {"run", "by hand", "step alone", "loader alone"}
+
+
+def test_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = figures("scale", tmp_path, monkeypatch, "--clips", "240", "--crops", "5")["scale"]
+    assert found["clips"] == 240
+    assert 0 < found["samples"] < 240 * 5
+    assert found["second epoch"] > 0
+
+
+def test_equivalence(tiny_data: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import equivalence
+
+    monkeypatch.setattr(equivalence, "SETTINGS", {k: v for k, v in equivalence.SETTINGS.items() if k != "compile"})
+    words = [*tiny_data, "backbone.frames=4", "trainer.threads=1"]
+    (found,) = figures("equivalence", tmp_path, monkeypatch, "--seeds", "2", "--epochs", "1", *words)["equivalence"]
+    assert found["val/frame/loss"]["memmap"] == [0.0, 0.0]
+    assert found["val/frame/loss"]["bf16"][1] > 0.0
+
+
+def test_a_step_of_the_gpu_benchmark_on_the_cpu() -> None:
+    from benchmarks.gpu import Step
+
+    cpu = torch.device("cpu")
+    step = Step("resnet18", "bf16", 2, cpu, compiled=False, extra=["backbone.input.size=64"])
+    single = Step("resnet18", "32", 1, cpu, compiled=False, extra=["backbone.input.size=64"])
+    assert step.operations() == pytest.approx(2 * single.operations())
+    assert step.seconds(repeats=1) > 0
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_its_benchmark_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import gpu
+
+    monkeypatch.setattr(sys, "argv", ["gpu"])
+    with pytest.raises(SystemExit, match="no CUDA device is visible"):
+        gpu.main()
+
+
+def test_the_table_holds_all_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from benchmarks import table
+    from benchmarks.results import report
+
+    for name in ("b", "a"):
+        report("Title", [(f"what {name} costs", "1.5 s", "2 s")], {"seconds": 1.5}, tmp_path / f"{name}.json")
+    capsys.readouterr()
+    monkeypatch.setattr(sys, "argv", ["table", str(tmp_path)])
+    table.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2] == "| `benchmarks.a` | what a costs | 1.5 s | 2 s |"
+    assert lines[3].startswith("| `benchmarks.b` |")
+    table.main()  # its own file is none of them
+    assert list(json.loads((tmp_path / "all.json").read_text())) == ["a", "b"]
+    monkeypatch.setattr(sys, "argv", ["table", str(tmp_path / "none")])
+    with pytest.raises(SystemExit):
+        table.main()
