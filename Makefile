@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PARALLEL := -n logical --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo train test test-slow lint format bench tensorboard clean
@@ -26,12 +27,12 @@ train: $(READY)  ## make train ARGS="approach=multi_task seed=1"
 
 test: $(READY)  ## the tests, with coverage
 	rm -f .coverage .coverage.*
-	$(BIN)/python -m coverage run -m pytest -m 'not slow' $(ARGS)
+	$(BIN)/python -m coverage run -m pytest -m 'not slow' $(PARALLEL) $(ARGS)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --fail-under=90
 
-test-slow: $(READY)  ## full-size networks and long simulations
-	$(BIN)/python -m pytest -m slow $(ARGS)
+test-slow: $(READY)  ## full-size networks, notebooks, killed sweeps, long simulations
+	$(BIN)/python -m pytest -m slow $(PARALLEL) $(ARGS)
 
 lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check .
