@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
@@ -14,9 +15,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import hydra
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -107,6 +110,8 @@ def main(config_name: str, schema: type[C], run: Callable[[C], Any], finish: Cal
         sys.argv[1:] = rewrite(name_sweep(sys.argv[1:]), conf_dir(), sweep=is_sweep(sys.argv))
         if is_sweep(sys.argv):
             check_sweep(config_name, sys.argv[1:], schema)
+        if {"--help", "-h", "--hydra-help"} & set(sys.argv):
+            list_groups_once()
         app = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(task)
         try:
             app()
@@ -132,6 +137,23 @@ def main(config_name: str, schema: type[C], run: Callable[[C], Any], finish: Cal
         else:
             os.environ["HYDRA_FULL_ERROR"] = asked
     sys.exit(max(status, default=0))
+
+
+def list_groups_once() -> None:
+    """Have Hydra remember the options of each config group.
+
+    For a help text it asks five times for the options of every group, and copies all its settings each time: half a
+    second of waiting.
+    """
+    ask = ConfigLoaderImpl.get_group_options
+
+    @functools.cache
+    def remembered(
+        loader: ConfigLoaderImpl, group_name: str, results_filter: ObjectType | None = ObjectType.CONFIG
+    ) -> list[str]:
+        return ask(loader, group_name, results_filter)
+
+    ConfigLoaderImpl.get_group_options = remembered  # type: ignore[method-assign, assignment]
 
 
 def compose(config_name: str, overrides: list[str], schema: type[C]) -> C:
