@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -44,10 +45,25 @@ def test_equivalence(tiny_data: list[str], tmp_path: Path, monkeypatch: pytest.M
     from benchmarks import equivalence
 
     monkeypatch.setattr(equivalence, "SETTINGS", {k: v for k, v in equivalence.SETTINGS.items() if k != "compile"})
-    words = [*tiny_data, "backbone.frames=4", "trainer.threads=1"]
-    (found,) = figures("equivalence", tmp_path, monkeypatch, "--seeds", "2", "--epochs", "1", *words)["equivalence"]
-    assert found["val/frame/loss"]["memmap"] == [0.0, 0.0]
-    assert found["val/frame/loss"]["bf16"][1] > 0.0
+    words = [*tiny_data, "backbone.frames=4", "trainer.max_epochs=1"]
+    arguments = ["--seeds", "2", "--jobs", "1", *words]
+    (found,) = figures("equivalence", tmp_path, monkeypatch, *arguments)["equivalence"]
+    assert found["changes"]["memmap"]["val/frame/loss"] == [0.0, 0.0]
+    assert min(map(abs, found["changes"]["bf16"]["val/frame/loss"])) > 0.0
+
+
+def test_a_change_as_large_as_that_of_another_seed_has_size_one() -> None:
+    from benchmarks.equivalence import compare
+
+    rng = np.random.default_rng(0)
+    plain, other = rng.normal(0.5, 0.1, (2, 4000))
+    like_a_seed = compare(plain.tolist(), (other - plain).tolist())
+    assert like_a_seed["size"] == pytest.approx(1.0, abs=0.05)
+    assert abs(like_a_seed["mean"]) < like_a_seed["half"] < 0.01
+    shifted = compare(plain.tolist(), (other - plain + 0.3).tolist())
+    assert shifted["size"] > 2
+    assert shifted["mean"] == pytest.approx(0.3, abs=0.01)
+    assert compare(plain.tolist(), [0.0] * 4000)["size"] == 0.0
 
 
 def test_a_step_of_the_gpu_benchmark_on_the_cpu() -> None:
