@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import get_args
@@ -14,6 +13,7 @@ import hydra
 import pytest
 import yaml
 from omegaconf import OmegaConf
+from processes import Command
 from pydantic import BaseModel
 
 from realfake import cli, config
@@ -21,8 +21,6 @@ from realfake.config import TrainConfig, as_plain
 from realfake.errors import UserError
 from realfake.messages import known_keys
 from realfake.overrides import check_plugin, name_sweep, rewrite
-
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 CONF = cli.conf_dir()
 DEFAULTS = yaml.safe_load((CONF / "train.yaml").read_text())["defaults"]

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
+from processes import Command
 
 import realfake
 from realfake.approaches import approach_class
@@ -31,7 +32,6 @@ ASTRONAUT = Path(skimage.data.__file__).parent / "astronaut.png"
 GUIDE = Path(__file__).resolve().parents[1] / "docs" / "export.md"
 
 Trained = Callable[..., Path]
-Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def session_outputs(path: Path, frames: np.ndarray) -> list[np.ndarray]:

@@ -29,7 +29,7 @@ from realfake.data.sources.seed import derive_subject
 from realfake.errors import UserError
 from realfake.labels import ABSENT, EMOTIONS, JOINTS, Authenticity, Emotion, joint_class
 
-CODE_NAMES = [c for c in CODES if c != "D2N2S"]
+CODE_NAMES = list(CODES)
 
 
 def touch(root: Path, *paths: str) -> Path:

@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 import pytest
 
-from realfake.data.synthetic import CODES, TRACES, VIDEOS, SyntheticSettings, generate, read_settings
+from realfake.data.sources.sase_fe import CODES
+from realfake.data.synthetic import TRACES, VIDEOS, SyntheticSettings, generate, read_settings
 from realfake.data.synthetic.oracle import draw_traces, load_traces, oracle, score, static_oracle
 from realfake.data.synthetic.sheet import contact_sheet, time_sheet
 from realfake.data.synthetic.units import COLUMNS, PROTOTYPES, draw_trace

@@ -40,9 +40,13 @@ CODES: dict[str, tuple[Emotion, Authenticity]] = {
     "S2N2H": (Emotion.HAPPY, Authenticity.FAKE),
     "H2N2S": (Emotion.SAD, Authenticity.FAKE),
     "D2N2Sur": (Emotion.SURPRISE, Authenticity.FAKE),
-    "D2N2S": (Emotion.SURPRISE, Authenticity.FAKE),  # a second spelling of D2N2Sur
 }
-_LOWER = {code.lower(): labels for code, labels in CODES.items()}
+"""The twelve file names of the full release."""
+
+SPELLINGS = CODES | {"D2N2S": CODES["D2N2Sur"]}
+"""All that occur."""
+
+_LOWER = {code.lower(): labels for code, labels in SPELLINGS.items()}
 
 
 def read_code(stem: str) -> tuple[Emotion, Authenticity]:
@@ -53,8 +57,8 @@ def read_code(stem: str) -> tuple[Emotion, Authenticity]:
     """
     labels = _LOWER.get(stem.strip().lower())
     if labels is None:
-        near = suggest(stem.strip(), CODES, at_most=3)
-        raise ValueError(f"unknown code {stem!r}{near or '; known: ' + ', '.join(CODES)}")
+        near = suggest(stem.strip(), SPELLINGS, at_most=3)
+        raise ValueError(f"unknown code {stem!r}{near or '; known: ' + ', '.join(SPELLINGS)}")
     return labels
 
 

@@ -24,7 +24,7 @@ from realfake.data.sources.files import (
     subject_id,
 )
 from realfake.data.sources.label_names import AUTHENTICITY_WORDS, EMOTION_WORDS, read_joint
-from realfake.data.sources.sase_fe import CODES
+from realfake.data.sources.sase_fe import SPELLINGS
 from realfake.data.sources.sase_fe_challenge import official_part
 from realfake.labels import EMOTIONS, Authenticity, Emotion
 
@@ -41,7 +41,7 @@ MULTI_TASK_EMOTIONS = (
 MULTI_TASK_AUTHENTICITIES = (Authenticity.FAKE, Authenticity.REAL)
 """Likewise for the authenticity."""
 
-_CODE_AT_END = re.compile(rf"(.*?)[\s_.\-]*({'|'.join(sorted(CODES, key=len, reverse=True))})", re.IGNORECASE)
+_CODE_AT_END = re.compile(rf"(.*?)[\s_.\-]*({'|'.join(sorted(SPELLINGS, key=len, reverse=True))})", re.IGNORECASE)
 _FRAME_AT_END = re.compile(r"(.*?)[\s_.\-]*(?:frame|img|image|face|crop)?[\s_.\-]*\(?\d+\)?", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+")
 _SAYS_NOTHING = {"frame", "img", "image", "face", "crop", "video", "mp", *AUTHENTICITY_WORDS, *EMOTION_WORDS}

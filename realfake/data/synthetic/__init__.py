@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from realfake.data.synthetic.settings import GENERATOR_VERSION, SyntheticSettings
-from realfake.data.synthetic.writing import CODES, TRACES, VIDEOS, generate, read_settings
+from realfake.data.synthetic.writing import TRACES, VIDEOS, generate, read_settings
 
-__all__ = ["CODES", "GENERATOR_VERSION", "TRACES", "VIDEOS", "SyntheticSettings", "generate", "read_settings"]
+__all__ = ["GENERATOR_VERSION", "TRACES", "VIDEOS", "SyntheticSettings", "generate", "read_settings"]

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from realfake.data.sources.sase_fe import CODES
 from realfake.data.synthetic.settings import SyntheticSettings
 from realfake.data.synthetic.units import COLUMNS, SIDED
-from realfake.data.synthetic.writing import CODES, jobs, read_settings, trace_of
+from realfake.data.synthetic.writing import jobs, read_settings, trace_of
 
 
 @dataclass(frozen=True)

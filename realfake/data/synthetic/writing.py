@@ -13,29 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from realfake.data.sources.sase_fe import CODES
 from realfake.data.synthetic.settings import SyntheticSettings
 from realfake.data.synthetic.units import COLUMNS, draw_trace
 from realfake.data.work import cores, only_one, part_path, remove_parts, run_all, shown, write_whole
 from realfake.errors import UserError
-from realfake.labels import Authenticity, Emotion
 
 VIDEOS, TRACES, MARK, STARTED = "FakeTrue_DB", "action_units", "synthetic.json", "synthetic.unfinished.json"
-
-CODES: dict[str, tuple[Emotion, Authenticity]] = {
-    "N2A": (Emotion.ANGRY, Authenticity.REAL),
-    "N2C": (Emotion.CONTEMPT, Authenticity.REAL),
-    "N2D": (Emotion.DISGUST, Authenticity.REAL),
-    "N2H": (Emotion.HAPPY, Authenticity.REAL),
-    "N2S": (Emotion.SAD, Authenticity.REAL),
-    "N2Sur": (Emotion.SURPRISE, Authenticity.REAL),
-    "H2N2A": (Emotion.ANGRY, Authenticity.FAKE),
-    "H2N2C": (Emotion.CONTEMPT, Authenticity.FAKE),
-    "H2N2D": (Emotion.DISGUST, Authenticity.FAKE),
-    "S2N2H": (Emotion.HAPPY, Authenticity.FAKE),
-    "H2N2S": (Emotion.SAD, Authenticity.FAKE),
-    "D2N2Sur": (Emotion.SURPRISE, Authenticity.FAKE),
-}
-"""The twelve file names of SASE-FE's full release."""
 
 _PEOPLE, _CIRCUMSTANCES, _EXPRESSION, _TEXTURE, _SPELLING = range(5)
 """Streams of chance. Only the stream of the expression is used by code that knows the authenticity."""
