@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -193,6 +194,59 @@ def test_last_checkpoint_is_found_in_a_new_folder(longer: list[str], tmp_path: P
     other = compose("train", [*longer, "ckpt=last", "seed=9"], TrainConfig)
     with pytest.raises(UserError, match="no unfinished run"):
         resume_path(other, RunFolder(tmp_path / "second"))
+
+
+@pytest.mark.parametrize("scheduler", ["onecycle", "cosine", "plateau"])
+def test_a_finished_run_can_be_trained_longer(tiny: list[str], tmp_path: Path, scheduler: str) -> None:
+    """With one cycle and cosine, the learning rate ends where it would have ended in one long training."""
+    from realfake.experiments.execution import train
+
+    words = [*tiny, "approach=single_task", f"scheduler={scheduler}"]
+    train([*words, "trainer.max_epochs=1"], tmp_path / "short")
+    results = train([*words, "trainer.max_epochs=3", f"ckpt={tmp_path / 'short'}"], tmp_path / "long")
+    assert results["status"] == "completed"
+    table = pd.read_csv(tmp_path / "long/metrics.csv")
+    assert table["epoch"].tolist() == [0, 1, 2]
+    train([*words, "trainer.max_epochs=3"], tmp_path / "whole")
+    whole = pd.read_csv(tmp_path / "whole/metrics.csv")
+    assert table["lr"].iloc[1:].tolist() == pytest.approx(whole["lr"].iloc[1:].tolist())
+
+
+@pytest.mark.parametrize("moved", [True, False], ids=["folder moved", "new folder"])
+def test_the_best_epoch_may_lie_before_the_resumption(tiny: list[str], tmp_path: Path, moved: bool) -> None:
+    """Trained on with steps so large that nothing good comes of it, a run still has the weights of its best epoch."""
+    from realfake.experiments.execution import train
+
+    words = [*tiny, "approach=multi_task", "scheduler=none", "optimized_metric=val/frame/loss"]
+    first, second = tmp_path / "first", tmp_path / ("second" if moved else "new")
+    train([*words, "trainer.max_epochs=2"], first)
+    best = torch.load(first / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
+    if moved:
+        first.rename(second)
+        source = second
+    else:
+        source = first
+    state = torch.load(source / "checkpoints/last.ckpt", weights_only=True)
+    state["optimizer_states"][0]["param_groups"][0]["lr"] = 1.0
+    torch.save(state, source / "checkpoints/last.ckpt")
+    (source / "results.json").unlink()
+    before = pd.read_csv(source / "metrics.csv")["val/frame/loss"]
+    results = train([*words, "trainer.max_epochs=4", f"ckpt={source / 'checkpoints/last.ckpt'}"], second)
+    assert results["best_epoch"] == before.idxmin()
+    assert results["metrics"]["val/frame/loss"] == before.min()
+    kept = torch.load(second / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
+    assert all(torch.equal(kept[name], value) for name, value in best.items())
+
+
+def test_a_checkpoint_without_the_best_weights_is_refused(tiny: list[str], tmp_path: Path) -> None:
+    from realfake.errors import UserError
+    from realfake.experiments.execution import train
+
+    train([*tiny, "trainer.max_epochs=1"], tmp_path / "first")
+    alone = tmp_path / "alone.ckpt"
+    shutil.copy(tmp_path / "first/checkpoints/last.ckpt", alone)
+    with pytest.raises(UserError, match=r"no best\.ckpt beside it"):
+        train([*tiny, f"ckpt={alone}"], tmp_path / "second")
 
 
 def test_a_wrong_input_leaves_nothing_behind(command: Command, tmp_path: Path) -> None:

@@ -55,9 +55,7 @@ def build_scheduler(cfg: SchedulerConfig, optimizer: Optimizer, steps: int, epoc
         epochs: Epochs of the whole training.
     """
     if isinstance(cfg, OneCycle):
-        return OneCycleLR(
-            optimizer, max_lr=optimizer.param_groups[0]["lr"], total_steps=steps + 1, pct_start=cfg.warmup
-        )
+        return _OneCycle(optimizer, max_lr=optimizer.param_groups[0]["lr"], total_steps=steps + 1, pct_start=cfg.warmup)
     if isinstance(cfg, Cosine):
         warmup = round(steps * min(1.0, cfg.warmup_epochs / max(1, epochs)))
         lowest = cfg.min_lr / optimizer.param_groups[0]["lr"]
@@ -70,3 +68,12 @@ def build_scheduler(cfg: SchedulerConfig, optimizer: Optimizer, steps: int, epoc
 
         return LambdaLR(optimizer, factor)
     return None
+
+
+class _OneCycle(OneCycleLR):
+    """One cycle over the training that is configured now, also for a run that was begun with another length."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on at the step of ``state_dict``, which holds the old plan too."""
+        plan = ("total_steps", "_schedule_phases")
+        super().load_state_dict({key: value for key, value in state_dict.items() if key not in plan})

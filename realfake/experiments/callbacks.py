@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.callbacks import Checkpoint, RichProgressBar
+from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint, RichProgressBar
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from realfake.config import Plateau, minimised
@@ -64,6 +64,22 @@ class MetricsTable(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with the rows of a checkpoint."""
         self.rows, self.stopped = list(state_dict["rows"]), state_dict["stopped"]
+
+
+class MovableCheckpoint(ModelCheckpoint):
+    """Remembers the best epoch also when the run goes on in another folder, or its folder was moved."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with the files of a checkpoint's run, which lie in this run's folder under the same names."""
+        assert self.dirpath is not None
+        folder = Path(self.dirpath)
+
+        def here(path: str) -> str:
+            return str(folder / Path(path).name) if path else path
+
+        moved = {name: here(state_dict[name]) for name in ("best_model_path", "kth_best_model_path", "last_model_path")}
+        best = {here(path): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **moved, "best_k_models": best, "dirpath": self.dirpath})
 
 
 class ReduceOnPlateau(Callback):

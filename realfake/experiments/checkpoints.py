@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from realfake import models
 from realfake.config import TrainConfig
+from realfake.data.work import write_whole
 from realfake.errors import UserError
 from realfake.experiments.folder import RunFolder, open_run
 from realfake.experiments.results import COMPLETED, config_digest, read_results
@@ -76,6 +77,23 @@ def resume_path(cfg: TrainConfig, run: RunFolder) -> Path | None:
         f"ckpt=last: no unfinished run with this configuration in {run.path.parent}; give ckpt=<run>, or "
         "hydra.run.dir=<folder of the run>"
     )
+
+
+def take_best(checkpoint: Path, run: RunFolder) -> None:
+    """Bring the best weights so far into the folder of a run that goes on from another folder's checkpoint.
+
+    Raises:
+        UserError: If they are not beside the checkpoint.
+    """
+    best = checkpoint.with_name(run.best.name)
+    if best.resolve() == run.best.resolve():
+        return
+    if not best.is_file():
+        raise UserError(
+            f"{checkpoint}: no {best.name} beside it, whose epoch may stay the best one; resume from a run's own folder"
+        )
+    run.best.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(run.best, best.read_bytes())  # by every process, each of which finds all of it or nothing
 
 
 def take_backbone(backbone: Backbone, source: str) -> None:

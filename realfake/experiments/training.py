@@ -16,7 +16,6 @@ from pytorch_lightning import Callback, Trainer, seed_everything
 from pytorch_lightning.callbacks import (
     EarlyStopping,
     LearningRateMonitor,
-    ModelCheckpoint,
     ModelSummary,
     TQDMProgressBar,
 )
@@ -26,8 +25,8 @@ from pytorch_lightning.strategies import DDPStrategy
 from realfake.approaches import approach_class, build_datamodule
 from realfake.approaches.features import caches_features, compute_features
 from realfake.config import Plateau, TrainConfig, minimised
-from realfake.experiments.callbacks import MetricsTable, ProgressBar, ReduceOnPlateau
-from realfake.experiments.checkpoints import load_weights, read_checkpoint, resume_path, take_backbone
+from realfake.experiments.callbacks import MetricsTable, MovableCheckpoint, ProgressBar, ReduceOnPlateau
+from realfake.experiments.checkpoints import load_weights, read_checkpoint, resume_path, take_backbone, take_best
 from realfake.experiments.devices import Devices, trainer_precision
 from realfake.experiments.folder import RunFolder
 from realfake.experiments.interruption import StopBetweenBatches
@@ -92,7 +91,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         with phases.measure("features"):
             compute_features(module, data, trainer.strategy.root_device)
     with phases.measure("fit"):
-        fit(trainer, module, data, table, resume_path(cfg, run))
+        fit(trainer, module, data, table, run, resume_path(cfg, run))
         batches = trainer.num_training_batches
     if not cfg.trainer.fast_dev_run:
         load_weights(module, run.best)
@@ -132,11 +131,17 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
 
 
 def fit(
-    trainer: Trainer, module: ApproachModule, data: ClipDataModule, table: MetricsTable, checkpoint: Path | None
+    trainer: Trainer,
+    module: ApproachModule,
+    data: ClipDataModule,
+    table: MetricsTable,
+    run: RunFolder,
+    checkpoint: Path | None,
 ) -> None:
     """Fit, or go on from a checkpoint; one whose training had ended is only restored."""
     if checkpoint is not None:
         state = read_checkpoint(checkpoint)
+        take_best(checkpoint, run)
         rows = state["callbacks"].get(table.state_key, {"stopped": False})
         log.info("resuming after epoch %d from %s", state["epoch"], checkpoint)
         if rows["stopped"]:
@@ -214,7 +219,7 @@ def _callbacks(cfg: TrainConfig, run: RunFolder) -> list[Callback]:
         found.append(ModelSummary(max_depth=1))
     folder = str(run.checkpoints)
     found += [
-        ModelCheckpoint(
+        MovableCheckpoint(
             folder,
             "best",
             monitor=cfg.optimized_metric,
@@ -223,7 +228,7 @@ def _callbacks(cfg: TrainConfig, run: RunFolder) -> list[Callback]:
             enable_version_counter=False,
             save_on_train_epoch_end=True,
         ),
-        ModelCheckpoint(folder, "last", enable_version_counter=False, save_on_train_epoch_end=True),
+        MovableCheckpoint(folder, "last", enable_version_counter=False, save_on_train_epoch_end=True),
     ]
     return found
 
