@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+EXTRAS := .venv-extras
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train test test-slow lint format bench tensorboard clean
+.PHONY: help setup demo train test test-slow test-extras lint format bench tensorboard clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +34,19 @@ test: $(READY)  ## the tests, with coverage
 
 test-slow: $(READY)  ## full-size networks, notebooks, killed sweeps, long simulations
 	$(BIN)/python -m pytest -m slow $(PARALLEL) $(ARGS)
+
+test-extras: $(EXTRAS)/.ready  ## launcher=ray, logger=wandb, logger=mlflow, in an environment on top of .venv
+	$(EXTRAS)/bin/python -m pytest tests/test_sweeps.py tests/experiments/test_loggers.py -k 'ray or loggers' $(ARGS)
+
+# Their dependencies are at odds with the tested versions, which stay as they are.
+$(EXTRAS)/.ready: $(READY)
+	rm -rf $(EXTRAS)
+	$(BIN)/python -m venv $(EXTRAS)
+	$(EXTRAS)/bin/python -c 'import pathlib, sysconfig; below = pathlib.Path("$(VENV)").resolve(); \
+	    own = pathlib.Path(sysconfig.get_path("purelib")); at = own.relative_to(pathlib.Path("$(EXTRAS)").resolve()); \
+	    (own / "below.pth").write_text(f"{below / at}\n")'
+	$(EXTRAS)/bin/pip install --quiet --disable-pip-version-check --progress-bar off -e '.[ray,loggers]'
+	@touch $@
 
 lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -189,6 +189,8 @@ def check_sweep(config_name: str, argv: list[str], schema: type[Strict]) -> None
             node = hydra.compose(config_name, next(runs), return_hydra_config=True).hydra
             choices = node.runtime.choices
             check_plugin(f"launcher={choices.launcher}", node.launcher._target_)
+            if choices.launcher == "ray":  # without a network, it waits minutes for the server that it reports to
+                os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             check_plugin(f"search={choices.search}", node.sweeper._target_)
             if space := node.sweeper.get("params"):
                 words += [f"{key}={value}" for key, value in space.items()]

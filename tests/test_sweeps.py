@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import hydra
@@ -235,7 +236,11 @@ def in_turn(command: Command, tiny: list[str], tmp_path_factory: pytest.TempPath
     return metrics_of(cwd / "multirun/pair")
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def needs(package: str, extra: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(find_spec(package) is None, reason=f"needs the extra {extra}: make test-extras")
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local", pytest.param("ray", marks=needs("ray", "ray"))])
 def test_launchers_give_the_same_results(
     command: Command, tiny: list[str], in_turn: dict[str, dict], tmp_path: Path, launcher: str
 ) -> None:

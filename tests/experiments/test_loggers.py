@@ -25,8 +25,8 @@ def test_a_missing_package_says_how_to_install_it(
 
 
 def test_several_at_once(tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wandb = pytest.importorskip("wandb", reason="needs the extra loggers")
-    mlflow = pytest.importorskip("mlflow", reason="needs the extra loggers")
+    wandb = pytest.importorskip("wandb", reason="needs the extra loggers: make test-extras")
+    mlflow = pytest.importorskip("mlflow", reason="needs the extra loggers: make test-extras")
     monkeypatch.chdir(tmp_path)
     words = [*tiny, "approach=single_task", "trainer.max_epochs=1", "logger=[tensorboard,wandb,mlflow]"]
     for name in ("first", "second"):
