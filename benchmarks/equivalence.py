@@ -48,6 +48,8 @@ def final_metrics(folder: Path, words: list[str], job: Job) -> list[float]:
 
 def measure(approach: str, seeds: int, processes: int, extra: list[str]) -> dict[str, Any]:
     """For each metric: the plain runs, and how the others differ from them."""
+    from benchmarks.equivalence import final_metrics  # by this name, other processes find it too
+
     words = [f"approach={approach}", *QUIET, *STILL.get(approach, []), *extra]
     values = {name: np.full((seeds, len(METRICS)), np.nan) for name in ("plain", *SETTINGS)}
     with tempfile.TemporaryDirectory() as folder:

@@ -202,6 +202,17 @@ def test_oracles_read_the_files(tiny: Path) -> None:
     assert 0.0 <= whole.joint_accuracy <= min(whole.authenticity_accuracy, whole.emotion_accuracy)
 
 
+def test_ceilings_and_pictures_on_the_command_line(tiny: Path, tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "realfake.data.synthetic.oracle"]
+    done = subprocess.run([*line, str(tiny), "--pictures", str(tmp_path)], capture_output=True, text=True, check=True)
+    assert f"authenticity {oracle(tiny).authenticity_accuracy:.3f}" in done.stdout
+    faces, time = (cv2.imread(str(tmp_path / f"{name}.jpg")) for name in ("faces", "time"))
+    assert faces.shape[0] == time.shape[0] == 12 * read_settings(tiny).size
+    nothing = subprocess.run([*line, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert nothing.returncode == 1
+    assert nothing.stderr.count("\n") == 1
+
+
 def test_labels_do_not_touch_people_or_circumstances() -> None:
     """With no difference between the labels, the two labels of one clip give the very same trace."""
     times = np.arange(75) / 25

@@ -15,6 +15,7 @@ from realfake.data.sources.sase_fe import CODES
 from realfake.data.synthetic.settings import SyntheticSettings
 from realfake.data.synthetic.units import COLUMNS, SIDED
 from realfake.data.synthetic.writing import jobs, read_settings, trace_of
+from realfake.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -166,12 +167,21 @@ def _dynamics(traces: Traces) -> np.ndarray:
 
 
 def main() -> None:
-    """Print both ceilings of a dataset."""
+    """Print both ceilings of a dataset, and draw its contact sheets if asked to."""
     parser = argparse.ArgumentParser(description="Ceilings of a synthetic dataset, from its action units.")
-    parser.add_argument("root", type=Path)
-    root = parser.parse_args().root
-    print("whole trace:", oracle(root))
-    print("one moment: ", static_oracle(root))
+    parser.add_argument("root", type=Path, help="the dataset, e.g. data/synthetic-<digest>")
+    parser.add_argument("--pictures", type=Path, help="write faces.jpg and time.jpg into this folder")
+    options = parser.parse_args()
+    try:
+        for name, found in (("whole trace", oracle(options.root)), ("one moment", static_oracle(options.root))):
+            print(f"{name:12}authenticity {found.authenticity_accuracy:.3f}, emotion {found.emotion_accuracy:.3f}")
+        if options.pictures is not None:
+            from realfake.data.synthetic.sheet import contact_sheet, time_sheet
+
+            print(contact_sheet(options.root, options.pictures / "faces.jpg"))
+            print(time_sheet(options.root, options.pictures / "time.jpg"))
+    except UserError as error:
+        parser.exit(1, f"error: {error}\n")
 
 
 if __name__ == "__main__":
