@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,14 @@ def test_throughput(tiny_data: list[str], tmp_path: Path, monkeypatch: pytest.Mo
     assert found["frames_per_second"] > 0
     assert 0 < found["waiting"][0] <= found["waiting"][1] < 1
     assert set(found["seconds"]) == {"run", "by hand", "step alone", "loader alone"}
+
+
+def test_the_first_step_comes_before_the_end(tiny: list[str], tmp_path: Path) -> None:
+    from benchmarks.commands import first_step
+
+    start = time.perf_counter()
+    seconds = first_step(str(tmp_path), *tiny, "trainer.fast_dev_run=true", "callbacks.plots=false")
+    assert 0.5 < seconds < time.perf_counter() - start
 
 
 def test_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
