@@ -422,11 +422,14 @@ def test_killed_five_times_the_store_is_the_same(
 def test_ctrl_c_ends_all_processes_and_leaves_nothing_half_written(
     videos: Path, tmp_path: Path, start: Starter
 ) -> None:
-    prepared = tmp_path / "p"
-    process = start(videos, prepared)
-    until(lambda: any(prepared.rglob("*.mjpeg")))
-    os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    for attempt in range(5):  # on a busy machine, the signal may come when all is done
+        prepared = tmp_path / f"p{attempt}"
+        process = start(videos, prepared)
+        until(lambda folder=prepared: any(folder.rglob("*.mjpeg")))  # type: ignore[misc]
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        if process.returncode:
+            break
     assert process.returncode != 0
     assert err.count("Traceback") <= 1  # the script's own; none of a worker
     until(lambda: not group_members(process.pid), 10)
