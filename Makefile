@@ -57,7 +57,7 @@ format: $(READY)  ## mend what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY)  ## how fast; JSON in outputs/benchmarks; perhaps 12 minutes
+bench: $(READY)  ## how fast; JSON in outputs/benchmarks; 8 minutes on two cores
 	$(BIN)/python -m benchmarks.preparation --out outputs/benchmarks/preparation.json
 	$(BIN)/python -m benchmarks.store --clips 60000 --out outputs/benchmarks/store.json
 	$(BIN)/python -m benchmarks.throughput --out outputs/benchmarks/throughput.json
