@@ -23,6 +23,15 @@ TINY_TRAINING = (
 )  # fmt: skip
 
 
+LONGEST = ("test_sweeps.py", "test_train_command.py", "test_notebooks.py", "test_export.py", "test_experiments.py")
+"""Files that come first, so that processes that share the tests end at about the same time."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Longest files first; the order within a file stays."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Overrides of a small synthetic dataset, generated and prepared once for all tests."""
