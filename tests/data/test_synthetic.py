@@ -21,7 +21,7 @@ from realfake.data.synthetic import TRACES, VIDEOS, SyntheticSettings, generate,
 from realfake.data.synthetic.oracle import draw_traces, load_traces, oracle, score, static_oracle
 from realfake.data.synthetic.sheet import contact_sheet, time_sheet
 from realfake.data.synthetic.units import COLUMNS, PROTOTYPES, draw_trace
-from realfake.data.synthetic.writing import frames_of, jobs
+from realfake.data.synthetic.writing import frames_of, jobs, write_clip
 from realfake.errors import UserError
 from realfake.labels import Authenticity, Emotion
 
@@ -200,6 +200,19 @@ def test_oracles_read_the_files(tiny: Path) -> None:
     whole, moment = oracle(tiny), static_oracle(tiny)
     assert whole.clips == moment.clips == 24
     assert 0.0 <= whole.joint_accuracy <= min(whole.authenticity_accuracy, whole.emotion_accuracy)
+
+
+def test_a_clip_is_the_same_file_each_time(tmp_path: Path) -> None:
+    """At the default size, where encoders use all that a processor has."""
+    settings = SyntheticSettings(subjects=1, seconds=1.0)
+    job = jobs(settings)[0]
+    files = set()
+    for name in "abcd":
+        for path in (job.video(tmp_path / name), job.trace(tmp_path / name)):
+            path.parent.mkdir(parents=True)
+        write_clip(tmp_path / name, settings, job)
+        files.add(job.video(tmp_path / name).read_bytes())
+    assert len(files) == 1
 
 
 def test_ceilings_and_pictures_on_the_command_line(tiny: Path, tmp_path: Path) -> None:
