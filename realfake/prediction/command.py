@@ -49,12 +49,17 @@ def predict_all(cfg: PredictConfig, paths: list[Path], console: Console | None =
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("predicting", total=len(paths))
-        for answer in predictor.answers(paths, largest=cfg.picture_size if cfg.annotate else None):
+        for answer in predictor.answers(paths, **drawn_sizes(cfg)):
             record.add(answer)
             progress.advance(bar)
     record.finish()
     show(record, console)
     return 0 if record.predicted else 1
+
+
+def drawn_sizes(cfg: PredictConfig) -> dict[str, int]:
+    """What :meth:`Predictor.answers` is asked for so that it can be drawn."""
+    return {"picture_size": cfg.picture_size, "film_size": cfg.film_size} if cfg.annotate else {}
 
 
 def new_folder(out: str | None, command: str) -> Path:

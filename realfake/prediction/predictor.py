@@ -120,18 +120,21 @@ class Predictor:
         for answer in self.answers(map(Path, paths)):
             yield answer.item
 
-    def answers(self, paths: Iterable[Path], *, largest: int | None = None) -> Iterator[Answer]:
+    def answers(
+        self, paths: Iterable[Path], *, picture_size: int | None = None, film_size: int | None = None
+    ) -> Iterator[Answer]:
         """As :meth:`predict_files`, with what is needed to draw.
 
         Args:
             paths: Files.
-            largest: Longer side in pixels of pictures and films, see :class:`Answer`; ``None`` = none are wanted.
+            picture_size: Longer side in pixels of pictures, see :class:`Answer`; ``None`` = none are wanted.
+            film_size: The same of films.
         """
         waiting: list[Seen | Failure] = []
         held = faces = 0
         for path in paths:
             if is_image(path):
-                seen = self._attempt(path, self._see_file, largest)
+                seen = self._attempt(path, self._see_file, picture_size)
                 waiting.append(seen)
                 if isinstance(seen, Seen):
                     faces += len(seen.jpegs)
@@ -141,7 +144,7 @@ class Predictor:
             yield from self._answer_images(waiting)
             waiting, held, faces = [], 0, 0
             if not is_image(path):
-                answer = self._attempt(path, self._answer_video, largest)
+                answer = self._attempt(path, self._answer_video, film_size)
                 yield Answer(answer) if isinstance(answer, Failure) else answer
         yield from self._answer_images(waiting)
 
@@ -190,9 +193,9 @@ class Predictor:
     def _answer_video(self, path: Path, largest: int | None) -> Answer:
         if largest is None or ending(path) == ARRAY_ENDING:
             return self._judge(path, extract_crops(path, self.data, self.face, self.detector))
-        film = Film(largest)
         window = (self.data.window[0], self.data.window[1])
         info, frames = read_video_once(path, ((self.data.rate_fps, window), (RATE_FPS, (0.0, 1.0))))
+        film = Film(info.width, info.height, largest)
 
         def for_crops() -> Iterator[Frame]:
             for frame, (crop, draw) in frames:

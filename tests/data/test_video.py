@@ -148,9 +148,14 @@ def test_rotation_is_undone_as_opencv_does(tmp_path: Path, video: Path, quarter_
     info, frames = read_video(path, 5.0)
     ok, expected = cv2.VideoCapture(str(path)).read()
     assert ok
-    found = next(frames).image
+    frame = next(frames)
+    before = frame.reduced(info.width // 2, info.height // 2)
+    found = frame.image
     assert found.shape == expected.shape == (info.height, info.width, 3)
     assert np.abs(found.astype(int) - expected[..., ::-1].astype(int)).mean() < 3
+    after = frame.reduced(info.width // 2, info.height // 2)
+    assert before.shape == after.shape == (info.height // 2, info.width // 2, 3)
+    assert np.abs(before.astype(int) - after.astype(int)).mean() < 3
 
 
 # --- bad files -------------------------------------------------------------------------------------------------------
