@@ -64,14 +64,14 @@ def photographs(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def in_turns(works: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each, in every turn; a first turn warms up."""
+def in_turns(works: dict[str, Callable[[], object]], repeats: int, warm: int = 1) -> dict[str, list[float]]:
+    """Seconds of each, in every turn; the first ``warm`` turns are not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in works}
-    for turn in track(range(repeats + 1), "measuring", transient=True):
+    for turn in track(range(warm + repeats), "measuring", transient=True):
         for name, work in works.items():
             start = time.perf_counter()
             work()
-            if turn:
+            if turn >= warm:
                 seconds[name].append(time.perf_counter() - start)
     return seconds
 
@@ -81,7 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--images", type=int, default=100)
-    parser.add_argument("--calls", type=int, default=2, help="commands of one image each that are timed")
+    parser.add_argument("--calls", type=int, default=2, help="commands that are timed, of one image and of all")
     parser.add_argument("--video", type=Path, help="another video")
     add_out(parser)
     options = parser.parse_args()
@@ -112,13 +112,11 @@ def main() -> None:
             1,
         )
         one = [sys.executable, "-m", "realfake.predict", f"run={folder / 'single_task'}", "annotate=false"]
-        seconds |= in_turns(
-            {
-                "command": lambda: _call([*one, f"input={paths[0]}", f"out={folder / 'one'}"]),
-            },
-            options.calls,
-        )
-        seconds |= in_turns({"folder": lambda: _call([*one, f"input={folder}/*.jpg", f"out={folder / 'all'}"])}, 1)
+        commands: dict[str, Callable[[], object]] = {
+            "command": lambda: _call([*one, f"input={paths[0]}", f"out={folder / 'one'}"]),
+            "folder": lambda: _call([*one, f"input={folder}/*.jpg", f"out={folder / 'all'}"]),
+        }
+        seconds |= in_turns(commands, options.calls, warm=0)
     figures = {name: statistics.median(values) for name, values in seconds.items()}
 
     def over(first: str, second: str) -> str:
