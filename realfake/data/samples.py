@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -33,7 +34,7 @@ class CropReader(Protocol):
         ...
 
 
-class ClipSamples(Dataset[Batch]):
+class ClipSamples(Dataset[Batch], ABC):
     """Samples of some clips of a store; whole batches are fetched at once.
 
     A key holds the epoch and the number of a sample (``epoch * len(self) + number``), so that worker processes that
@@ -103,22 +104,23 @@ class ClipSamples(Dataset[Batch]):
             batch["frames"] = frames if self.spec.frames is None else frames.unflatten(0, rows.shape)
         return batch
 
+    @abstractmethod
     def _samples_per_clip(self) -> np.ndarray:
         """Number of samples of each clip, (clips,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _fixed_phases(self, places: np.ndarray) -> np.ndarray:
         """Phases in validation and test of samples at these places of their clips, (B,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _times(
         self, clips: np.ndarray, places: np.ndarray, start: np.ndarray, end: np.ndarray, phases: np.ndarray
     ) -> np.ndarray:
         """Moments of samples, (B, frames), in seconds; start and end of the interval and the phases are (B, 1)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _sample_ids(self, numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+        """What tells samples apart, (B,) int64; of those that share it, one counts."""
 
 
 class FrameSamples(ClipSamples):
