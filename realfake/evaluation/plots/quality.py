@@ -23,7 +23,7 @@ def reliability_diagram(p: Predictions, task: str = "authenticity") -> Figure:
     found = reliability(p, task)
     lowest = 1.0 / len(TASK_NAMES[task])
     figure = new_figure(4.6, 5.0)
-    above, below = figure.add_axes((0.14, 0.36, 0.82, 0.57)), figure.add_axes((0.14, 0.1, 0.82, 0.19))
+    above, below = figure.add_axes((0.14, 0.36, 0.82, 0.52)), figure.add_axes((0.14, 0.1, 0.82, 0.19))
     edges = np.linspace(0.0, 1.0, ECE_BINS + 1)
     used = found.count > 0
     middle, width = (edges[1:] + edges[:-1]) / 2, 1.0 / ECE_BINS
@@ -37,7 +37,8 @@ def reliability_diagram(p: Predictions, task: str = "authenticity") -> Figure:
         axis.set_xlim(lowest - width / 2, 1.0)
     above.set_ylim(0.0, 1.05)
     plain(above, "", "part that is right", f"{task}: calibration error {found.ece:.3f}")
-    above.legend(fontsize=SMALL, frameon=False, loc="upper left")
+    # Above the picture: no place inside is free of bars in every diagram.
+    figure.legend(fontsize=SMALL, frameon=False, ncols=3, loc="upper left", bbox_to_anchor=(0.08, 1.0))
     below.bar(middle, found.count, width, color=GREY, edgecolor="white", linewidth=0.7)
     plain(below, "probability of the predicted class", "number")
     return figure
