@@ -46,28 +46,28 @@ def final_metrics(folder: Path, words: list[str], job: Job) -> list[float]:
     return [results["metrics"][metric] for metric in METRICS]
 
 
-def measure(approach: str, seeds: int, processes: int, extra: list[str]) -> dict[str, Any]:
+def measure(approach: str, seeds: range, settings: list[str], processes: int, extra: list[str]) -> dict[str, Any]:
     """For each metric: the plain runs, and how the others differ from them."""
     from benchmarks.equivalence import final_metrics  # by this name, other processes find it too
 
     words = [f"approach={approach}", *QUIET, *STILL.get(approach, []), *extra]
-    values = {name: np.full((seeds, len(METRICS)), np.nan) for name in ("plain", *SETTINGS)}
+    values = {name: np.full((len(seeds), len(METRICS)), np.nan) for name in ("plain", *settings)}
     with tempfile.TemporaryDirectory() as folder:
         # One run first: it prepares the data.
-        values["plain"][0] = final_metrics(Path(folder), words, ("plain", 0))
-        todo = [(name, seed) for name in values for seed in range(seeds)][1:]
+        values["plain"][0] = final_metrics(Path(folder), words, ("plain", seeds[0]))
+        todo = [(name, seed) for name in values for seed in seeds][1:]
         done = run_all(partial(final_metrics, Path(folder), words), todo, processes)
         for (name, seed), found in shown(done, len(todo), f"training {approach}"):
             if isinstance(found, Exception):
                 raise found
-            values[name][seed] = found
+            values[name][seed - seeds.start] = found
     return {
         "approach": approach,
-        "seeds": seeds,
+        "seeds": list(seeds),
         "overrides": words,
         "plain": {m: _list(values["plain"][:, i]) for i, m in enumerate(METRICS)},
         "changes": {
-            name: {m: _list((values[name] - values["plain"])[:, i]) for i, m in enumerate(METRICS)} for name in SETTINGS
+            name: {m: _list((values[name] - values["plain"])[:, i]) for i, m in enumerate(METRICS)} for name in settings
         },
     }
 
@@ -89,17 +89,20 @@ def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--approach", nargs="+", default=["temporal"])
-    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--seeds", type=int, default=8, help="how many")
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
     parser.add_argument("--jobs", type=int, default=2, help="runs at once, one thread each")
     parser.add_argument("overrides", nargs="*", help="of the configuration")
     add_out(parser)
     options = parser.parse_args()
     rows, figures = [], []
     for approach in options.approach:
-        found = measure(approach, options.seeds, options.jobs, options.overrides)
+        seeds = range(options.first_seed, options.first_seed + options.seeds)
+        found = measure(approach, seeds, options.settings, options.jobs, options.overrides)
         figures.append(found)
         for metric, plain in found["plain"].items():
-            for name in SETTINGS:
+            for name in options.settings:
                 c = compare(plain, found["changes"][name][metric])
                 words = f"{c['mean']:+.3f} ± {c['half']:.3f}; {c['size']:.2f}"
                 rows.append((f"{approach}, {name}: {metric}", words, f"{c['deviation']:.3f}; 1"))

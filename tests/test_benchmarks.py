@@ -62,12 +62,10 @@ def test_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_equivalence(tiny_data: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks import equivalence
-
-    monkeypatch.setattr(equivalence, "SETTINGS", {k: v for k, v in equivalence.SETTINGS.items() if k != "compile"})
     words = [*tiny_data, "backbone.frames=4", "trainer.max_epochs=1"]
-    arguments = ["--seeds", "2", "--jobs", "1", *words]
+    arguments = ["--settings", "bf16", "memmap", "--first-seed", "3", "--seeds", "2", "--jobs", "1", *words]
     (found,) = figures("equivalence", tmp_path, monkeypatch, *arguments)["equivalence"]
+    assert found["seeds"] == [3, 4]
     assert found["changes"]["memmap"]["val/frame/loss"] == [0.0, 0.0]
     assert min(map(abs, found["changes"]["bf16"]["val/frame/loss"])) > 0.0
 
