@@ -9,6 +9,7 @@ that has loaded the network; a command adds its start (``benchmarks.commands``).
 from __future__ import annotations
 
 import argparse
+import io
 import statistics
 import subprocess
 import sys
@@ -20,15 +21,15 @@ from pathlib import Path
 import av
 import skimage.data
 from PIL import Image
+from rich.console import Console
 from rich.progress import track
 
 from benchmarks.preparation import make_clips
 from benchmarks.results import add_out, report
 from realfake.config import PredictConfig
 from realfake.experiments.execution import train
-from realfake.prediction.command import drawn_sizes
+from realfake.prediction.command import record_answers
 from realfake.prediction.predictor import Predictor, load_predictor
-from realfake.prediction.writing import Record
 
 TRAINING = ("data.subjects=4", "data.seconds=1.2", "data.video_size=96", "data.size=64", "trainer.max_epochs=1",
             "data.batch_size=8", "callbacks=quiet")  # fmt: skip
@@ -45,10 +46,7 @@ def decode(path: Path, pixels: bool) -> None:
 
 def predicted(predictor: Predictor, cfg: PredictConfig, paths: list[Path], folder: Path) -> None:
     """What the command does once it has loaded the network."""
-    record = Record(cfg, folder, paths, predictor)
-    for answer in predictor.answers(paths, **drawn_sizes(cfg)):
-        record.add(answer)
-    record.finish()
+    record = record_answers(predictor, cfg, paths, folder, Console(file=io.StringIO()))
     if record.predicted != len(paths):
         raise SystemExit(f"only {record.predicted} of {len(paths)} inputs were predicted")
 

@@ -54,8 +54,7 @@ class Frame:
     """
 
     def __init__(self, time_sec: float, image: np.ndarray) -> None:
-        self.time_sec = time_sec
-        self._image = image
+        self.time_sec, self._image = time_sec, image
 
     @property
     def image(self) -> np.ndarray:

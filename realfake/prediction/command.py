@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from realfake.config import PredictConfig
-from realfake.prediction.predictor import load_predictor
+from realfake.prediction.predictor import Predictor, load_predictor
 from realfake.prediction.writing import Record, show
 
 
@@ -45,21 +45,25 @@ def predict_all(cfg: PredictConfig, paths: list[Path], console: Console | None =
         require_explainable(predictor.network)
     # Pillow warns of pictures above 90 megapixels; those that are too large are refused by their size.
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-    record = Record(cfg, new_folder(cfg.out, "predict"), paths, predictor)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("predicting", total=len(paths))
-        for answer in predictor.answers(paths, **drawn_sizes(cfg)):
-            record.add(answer)
-            progress.advance(bar)
-    record.finish()
+    record = record_answers(predictor, cfg, paths, new_folder(cfg.out, "predict"), console)
     show(record, console)
     return 0 if record.predicted else 1
 
 
-def drawn_sizes(cfg: PredictConfig) -> dict[str, int]:
-    """What :meth:`Predictor.answers` is asked for so that it can be drawn."""
-    return {"picture_size": cfg.picture_size, "film_size": cfg.film_size} if cfg.annotate else {}
+def record_answers(
+    predictor: Predictor, cfg: PredictConfig, paths: list[Path], folder: Path, console: Console
+) -> Record:
+    """Predict files with a bar, and write what is asked for into a folder that exists."""
+    record = Record(cfg, folder, paths, predictor)
+    sizes = {"picture_size": cfg.picture_size, "film_size": cfg.film_size} if cfg.annotate else {}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("predicting", total=len(paths))
+        for answer in predictor.answers(paths, **sizes):
+            record.add(answer)
+            progress.advance(bar)
+    record.finish()
+    return record
 
 
 def new_folder(out: str | None, command: str) -> Path:
