@@ -40,7 +40,7 @@ from realfake.data.augment import augment
 from realfake.data.batch import Batch
 from realfake.data.preprocess import normalise
 from realfake.experiments.callbacks import MetricsTable
-from realfake.experiments.devices import choose_devices
+from realfake.experiments.devices import Devices, choose_devices, trainer_precision
 from realfake.experiments.folder import RunFolder
 from realfake.experiments.interruption import StopBetweenBatches
 from realfake.experiments.overhead import spare_overhead
@@ -110,14 +110,14 @@ class EpochClock(Callback):
             self.epochs.append(time.perf_counter() - self._start)
 
 
-def bare_epoch(module: Bare, loader: Any, cfg: TrainConfig) -> float:
+def bare_epoch(module: Bare, loader: Any, cfg: TrainConfig, devices: Devices) -> float:
     """Seconds of an epoch of a bare trainer, after one that warms it up."""
     clock = EpochClock()
     Trainer(
-        accelerator="auto",
-        devices=1,
+        accelerator=devices.accelerator,
+        devices=devices.devices,
         max_epochs=2,
-        precision="bf16-mixed" if cfg.precision.name == "bf16" else 32,
+        precision=trainer_precision(cfg.precision, devices),  # type: ignore[arg-type]
         deterministic="warn" if cfg.trainer.deterministic else False,
         benchmark=not cfg.trainer.deterministic,
         gradient_clip_val=cfg.trainer.gradient_clip_val,
@@ -231,7 +231,7 @@ def measure(approach: str, cache: str, epochs: int, extra: list[str]) -> dict[st
         "by hand": with_loader,
         "step alone": without,
         "loader alone": only_loader,
-        "bare trainer": lambda: bare_epoch(bare, loader, cfg),
+        "bare trainer": lambda: bare_epoch(bare, loader, cfg, devices),
     }
     timing = Interleave(others, device)
     waiting = Waiting()
