@@ -8,6 +8,7 @@ these frozen objects and never sees an OmegaConf node. No heavy import belongs i
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -28,9 +29,13 @@ FRAME_BACKBONES = (
     "vit_b_16",
     "inception_resnet_v1",
     "inception_resnet_v1_wide",
+    "pixels",
 )
 CLIP_BACKBONES = (
     "cnn3d",
+    "cnn3d_thesis",
+    "lstm_thesis",
+    "gru_thesis",
     "slow_r50",
     "x3d_s",
     "efficient_x3d_s",
@@ -42,6 +47,22 @@ CLIP_BACKBONES = (
     "swin3d_t",
 )
 RECURRENT_BACKBONES = ("lstm", "gru")
+
+TRAINED_STRIDE_SEC = {
+    "slow_r50": 8 / 30,
+    "x3d_s": 6 / 30,
+    "efficient_x3d_s": 6 / 30,
+    "r3d_18": 1 / 15,
+    "mc3_18": 1 / 15,
+    "r2plus1d_18": 1 / 15,
+    "s3d": 1 / 15,
+    "mvit_v2_s": 2 / 15,
+    "swin3d_t": 1 / 15,
+}
+"""Time between the frames with which a clip network's published weights were trained.
+
+Those of pytorchvideo's model zoo saw every 6th or 8th frame of 30 a second; torchvision's state their ``frame_rate``.
+"""
 
 
 class Strict(BaseModel):
@@ -294,6 +315,9 @@ class InputSpec(Strict):
     """Clip backbones: frames of a sample; null = a single frame."""
     stride_sec: Positive | None = None
     """Clip backbones: time between two frames; null = spread evenly over the sampled window."""
+    repeat_crops: bool = True
+    """Clip backbones, where a sampled window is too short for ``stride_sec``: repeat its last crop, as runs did before
+    there was this key; false = spread the frames evenly over it, and refuse a store with too few crops a second."""
 
     @model_validator(mode="after")
     def _check(self) -> InputSpec:
@@ -310,6 +334,8 @@ class _Backbone(Strict):
     """Train the heads only; the backbone's parameters, statistics and dropout stay still."""
     cache_features: bool = True
     """With ``freeze``, frames and no augmentation: compute features once and reuse them in later epochs."""
+    normalize: bool = False
+    """Scale each feature vector to length 1, as FaceNet does with its embedding."""
 
 
 class FrameBackbone(_Backbone):
@@ -345,6 +371,25 @@ class ClipBackbone(_Backbone):
     kind: Literal["clip"]
     name: Literal[CLIP_BACKBONES]  # type: ignore[valid-type]
     input: InputSpec
+    """Here ``stride_sec`` may also say ``trained``: that of the published weights (:data:`TRAINED_STRIDE_SEC`) for a
+    network that starts from weights, null for one that does not."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve_stride(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not isinstance(spec := values.get("input"), dict):
+            return values
+        stride = spec.get("stride_sec")
+        if not isinstance(stride, str):
+            return values
+        name = values.get("name")
+        if stride != "trained" or name not in TRAINED_STRIDE_SEC:
+            known = "trained, " if name in TRAINED_STRIDE_SEC else ""
+            raise ValueError(
+                f"backbone.input.stride_sec={stride}: expected {known}a number of seconds or null ({name})"
+            )
+        seconds = None if values.get("weights", "none") == "none" else TRAINED_STRIDE_SEC[name]
+        return {**values, "input": {**spec, "stride_sec": seconds}}
 
     @model_validator(mode="after")
     def _check(self) -> ClipBackbone:
@@ -370,6 +415,8 @@ class RecurrentBackbone(_Backbone):
     """Feed each frame's difference to the clip's mean feature, which removes what is constant: identity."""
     frames: Count = 16
     stride_sec: Positive | None = None
+    repeat_crops: bool = True
+    """As :attr:`InputSpec.repeat_crops`."""
 
 
 BackboneConfig = Annotated[FrameBackbone | TimmBackbone | ClipBackbone | RecurrentBackbone, Field(discriminator="kind")]
@@ -728,6 +775,7 @@ class TrainConfig(Strict):
                 f"backbone={self.backbone.name} is a clip backbone, but approach={self.approach.name} needs a frame "
                 f"backbone: one of {', '.join(FRAME_BACKBONES)}, timm"
             )
+        self._check_spacing()
         stage, _, rest = self.optimized_metric.partition("/")
         if stage != "val" or not rest:
             raise ValueError(
@@ -735,6 +783,20 @@ class TrainConfig(Strict):
                 "val/clip/joint_accuracy (a model is never selected on test data)"
             )
         return self
+
+    def _check_spacing(self) -> None:
+        if isinstance(self.backbone, ClipBackbone):
+            key, stride, repeat = "input.stride_sec", self.backbone.input.stride_sec, self.backbone.input.repeat_crops
+        elif isinstance(self.backbone, RecurrentBackbone):
+            key, stride, repeat = "stride_sec", self.backbone.stride_sec, self.backbone.repeat_crops
+        else:
+            return
+        if stride is not None and not repeat and self.data.rate_fps * stride < 1.0 - 1e-6:
+            raise ValueError(
+                f"data.rate_fps={self.data.rate_fps:g}: too few crops a second for {self.backbone.name}, whose frames "
+                f"are {stride:.4g} s apart; expected data.rate_fps={math.ceil(1.0 / stride - 1e-6)} or more, or "
+                f"backbone.{key}=null, which spreads the frames over the clip"
+            )
 
 
 class PrepareConfig(Strict):
@@ -754,15 +816,31 @@ class DescribeConfig(Strict):
     """Folder of the result; null = ``outputs/describe/<dataset>-<time>``."""
 
 
+class ConvertInput(Strict):
+    """What a network of the thesis's code was trained with; null = what its scripts did for frames and for clips."""
+
+    size: Annotated[int, Field(ge=16, le=1024)] = 224
+    """Side of the square input in pixels."""
+    mean: list[float] | None = None
+    """Per channel in ``channel_order``, of values scaled to 0-1; null = SASE-FE's for frames, 0 for clips."""
+    std: list[Positive] | None = None
+    """Null = SASE-FE's for frames, 1 for clips."""
+    channel_order: Literal["rgb", "bgr"] | None = None
+    """Null = rgb for frames, bgr for clips, which its scripts read with OpenCV."""
+    frames: Count = 20
+    """Clip networks: frames of a sequence."""
+    stride_sec: Positive | None = None
+    """Clip networks: time between two frames; null = spread over the clip, as its scripts do."""
+
+
 class ConvertConfig(Strict):
     """``realfake.convert``."""
 
     model: str | None = None
-    """A file of tensors that the thesis's code wrote."""
+    """A file that the thesis's code wrote."""
     out: str | None = None
     """Folder of the run that is written; null = ``outputs/converted/<name of the file>``."""
-    input: InputSpec
-    """What the network was trained with; ``frames`` and ``stride_sec`` concern clip networks only."""
+    input: ConvertInput
 
     @model_validator(mode="after")
     def _check(self) -> ConvertConfig:
@@ -847,6 +925,8 @@ class PredictConfig(Strict):
     """Show what the network looked at, by Grad-CAM; needs the extra ``explain``."""
     window_sec: Positive | None = None
     """Videos: width of the window of the curve over time; null = 1 s, or what a clip network's frames span."""
+    face: FaceConfig | None = None
+    """How faces are found; null = as in the run."""
     face_weights: str | None = None
     """Runs with ``face=yunet``: the detector's weights, if they are not where they were in training."""
 

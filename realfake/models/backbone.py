@@ -9,7 +9,7 @@ from realfake.config import InputSpec
 
 
 class Backbone(nn.Module):
-    """A network that turns frames or clips into one feature vector each.
+    """A network that turns frames or clips into one feature vector each, of length 1 once ``normalize`` is set.
 
     Args:
         name: The backbone's name in the configuration, for messages.
@@ -37,6 +37,7 @@ class Backbone(nn.Module):
         self.net = net
         self.spec = spec
         self.classifier = classifier
+        self.normalize = False
         self.frozen = False
         shape = output_shape(net, self.input_shape(2))
         if shape != (2, features or shape[-1]):
@@ -46,7 +47,7 @@ class Backbone(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Features ``(B, features)`` of normalised input, ``(B, 3, H, W)`` or ``(B, 3, T, H, W)``."""
         features: Tensor = self.net(x)
-        return features
+        return nn.functional.normalize(features) if self.normalize else features
 
     def freeze(self) -> None:
         """Keep parameters, batch-norm statistics and dropout still from now on, whatever :meth:`train` is told."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from torch import nn
+
 from realfake.config import BackboneConfig, ClipBackbone, FrameBackbone, InputSpec, RecurrentBackbone, TimmBackbone
 from realfake.errors import UserError
 from realfake.models.backbone import Backbone
@@ -11,6 +13,7 @@ from realfake.models.pytorchvideo_networks import FEATURES as PYTORCHVIDEO
 from realfake.models.pytorchvideo_networks import build_pytorchvideo
 from realfake.models.recurrent import Recurrent
 from realfake.models.small_cnn import TINY_CHANNELS, SmallCnn, TinyCnn
+from realfake.models.thesis_networks import ThesisCnn3d, ThesisRecurrent
 from realfake.models.timm_networks import build_timm, timm_spec
 from realfake.models.torchvision_networks import LAST_LAYER as TORCHVISION
 from realfake.models.torchvision_networks import build_torchvision
@@ -25,7 +28,9 @@ def input_spec(cfg: BackboneConfig) -> InputSpec:
     """
     if isinstance(cfg, RecurrentBackbone):
         frame = input_spec(cfg.frame)
-        return frame.model_copy(update={"frames": cfg.frames, "stride_sec": cfg.stride_sec})
+        return frame.model_copy(
+            update={"frames": cfg.frames, "stride_sec": cfg.stride_sec, "repeat_crops": cfg.repeat_crops}
+        )
     return timm_spec(cfg) if isinstance(cfg, TimmBackbone) else cfg.input
 
 
@@ -45,6 +50,7 @@ def build_backbone(cfg: BackboneConfig) -> Backbone:
         frames = f", frames={spec.frames}" if spec.frames else ""
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"backbone.input.size={spec.size}{frames}: too small for {cfg.name} ({reason})") from None
+    backbone.normalize = cfg.normalize
     if not isinstance(cfg, TimmBackbone):
         load_weights(backbone, cfg.name, cfg.weights)
     if cfg.freeze:
@@ -79,4 +85,13 @@ def _build_own(cfg: FrameBackbone | ClipBackbone, spec: InputSpec) -> Backbone:
     if cfg.name == "cnn3d":
         assert spec.frames is not None
         return Backbone(cfg.name, Cnn3d(spec.size, spec.frames), spec, Cnn3d.features)
+    if cfg.name == "cnn3d_thesis":
+        assert spec.frames is not None
+        return Backbone(cfg.name, ThesisCnn3d(spec.size, spec.frames), spec, ThesisCnn3d.features)
+    if cfg.name in ("lstm_thesis", "gru_thesis"):
+        assert spec.frames is not None
+        cell = cfg.name.removesuffix("_thesis")
+        return Backbone(cfg.name, ThesisRecurrent(cell, spec.size, spec.frames), spec, ThesisRecurrent.features)
+    if cfg.name == "pixels":
+        return Backbone(cfg.name, nn.Flatten(), spec, 3 * spec.size**2)
     raise ValueError(f"backbone.name={cfg.name}: no network of this name")

@@ -1,4 +1,4 @@
-"""The thesis's 3D-CNN."""
+"""A small 3D-CNN."""
 
 from __future__ import annotations
 

@@ -62,6 +62,17 @@ def test_spec_is_the_frame_networks_with_the_clips_length() -> None:
     assert spec.mean == input_spec(backbone_config("resnet18")).mean
 
 
+def test_over_raw_pixels() -> None:
+    """A step is all pixels of one frame, so the last output has seen them all."""
+    frame = ["backbone@backbone.frame=pixels", "backbone.frame.input.size=16"]
+    backbone = build_backbone(backbone_config("lstm", *frame, "backbone.motion=false", "backbone.pool=last"))
+    assert backbone.net.rnn.input_size == 3 * 16 * 16
+    x = torch.randn(backbone.input_shape(2))
+    with torch.no_grad():
+        outputs, _ = backbone.net.rnn(x.transpose(1, 2).flatten(2))
+        torch.testing.assert_close(backbone.eval()(x), outputs[:, -1])
+
+
 def test_over_any_frame_backbone_with_its_own_weights(tmp_path) -> None:
     torch.manual_seed(3)
     size = ["backbone.name=mobilenetv3_small_050", "backbone.size=32"]
