@@ -104,6 +104,18 @@ class ClipDataModule(LightningDataModule):
         has = [table[name].to_numpy() != ABSENT for name in ("emotion", "authenticity")]
         return has[0] & has[1] if training and "joint" in self.tasks else has[0] | has[1]
 
+    def remarks(self) -> list[str]:
+        """What a user should know about how the samples are drawn, one line each."""
+        clips = sum(int(samples.too_short().sum()) for samples in self.sets.values())
+        if not clips:
+            return []
+        every, spec = sum(len(samples.rows) for samples in self.sets.values()), self.spec
+        return [
+            f"{clips} of {every} clips are too short for {spec.frames} frames {spec.stride_sec:.4g} s apart within "
+            f"sampling.window={self.sampling.window}: "
+            + ("their last crop is repeated" if spec.repeat_crops else "their frames are spread evenly over it")
+        ]
+
     def class_counts(self, part: str = "train") -> dict[str, list[int]]:
         """Clips of each class of each task in a part."""
         train = self.sets[part]

@@ -14,6 +14,7 @@ from realfake.config import InputSpec, Sampling
 from realfake.data.batch import Batch
 from realfake.data.sampling import (
     FIXED_PHASE,
+    TOLERANCE_SEC,
     fixed_phases,
     nearest_rows,
     sampled_intervals,
@@ -104,6 +105,13 @@ class ClipSamples(Dataset[Batch], ABC):
             batch["frames"] = frames if self.spec.frames is None else frames.unflatten(0, rows.shape)
         return batch
 
+    def too_short(self) -> np.ndarray:
+        """Whether a clip's sampled window is too short for the spacing of the frames, (clips,) bool."""
+        if self.spec.frames is None or self.spec.stride_sec is None:
+            return np.zeros(len(self.rows), dtype=bool)
+        start, end = sampled_intervals(self.duration_sec, self.sampling.window)
+        return end - start < (self.spec.frames - 1) * self.spec.stride_sec - TOLERANCE_SEC
+
     @abstractmethod
     def _samples_per_clip(self) -> np.ndarray:
         """Number of samples of each clip, (clips,)."""
@@ -153,8 +161,9 @@ class WindowSamples(ClipSamples):
     def _times(
         self, clips: np.ndarray, places: np.ndarray, start: np.ndarray, end: np.ndarray, phases: np.ndarray
     ) -> np.ndarray:
-        assert self.spec.frames is not None
-        return window_times(start, end, self.spec.frames, self.spec.stride_sec, phases)
+        spec = self.spec
+        assert spec.frames is not None
+        return window_times(start, end, spec.frames, spec.stride_sec, phases, repeat=spec.repeat_crops)
 
     def _sample_ids(self, numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return numbers

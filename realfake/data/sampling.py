@@ -16,6 +16,9 @@ FIXED_PHASE = 0.5
 """Phase of frames in validation and test: the middle of their segments."""
 
 
+TOLERANCE_SEC = 1e-6
+"""By which an interval may be shorter than a window without being too short for it."""
+
 Number = float | np.ndarray
 """One value, or an array that broadcasts with the others: one function serves a clip and a batch of clips."""
 
@@ -40,21 +43,30 @@ def frame_times(start_sec: Number, end_sec: Number, count: int, phases: Number) 
 
 
 def window_times(
-    start_sec: Number, end_sec: Number, frames: int, stride_sec: float | None, phase: Number
+    start_sec: Number,
+    end_sec: Number,
+    frames: int,
+    stride_sec: float | None,
+    phase: Number,
+    *,
+    repeat: bool = True,
 ) -> np.ndarray:
     """Moments of a window of ``frames`` evenly spaced frames.
 
-    With a stride, the window slides from the start (phase 0) to the end (phase 1) of the interval; one that is longer
-    than the interval starts with it. Without, the frames spread over the whole interval, and the phase moves all of
-    them within their segments.
+    With a stride, the window slides from the start (phase 0) to the end (phase 1) of the interval. Without, the frames
+    spread over the whole interval, and the phase moves all of them within their segments. A window that is longer than
+    the interval starts with it and goes on beyond its end with ``repeat``; otherwise its frames are spread.
 
     Returns:
         (…, frames) float64, rising.
     """
     if stride_sec is None:
         return frame_times(start_sec, end_sec, frames, phase)
-    first = start_sec + phase * np.maximum(0.0, end_sec - start_sec - (frames - 1) * stride_sec)
-    return np.asarray(first + np.arange(frames) * stride_sec)
+    spare = np.asarray(end_sec - start_sec - (frames - 1) * stride_sec)
+    apart = start_sec + phase * np.maximum(0.0, spare) + np.arange(frames) * stride_sec
+    if repeat:
+        return np.asarray(apart)
+    return np.where(spare < -TOLERANCE_SEC, frame_times(start_sec, end_sec, frames, phase), apart)
 
 
 def nearest(timestamps: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -145,7 +157,8 @@ def frame_crops(timestamps: np.ndarray, interval: tuple[float, float], count: in
 def window_crops(timestamps: np.ndarray, interval: tuple[float, float], spec: InputSpec, phase: float) -> np.ndarray:
     """Which crops make one window of ``spec.frames`` frames, (frames,) int64; see :func:`window_times`."""
     assert spec.frames is not None
-    return nearest(timestamps, window_times(*interval, spec.frames, spec.stride_sec, phase))
+    times = window_times(*interval, spec.frames, spec.stride_sec, phase, repeat=spec.repeat_crops)
+    return nearest(timestamps, times)
 
 
 def fixed_crops(timestamps: np.ndarray, duration_sec: float, sampling: Sampling, spec: InputSpec) -> np.ndarray:

@@ -81,6 +81,8 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         data = build_datamodule(cfg)
         data.prepare_data()
         data.setup()
+        for remark in data.remarks():
+            log.warning(remark)
     with phases.measure("build"):
         module = approach_class(cfg.approach.name)(cfg, data.class_counts())
         if cfg.init_from:

@@ -201,6 +201,7 @@ def describe(cfg: TrainConfig, kind: str, difference: float, compared: str) -> d
             "size": spec.size,
             "frames": spec.frames,
             "stride_sec": spec.stride_sec,
+            "repeat_crops": spec.repeat_crops,
         },
         "outputs": {task: {"dtype": "float32", "shape": ["batch", len(TASK_NAMES[task])]} for task in OUTPUTS},
         "crop": {

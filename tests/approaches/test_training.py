@@ -15,6 +15,7 @@ from realfake.approaches.base import Diverged, target_of
 from realfake.approaches.optimization import build_optimizer, build_scheduler
 from realfake.cli import compose
 from realfake.config import TrainConfig
+from realfake.data.datamodule import ClipDataModule
 from realfake.errors import UserError
 from realfake.experiments.execution import RunFailed, train
 
@@ -103,6 +104,24 @@ def test_every_optimiser_lowers_a_loss(optimizer: str) -> None:
         losses.append(loss.item())
     assert losses[-1] < losses[0]
     assert type(chosen).__name__.lower() == optimizer
+
+
+def test_clips_too_short_for_the_spacing_are_counted_and_spread(tiny: list[str]) -> None:
+    def data(*words: str) -> ClipDataModule:
+        module = build_datamodule(
+            compose("train", [*tiny, "approach=temporal", "backbone.frames=8", *words], TrainConfig)
+        )
+        module.setup()
+        return module
+
+    apart, spread = data("backbone.stride_sec=0.2"), data()
+    assert spread.remarks() == []
+    (line,) = apart.remarks()
+    assert line.startswith("72 of 72 clips are too short for 8 frames 0.2 s apart within sampling.window=[0.0, 1.0]")
+    frames = [module.sets["test"].__getitems__([0, 1])["frames"] for module in (apart, spread)]
+    assert torch.equal(*frames)
+    repeated = data("backbone.stride_sec=0.2", "backbone.repeat_crops=true").sets["test"].__getitems__([0, 1])["frames"]
+    assert torch.equal(repeated[:, -1], repeated[:, -2])
 
 
 @pytest.mark.parametrize(("scheduler", "first", "last"), [("cosine", 1.0, 0.0), ("onecycle", 0.04, 0.0)])

@@ -32,6 +32,15 @@ def test_window_with_a_stride_slides_from_start_to_end() -> None:
     assert window_times(1.0, 1.5, 5, 0.25, 0.7)[0] == 1.0  # longer than the interval: from its start
 
 
+def test_a_window_too_long_for_its_interval_is_spread_unless_crops_are_to_be_repeated() -> None:
+    start, end = np.array([[0.0], [0.0]]), np.array([[4.0], [2.0]])
+    times = window_times(start, end, 4, 1.0, np.array([[0.5], [0.5]]), repeat=False)
+    np.testing.assert_allclose(times, [[0.5, 1.5, 2.5, 3.5], [0.25, 0.75, 1.25, 1.75]])
+    repeated = window_times(start, end, 4, 1.0, np.array([[0.5], [0.5]]))
+    np.testing.assert_allclose(repeated, [[0.5, 1.5, 2.5, 3.5], [0.0, 1.0, 2.0, 3.0]])
+    np.testing.assert_allclose(window_times(0.0, 3.0, 4, 1.0, 0.5, repeat=False), [0.0, 1.0, 2.0, 3.0])  # just fits
+
+
 def test_window_without_a_stride_spreads_over_the_interval() -> None:
     np.testing.assert_allclose(window_times(0.0, 4.0, 4, None, 0.5), [0.5, 1.5, 2.5, 3.5])
     np.testing.assert_allclose(window_times(0.0, 4.0, 4, None, 0.0), [0.0, 1.0, 2.0, 3.0])
