@@ -104,8 +104,9 @@ def test_every_key_of_the_schema_is_in_the_files(overrides: list[str]) -> None:
         return found
 
     absent = {key for key in keys(as_plain(compose(*overrides))) - keys(given) if not key.startswith("logger.")}
-    # A recurrent or timm backbone caches nothing or has no such key in its file.
-    assert absent <= {"backbone.cache_features", "backbone.channels", "backbone.frame.channels"}
+    # A recurrent or timm backbone caches nothing or has no such key in its file; single frames have no spacing.
+    spacing = {"backbone.input.repeat_crops", "backbone.frame.input.repeat_crops"}
+    assert absent <= {"backbone.cache_features", "backbone.channels", "backbone.frame.channels"} | spacing
 
 
 def test_later_lines_of_the_defaults_win() -> None:
@@ -230,11 +231,68 @@ def test_rows_differ_as_the_tables_say() -> None:
     optimizers = {
         n: compose(f"experiment=thesis/temporal_cnn3d_{n}").optimizer for n in ("adam", "rmsprop", "adagrad", "sgd")
     }
-    assert all(o.name == n and o.lr == 0.001 for n, o in optimizers.items())
+    assert {n: o.name for n, o in optimizers.items()} == {n: n for n in optimizers}
+    assert {n: o.lr for n, o in optimizers.items()} == {"adam": 0.01, "rmsprop": 0.01, "adagrad": 0.01, "sgd": 0.001}
     assert compose("experiment=thesis/temporal_cnn3d_regularised").optimizer.weight_decay > 0
     deep = compose("experiment=thesis/single_task_inception_deep_classifier").head
     assert isinstance(deep, config.MlpHead)
-    assert deep.hidden == [256, 128]
+    assert (deep.hidden, deep.dropout) == ([256, 128], 0.5)
+
+
+def test_rows_of_the_thesis_have_its_networks() -> None:
+    """Which rows stand on the embedding of length 1, and what temporal rows are made of."""
+    rows = {name: compose(f"experiment={name}") for name in EXPERIMENTS if name.startswith("thesis/s")}
+    rows |= {name: compose(f"experiment={name}") for name in EXPERIMENTS if name.startswith("thesis/m")}
+    assert {name for name, row in rows.items() if row.backbone.normalize} == {
+        name for name, row in rows.items() if row.approach.name == "multi_task" and "inception" in row.backbone.name
+    } | {"thesis/single_task_inception_deep_classifier"}
+    temporal = {name: compose(f"experiment={name}") for name in EXPERIMENTS if name.startswith("thesis/t")}
+    for name, row in temporal.items():
+        if isinstance(row.backbone, config.ClipBackbone):
+            assert (row.backbone.input.size, row.backbone.input.frames) == (224, 20), name
+            assert row.backbone.input.stride_sec is None, name
+            assert ("cnn3d" not in name) or row.backbone.name == "cnn3d_thesis"
+    for name, layers, hidden in (("lstm", 2, [512]), ("gru", 1, [128])):
+        row = temporal[f"thesis/temporal_{name}"]
+        network = row.backbone
+        assert isinstance(network, config.RecurrentBackbone)
+        assert (network.name, network.hidden, network.layers, network.pool) == (name, 256, layers, "last")
+        assert (network.motion, network.bidirectional, network.dropout, network.frames) == (False, False, 0.0, 20)
+        assert (network.frame.name, network.frame.input.size) == ("pixels", 224)
+        assert row.head.hidden == hidden
+
+
+# --- spacing of frames -----------------------------------------------------------------------------------------------
+
+
+def stride(*overrides: str) -> float | None:
+    return compose("approach=temporal", "data.rate_fps=15", *overrides).backbone.input.stride_sec
+
+
+def test_published_weights_see_frames_as_far_apart_as_in_their_training() -> None:
+    seconds = {name: stride(f"backbone={name}", "backbone.weights=default") for name in config.TRAINED_STRIDE_SEC}
+    pytorchvideo = {"slow_r50": 8 / 30, "x3d_s": 6 / 30, "efficient_x3d_s": 6 / 30}
+    assert seconds == pytorchvideo | {
+        name: pytest.approx(1 / rate)
+        for name, rate in {
+            "r3d_18": 15, "mc3_18": 15, "r2plus1d_18": 15, "s3d": 15, "mvit_v2_s": 7.5, "swin3d_t": 15,
+        }.items()
+    }  # fmt: skip
+    assert stride("backbone=x3d_s") is None  # random weights know no spacing
+    for value, expected in (("null", None), ("0.5", 0.5)):
+        words = ["backbone=x3d_s", "backbone.weights=default", f"backbone.input.stride_sec={value}"]
+        assert stride(*words) == expected
+
+
+def test_configurations_of_older_runs_mean_what_they_meant() -> None:
+    """Without the keys that came later: no normalisation, and crops that are repeated in short clips."""
+    saved = as_plain(compose("approach=temporal", "backbone=x3d_s"))
+    del saved["backbone"]["normalize"], saved["backbone"]["input"]["repeat_crops"]
+    saved["backbone"]["input"]["stride_sec"] = 0.05
+    old = TrainConfig.model_validate(saved)
+    assert not old.backbone.normalize
+    assert old.backbone.input.repeat_crops
+    assert old.backbone.input.stride_sec == 0.05  # though its store has a crop each 0.1 s
 
 
 def test_a_pattern_becomes_its_experiments() -> None:
@@ -292,6 +350,13 @@ def test_a_pattern_becomes_its_experiments() -> None:
     ("backbone=slow_r50", r"backbone=slow_r50 is a clip backbone, but approach=single_task needs a frame backbone"),
     ("optimized_metric=test/clip/joint_accuracy", r"expected a validation metric"),
     ("split=kfold split.fold=5", r"split\.fold=5: expected 0 to 4"),
+    ("approach=temporal backbone=r3d_18 backbone.weights=default",
+     r"data\.rate_fps=10: too few crops a second for r3d_18, .* 0\.06667 s apart; expected data\.rate_fps=15 or more"),
+    ("approach=temporal backbone.stride_sec=0.05", r"data\.rate_fps=10: too few .* or backbone\.stride_sec=null"),
+    ("approach=temporal backbone=x3d_s backbone.input.stride_sec=train",
+     r"backbone\.input\.stride_sec=train: expected trained, a number of seconds or null"),
+    ("approach=temporal backbone=cnn3d backbone.input.stride_sec=trained",
+     r"backbone\.input\.stride_sec=trained: expected a number of seconds or null \(cnn3d\)"),
 ])  # fmt: skip
 def test_a_mistake_is_one_line_that_helps(overrides: str, line: str) -> None:
     with pytest.raises(UserError, match="^(?:.*: )?" + line) as caught:

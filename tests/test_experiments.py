@@ -18,7 +18,7 @@ NAMES = sorted(
     for p in SHIPPED.rglob("*.yaml")
     if p.parent.name not in ("base", "from_run")
 )
-SMALL = {"tiny_cnn", "small_cnn", "gru", "lstm", "cnn3d"}
+SMALL = {"tiny_cnn", "small_cnn", "gru", "lstm", "cnn3d_thesis", "pixels"}
 
 
 def stand_in(cfg: TrainConfig) -> list[str]:
@@ -29,7 +29,7 @@ def stand_in(cfg: TrainConfig) -> list[str]:
     words = ["backbone.weights=none"]
     if cfg.backbone.kind in ("clip", "recurrent"):
         if cfg.backbone.name not in SMALL:
-            words.append("backbone=cnn3d")
+            words.append("backbone=cnn3d_thesis")
         if cfg.backbone.kind == "recurrent":
             size = "backbone.frame.input.size=32"
             return [*words, size, "backbone.frames=4", "backbone.hidden=16", "backbone.frame.weights=none"]
