@@ -224,9 +224,9 @@ def explain(error: Exception, schema: type[BaseModel], conf: Path) -> str:
         groups = _groups(conf)
         if "already at" in text:
             return f"{key} exists: write {key}=… without the +"
-        if key in groups:
-            return f"{key} is chosen by part: {', '.join(g + '=…' for g in groups if g.startswith(key + '/'))}"
-        return f"unknown key {key!r}{place}{did_you_mean(key, [*known_keys(schema), *groups])}"
+        if parts := [group for group in groups if group.startswith(key + "/")]:
+            return f"{key} is chosen by part: {', '.join(part + '=…' for part in parts)}"
+        return f"unknown key {key!r}{place}{did_you_mean(key, [*known_keys(schema), *(g for g in groups if g != key)])}"
     if match := re.search(r"Ambiguous value for argument '([^=']+)=(.*)'\n", text):
         key, value = match.group(1), match.group(2).replace("'", "")
         return f"{key}={value}: several values are a sweep, which needs -m; one list is written {key}=[{value}]"

@@ -37,6 +37,7 @@ def predict_all(cfg: PredictConfig, paths: list[Path], console: Console | None =
         device=cfg.device,
         batch_size=cfg.batch_size,
         window_sec=cfg.window_sec,
+        face=cfg.face,
         face_weights=cfg.face_weights,
     )
     if cfg.explain:

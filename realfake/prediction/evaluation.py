@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from realfake.config import EvaluateConfig
+from realfake.config import EvaluateConfig, FaceConfig
 from realfake.data.splits import leaks
 from realfake.errors import UserError
 from realfake.evaluation.report import Evaluation, Rival, evaluate_predictions, leaks_between
@@ -44,7 +44,9 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
     if not elsewhere and store.fingerprint != earlier.get("data_fingerprint", store.fingerprint):
         log.warning("the data is not bit for bit what this run was trained on: figures may differ from its own")
     own = None if elsewhere else data
-    validation = _validation(tester, own, required=cfg.calibration == "temperature", wanted=not elsewhere)
+    validation = _validation(
+        tester, own, None if elsewhere else cfg.face, required=cfg.calibration == "temperature", wanted=not elsewhere
+    )
     found = evaluate_predictions(
         tested.samples,
         store.table,
@@ -88,11 +90,11 @@ def _write(folder: Path, cfg: EvaluateConfig, tester: Tester, tested: Tested, fo
     write_page(found.report, pictures, folder / "evaluation.html")
 
 
-def _validation(tester: Tester, own: Any, *, required: bool, wanted: bool) -> Tested | None:
+def _validation(tester: Tester, own: Any, face: FaceConfig | None, *, required: bool, wanted: bool) -> Tested | None:
     """The run's validation part, from which temperatures are taken."""
     if not (required or wanted):
         return None
-    return tester.test(own, part="val")
+    return tester.test(own, face, part="val")
 
 
 def _class_counts(tester: Tester, own: Any, tested: Tested, elsewhere: bool) -> dict[str, list[int]]:

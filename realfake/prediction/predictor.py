@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from realfake.config import TrainConfig, YunetFace
+from realfake.config import FaceConfig, TrainConfig, YunetFace
 from realfake.data.extraction import Crops, crop_frames, encode_crop, extract_crops
 from realfake.data.faces import Box, Detector, build_detector, whole
 from realfake.data.sampling import fixed_crops, sampled_interval
@@ -301,6 +301,7 @@ def load_predictor(
     batch_size: int = 32,
     checkpoint: str | Path | None = None,
     window_sec: float | None = None,
+    face: FaceConfig | None = None,
     face_weights: str | None = None,
 ) -> Predictor:
     """Make a predictor of a finished run.
@@ -311,6 +312,7 @@ def load_predictor(
         batch_size: Frames or windows computed at once.
         checkpoint: Weights other than those of the best epoch.
         window_sec: Width of the window of a video's curve; ``None`` = chosen by the network.
+        face: How faces are found; ``None`` = as in the run.
         face_weights: Where the weights of the detector of ``face=yunet`` lie, if not where they lay in training.
 
     Raises:
@@ -318,6 +320,8 @@ def load_predictor(
     """
     where = choose_device(device)
     _, cfg, module = open_trained(run, checkpoint)
+    if face is not None:
+        cfg = cfg.model_copy(update={"face": face})
     if face_weights is not None and isinstance(cfg.face, YunetFace):
         cfg = cfg.model_copy(update={"face": cfg.face.model_copy(update={"weights": face_weights})})
     return Predictor(Network(module, cfg, where, batch_size), cfg, window_sec=window_sec)
