@@ -10,13 +10,13 @@ from realfake.config import ConvertConfig
 
 
 def run(cfg: ConvertConfig) -> int:
-    """Convert ``cfg.model``; returns the exit status. Only tensors are read from the file.
+    """Convert ``cfg.model``; returns the exit status. Nothing that is pickled in the file is run.
 
     Args:
         cfg: Composed from ``conf/convert.yaml``.
 
     Raises:
-        UserError: If the file holds more than tensors, or no network that is known here.
+        UserError: If there is no state dict in the file, or no network that is known here.
     """
     # torch is only needed from here on: --help and a typing mistake answer without it.
     from realfake.experiments.conversion import convert_model

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from realfake.cli import compose
-from realfake.config import ConvertConfig, TrainConfig, as_plain
+from realfake.config import ConvertConfig, ConvertInput, TrainConfig, as_plain
 from realfake.data.sources.seed import MULTI_TASK_EMOTIONS
 from realfake.errors import UserError
 from realfake.experiments.folder import RunFolder, write_atomic
+
+SASE_FE: dict[str, object] = {
+    "mean": [0.427, 0.3508, 0.2971],
+    "std": [0.1844, 0.1809, 0.1545],
+    "channel_order": "rgb",
+}
+"""What the thesis's scripts normalise frames by; those for clips only scale them to 0-1, as OpenCV reads them."""
 
 
 def convert_model(cfg: ConvertConfig) -> RunFolder:
@@ -27,7 +37,7 @@ def convert_model(cfg: ConvertConfig) -> RunFolder:
     from realfake.models.conversion import convert
 
     model = Path(cfg.model or "").expanduser()
-    found = convert(read_state_dict(model), cfg.input, MULTI_TASK_EMOTIONS, str(model))
+    found = convert(read_state_dict(model, foreign=True), cfg.input, MULTI_TASK_EMOTIONS, str(model))
     run = RunFolder(Path(cfg.out).expanduser() if cfg.out else Path("outputs") / "converted" / _plain(model))
     if run.config.exists():
         raise UserError(f"{run.path}: holds a run already; choose another folder with out=…")
@@ -36,11 +46,12 @@ def convert_model(cfg: ConvertConfig) -> RunFolder:
     approach = ("temporal" if clips else "single_task") if "joint" in found.heads else "multi_task"
     if clips and approach == "multi_task":
         approach = "temporal_multi_task"
-    values = cfg.input if clips else cfg.input.model_copy(update={"frames": None, "stride_sec": None})
     overrides = [
         f"approach={approach}",
         f"backbone={found.backbone}",
-        *(f"backbone.input.{key}={'null' if value is None else value}" for key, value in values.model_dump().items()),
+        *(f"backbone.input.{key}={'null' if value is None else value}" for key, value in _input(cfg.input, clips)),
+        *(["backbone.normalize=true"] if found.normalize else []),
+        *([f"data.rate_fps={_rate(cfg.input.stride_sec)}"] if clips else []),
         *(["head=mlp", f"head.hidden={found.hidden}"] if found.hidden else ["head=linear"]),
     ]
     train_cfg = _training(overrides)
@@ -57,17 +68,32 @@ def convert_model(cfg: ConvertConfig) -> RunFolder:
     write_atomic(run.overrides_file, _yaml(overrides))
     write_atomic(run.config, _yaml(as_plain(train_cfg)))
 
-    console = Console()
+    say = partial(Console().print, highlight=False, soft_wrap=True, markup=False)
     heads = ", ".join(f"{task} ({'-'.join(map(str, found.hidden)) or 'linear'})" for task in found.heads)
-    console.print(
-        f"{model.name}: {found.backbone} with {len(found.heads)} heads: {heads}", highlight=False, soft_wrap=True
+    say(f"{model.name}: {found.backbone} with {len(found.heads)} heads: {heads}")
+    spec = module.spec
+    length = "" if spec.frames is None else f"{spec.frames} frames, "
+    say(
+        f"  input: {length}{spec.size} × {spec.size} pixels, {spec.channel_order}, mean {spec.mean}, deviation "
+        f"{spec.std} of values 0-1; others are given with input.…"
     )
     for note in found.notes:
-        console.print(f"  note: {note}", highlight=False, soft_wrap=True)
-    console.print(
-        f"written to {run.path}; go on with run={run.path} or init_from={run.path}", highlight=False, soft_wrap=True
-    )
+        say(f"  note: {note}")
+    say(f"written to {run.path}; go on with run={run.path} or init_from={run.path}")
     return run
+
+
+def _input(given: ConvertInput, clips: bool) -> Iterator[tuple[str, object]]:
+    """The input of a network of the thesis: as given, else as its scripts prepare frames and clips."""
+    scripts = {"mean": [0.0] * 3, "std": [1.0] * 3, "channel_order": "bgr"} if clips else SASE_FE
+    for key, value in given.model_dump().items():
+        if clips or key not in ("frames", "stride_sec"):
+            yield key, scripts.get(key) if value is None else value
+
+
+def _rate(stride_sec: float | None) -> int:
+    """Crops a second that a clip network of the thesis needs: twice the usual ones, for 20 frames of a short clip."""
+    return max(20, math.ceil(1.0 / stride_sec)) if stride_sec else 20
 
 
 def _training(overrides: list[str]) -> TrainConfig:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from realfake.errors import UserError
 from realfake.models.backbone import Backbone
+from realfake.models.stand_ins import StandIn, read_with_stand_ins
 
 NAMES_SHOWN = 5
 WRAPPERS = ("state_dict", "model_state", "model_state_dict", "model", "net", "params")
@@ -22,10 +23,15 @@ CODE_MARKS = ("unsupported global", "unsupported class", "unsupported operand", 
 """How torch says that a file holds more than tensors and plain values."""
 
 
-def read_checkpoint(path: str | Path) -> Any:
+def read_checkpoint(path: str | Path, *, foreign: bool = False) -> Any:
     """Read a file of tensors and plain values (``.safetensors``, or what ``torch.save`` wrote) on the CPU.
 
     Nothing in the file is ever executed.
+
+    Args:
+        path: The file.
+        foreign: Read what else lies beside the tensors of another program's dictionary, such as its loss function, as
+            :class:`realfake.models.stand_ins.StandIn`, instead of refusing the file for it.
 
     Raises:
         UserError: If the file is missing or damaged, or holds pickled objects, which would run code when loaded.
@@ -38,18 +44,21 @@ def read_checkpoint(path: str | Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about files that are refused anyway
-            return torch.load(path, map_location="cpu", weights_only=True)
+            if foreign:
+                content = read_with_stand_ins(path)
+            else:
+                content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle raises whatever its bytes happen to say
         # Random bytes are unsupported operands too, but only an archive or a pickle can hold an object.
         if _begins_with(path, b"PK", b"\x80") and any(mark in str(error).lower() for mark in CODE_MARKS):
-            raise UserError(
-                f"{path}: refused, since it holds pickled objects, which can run any code when loaded; in the program "
-                "that wrote it, save tensors only: torch.save(model.state_dict(), path)"
-            ) from None
+            raise _refused(path) from None
         raise UserError(f"{path}: damaged, or not a checkpoint of torch") from None
+    if isinstance(content, StandIn):
+        raise _refused(path)
+    return content
 
 
-def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+def read_state_dict(path: str | Path, *, foreign: bool = False) -> dict[str, Tensor]:
     """The state dict in a file, out of the wrappings that training scripts put around it.
 
     ``{"state_dict": …}`` and the like are opened; the prefixes ``module.`` (data parallel) and ``_orig_mod.``
@@ -58,7 +67,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     Raises:
         UserError: As :func:`read_checkpoint`, and if there is no state dict in the file.
     """
-    content = read_checkpoint(path)
+    content = read_checkpoint(path, foreign=foreign)
     for key in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
@@ -132,6 +141,13 @@ def _shares(lengths: list[int], total: int) -> list[int]:
     rounds = zip_longest(*([i] * n for i, n in enumerate(lengths)))
     dealt = list(islice((i for row in rounds for i in row if i is not None), total))
     return [dealt.count(i) for i in range(len(lengths))]
+
+
+def _refused(path: Path) -> UserError:
+    return UserError(
+        f"{path}: refused, since it holds pickled objects, which can run any code when loaded; in the program "
+        "that wrote it, save tensors only: torch.save(model.state_dict(), path)"
+    )
 
 
 def _begins_with(path: Path, *starts: bytes) -> bool:

@@ -1,7 +1,8 @@
 """Recognises networks of the thesis's code in a file of tensors, by the shapes of their layers.
 
-Its files hold a reference network (of torchvision, pytorchvideo or facenet-pytorch) below some prefix, with one output
-of 12 classes or two heads of 6 and 2. Names of the heads vary between its scripts, so only structure counts.
+Its files hold a reference network (of torchvision, pytorchvideo or facenet-pytorch) or one of its own below some
+prefix, with one output of 12 classes or two heads of 6 and 2. Names of the heads vary between its scripts, so only
+structure counts.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from realfake.config import CLIP_BACKBONES, FRAME_BACKBONES, ClipBackbone, FrameBackbone, InputSpec
+from realfake.config import CLIP_BACKBONES, FRAME_BACKBONES, ClipBackbone, ConvertInput, FrameBackbone, InputSpec
 from realfake.errors import UserError
 from realfake.labels import TASK_NAMES
 from realfake.models.build import build_backbone
@@ -22,6 +23,9 @@ from realfake.models.checkpoints import NAMES_SHOWN
 
 PUBLISHED_CLASSES = (1000, 400)
 """ImageNet, Kinetics."""
+
+CHIMERA_V2 = (128, 3, 7, 7)
+"""First convolution of ChimeraNetV2; its stem gives 384 channels to a layer for 80, its heads expect 1792 features."""
 
 Layer = tuple[str, Tensor, Tensor]
 """Name, weight (outputs, inputs), bias (outputs,) of a linear layer."""
@@ -38,16 +42,18 @@ class Conversion:
     """Task → state dict of its head."""
     hidden: list[int]
     """Sizes of the heads' hidden layers."""
+    normalize: bool = False
+    """Whether the heads stand on features of length 1."""
     notes: list[str] = field(default_factory=list)
     """What a user should know about how the file was read."""
 
 
-def convert(state: Mapping[str, Tensor], spec: InputSpec, emotion_order: Sequence[int], source: str) -> Conversion:
+def convert(state: Mapping[str, Tensor], spec: ConvertInput, emotion_order: Sequence[int], source: str) -> Conversion:
     """Find the backbone and the heads in a state dict.
 
     Args:
         state: All tensors of the file.
-        spec: The input that the network was trained with; ``frames`` and ``stride_sec`` are used for clip networks.
+        spec: The input that the network was trained with; its size, and the frames of clip networks, shape layers.
         emotion_order: Emotion of each row of a two-head network's emotion output.
         source: What an error calls the file.
 
@@ -78,6 +84,9 @@ def convert(state: Mapping[str, Tensor], spec: InputSpec, emotion_order: Sequenc
                 f"{network.features} features; left over: {_names(rest)}"
             )
         found = {task: by_classes[len(TASK_NAMES[task])] for task in wanted}
+    # FaceNet's own classifier stands on the embedding as it is; as an embedder the network ends in its normalisation.
+    own = any(chain[0][0].removeprefix(prefix).startswith("logits") for chain in found.values())
+    normalize = name == "inception_resnet_v1" and not own
     heads = {task: _head_state(chain) for task, chain in found.items()}
     hidden = {task: [len(weight) for _, weight, _ in chain[:-1]] for task, chain in found.items()}
     if len({tuple(sizes) for sizes in hidden.values()}) > 1:
@@ -89,7 +98,7 @@ def convert(state: Mapping[str, Tensor], spec: InputSpec, emotion_order: Sequenc
     ignored = [key for key in rest if key not in used]
     if ignored:
         notes.append(f"{len(ignored)} tensors that no output depends on are left out: {_names(ignored)}")
-    return Conversion(name, backbone_state, heads, next(iter(hidden.values())), notes)
+    return Conversion(name, backbone_state, heads, next(iter(hidden.values())), normalize, notes)
 
 
 @dataclass(frozen=True)
@@ -120,11 +129,16 @@ def _network(name: str, size: int, frames: int | None) -> _Network | None:
     return _Network(name, shapes, backbone.features, backbone.classifier)
 
 
-def _find_network(state: Mapping[str, Tensor], spec: InputSpec, source: str) -> tuple[_Network, str]:
+def _find_network(state: Mapping[str, Tensor], spec: ConvertInput, source: str) -> tuple[_Network, str]:
     """The largest known network all of whose tensors are in ``state`` below one prefix, and that prefix."""
-    names = FRAME_BACKBONES + CLIP_BACKBONES
-    known = [network for name in names if (network := _network(name, spec.size, spec.frames or 16))]
+    names = tuple(name for name in FRAME_BACKBONES + CLIP_BACKBONES if name != "pixels")
+    known = [network for name in names if (network := _network(name, spec.size, spec.frames))]
     found = [(network, prefix) for network in known if (prefix := _prefix(network.shapes, state)) is not None]
+    if not found and any(k.endswith("conv2d_1a.weight") and tuple(v.shape) == CHIMERA_V2 for k, v in state.items()):
+        raise UserError(
+            f"{source}: a ChimeraNetV2, which cannot run in the thesis's code either (layers that do not fit onto each "
+            "other) and so was never trained; experiment=thesis/multi_task_chimera_v2 trains one after its plan"
+        )
     if not found:
         raise UserError(f"{source}: none of the known networks ({', '.join(names)}); its tensors: {_names(state)}")
     return max(found, key=lambda pair: len(pair[0].shapes))
