@@ -35,6 +35,8 @@ from realfake.prediction.evaluation import evaluate_run
 SIZE = 96
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
 SPEC = ConvertInput(size=SIZE, frames=4)
+SMALL = ConvertInput(size=32, frames=4)
+"""The same in all tests: known networks are looked up once for each input."""
 THESIS_ORDER = ("happy", "sad", "surprise", "disgust", "contempt", "angry")
 
 
@@ -238,7 +240,7 @@ def test_files_with_a_pickled_loss(
     net = build().eval()
     save_as_its_scripts(net, tmp_path / "model.pth", monkeypatch, zipped=zipped)
     x = torch.randn(shape)
-    ours = converted_logits(tmp_path / "model.pth", tmp_path / "run", x, ConvertInput(size=32, frames=4))
+    ours = converted_logits(tmp_path / "model.pth", tmp_path / "run", x, SMALL)
     with torch.no_grad():
         torch.testing.assert_close(ours["joint"], net(x))
     cfg = open_run(tmp_path / "run").load_config()
@@ -274,7 +276,7 @@ def test_nothing_in_a_file_is_run(trap: str, zipped: bool, tmp_path: Path) -> No
     }
     content = {"model_state_dict": SmallNet().state_dict(), "loss": traps[trap]}
     torch.save(content, tmp_path / "model.pth", _use_new_zipfile_serialization=zipped)
-    cfg = ConvertConfig(model=str(tmp_path / "model.pth"), out=str(tmp_path / "run"), input=ConvertInput(size=32))
+    cfg = ConvertConfig(model=str(tmp_path / "model.pth"), out=str(tmp_path / "run"), input=SMALL)
     convert_model(cfg)
     assert not mark.exists()
 
@@ -367,9 +369,7 @@ def test_cropped_faces_need_no_detector(tmp_path: Path) -> None:
     """The thesis's faces are cropped already, while a converted run names the detector that its scripts used."""
     torch.manual_seed(0)
     torch.save(SmallNet().state_dict(), tmp_path / "model.pth")
-    convert_model(
-        ConvertConfig(model=str(tmp_path / "model.pth"), out=str(tmp_path / "run"), input=ConvertInput(size=32))
-    )
+    convert_model(ConvertConfig(model=str(tmp_path / "model.pth"), out=str(tmp_path / "run"), input=SMALL))
     rng = np.random.default_rng(0)
     for i, (person, joint) in enumerate(product(("anna", "ben", "cleo", "dora"), ("fake_happy", "real_happy"))):
         folder = tmp_path / "data" / ("test" if person == "dora" else "train") / joint
