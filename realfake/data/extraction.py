@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import simplejpeg
 
 from realfake.config import DataConfig, FaceConfig, NoFace
-from realfake.data.faces import Box, Detector, crop, whole
+from realfake.data.faces import Box, Detector, crop, too_small, whole
+from realfake.data.locating import Located, Memory, locate
 from realfake.data.stills import read_frames
 from realfake.data.store import CROP
-from realfake.data.tracking import Located, Track, locate
 from realfake.data.video import Frame, VideoInfo
 from realfake.errors import UserError
 
 SEGMENT_BYTES = 2**28
 """Decoded frames that are held at once. A longer clip is worked on in segments, one track following the other."""
+
+_SEARCHED = 8
+"""Frames without a face in which smaller faces are looked for, to say why there is none."""
+_TOLD = 4
+"""Moments that a remark names."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,8 @@ class Crops:
     """(n,) of :data:`realfake.data.store.CROP`: time, box, and whether the detector ran and found the face there."""
     looked: int
     """Frames that the detector looked at."""
+    remarks: tuple[str, ...] = ()
+    """What somebody should look at before trusting the crops, a line each."""
 
     @property
     def found(self) -> int:
@@ -72,19 +80,33 @@ def crop_frames(
     jpegs: list[bytes] = []
     rows: list[np.ndarray] = []
     looked = seen = 0
-    previous: Track | None = None
-    for segment in _segments(frames):
-        seen += len(segment)
+    previous: Memory | None = None
+    changes: list[float] = []
+    others: list[tuple[float, float]] = []
+    unseen: list[Frame] = []
+    waiting: list[Frame] = []
+    for new, final in _segments(frames):
+        seen += len(new)
+        segment = [*waiting, *new]
         if isinstance(face, NoFace) or detector is None:
             every = np.ones(len(segment), bool)
-            found = Located([whole(frame.image) for frame in segment], every, every, len(segment), None)
+            boxes = [whole(frame.image) for frame in segment]
+            found = Located(boxes, every, every, len(segment), None, len(segment))
         else:
             found = locate(segment, detector, face.detect_every_sec, previous)
-        previous = found.track
+        decided = len(segment) if final else found.decided
+        waiting = segment[decided:]
+        if sum(frame.image.nbytes for frame in waiting) > SEGMENT_BYTES:
+            decided, waiting = len(segment), []
+        previous = found.memory
         looked += found.looks
+        changes += found.changes_sec
+        others += found.others_sec
         if found.boxes is None:
+            unseen = segment
             continue
-        for frame, box, present, detected in zip(segment, found.boxes, found.present, found.detected, strict=True):
+        known = zip(segment, found.boxes, found.present, found.detected, strict=True)
+        for frame, box, present, detected in islice(known, decided):
             if present:
                 jpegs.append(encode_crop(frame.image, box, data, face))
                 row = (frame.time_sec, box.x, box.y, box.width, box.height, detected, 0, len(jpegs[-1]))
@@ -92,10 +114,22 @@ def crop_frames(
     if not seen:
         raise UserError("no frame of the window can be decoded")
     if not jpegs:
-        raise UserError(f"no face found in {looked} frames that were looked at")
+        shown = [frame.image for frame in unseen[:: max(1, len(unseen) // _SEARCHED)]]
+        why = too_small(detector, face, shown) if detector else ""
+        raise UserError(f"no face found in {looked} frames that were looked at{why}")
     table = np.array(rows, dtype=CROP)
     table["offset"][1:] = np.cumsum(table["bytes"][:-1])
-    return Crops(info, jpegs, table, looked)
+    return Crops(info, jpegs, table, looked, tuple(_remarks(changes, others)))
+
+
+def _remarks(changes: list[float], others: list[tuple[float, float]]) -> Iterator[str]:
+    """What is doubtful about the face, in words."""
+    if changes:
+        moments = ", ".join(f"{t:.1f}" for t in changes[:_TOLD]) + (", …" if len(changes) > _TOLD else "")
+        yield f"perhaps another person's face from {moments} s on: look at its crops"
+    if others:
+        parts = ", ".join(f"{a:.1f}-{b:.1f}" for a, b in others[:_TOLD]) + (", …" if len(others) > _TOLD else "")
+        yield f"another face is alone in the picture ({parts} s), which was left out"
 
 
 def encode_crop(image: np.ndarray, box: Box, data: DataConfig, face: FaceConfig) -> bytes:
@@ -105,14 +139,15 @@ def encode_crop(image: np.ndarray, box: Box, data: DataConfig, face: FaceConfig)
     return jpeg
 
 
-def _segments(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
+def _segments(frames: Iterator[Frame]) -> Iterator[tuple[list[Frame], bool]]:
+    """Frames in lists of limited size, and whether it is the last one."""
     segment: list[Frame] = []
     held = 0
     for frame in frames:
+        if held >= SEGMENT_BYTES:
+            yield segment, False
+            segment, held = [], 0
         segment.append(frame)
         held += frame.image.nbytes
-        if held >= SEGMENT_BYTES:
-            yield segment
-            segment, held = [], 0
     if segment:
-        yield segment
+        yield segment, True

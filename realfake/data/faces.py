@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -108,6 +109,34 @@ class YunetDetector:
         boxes = [Box(row[0] / scale, row[1] / scale, row[2] / scale, row[3] / scale, row[-1]) for row in rows]
         least = least_px or self.face.min_face * min(image.shape[:2])
         return _largest_first([b for b in boxes if min(b.width, b.height) >= least])
+
+
+def too_small(detector: Detector, face: FaceConfig, images: Sequence[np.ndarray]) -> str:
+    """Why no face was found in pictures, if there are smaller ones than are looked for; else nothing.
+
+    Args:
+        detector: That found no face.
+        face: Its settings.
+        images: uint8 (H, W, 3), RGB, some of those that it looked at.
+
+    Returns:
+        The end of a sentence that begins with "no face found".
+    """
+    if isinstance(face, NoFace):
+        return ""
+    found = [(box, min(image.shape[:2])) for image in images for box in detector.detect(image, least_px=1.0)]
+    if not found:
+        return ""
+    box, shorter = max(found, key=lambda pair: min(pair[0].width, pair[0].height) / pair[1])
+    side = min(box.width, box.height)
+    part = side / shorter
+    if part >= face.min_face:  # by chance: it was not there in the looks
+        return ""
+    fitting = max(0.001, np.floor(900.0 * part) / 1000.0)
+    return (
+        f"; what looks like a face is {side:.0f} pixels wide, {part:.3f} of the picture's shorter side, and "
+        f"face.min_face={face.min_face:g} leaves it out: face.min_face={fitting:g} takes it in"
+    )
 
 
 def checked_weights(face: YunetFace) -> Path:

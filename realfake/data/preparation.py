@@ -19,6 +19,7 @@ import numpy as np
 
 from realfake.config import DataConfig, FaceConfig, YunetFace
 from realfake.data.clips import Clip, Listing
+from realfake.data.low_yield import LOW_YIELD, draw_low_yield, low_yield
 from realfake.data.sources import build_source, limit_clips
 from realfake.data.store import CROP, MARK, PreparedStore, jpeg_path
 from realfake.data.store_writing import MTIMES, Record, StoreWriter, finished_record, unfinish, write_mtimes
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 
 NO_ROWS = np.empty(0, CROP)
 
-PREPARATION_VERSION = 1
+PREPARATION_VERSION = 2
 """Counted up whenever the same settings would give other crops, so that no old store passes for new."""
 
 
@@ -210,7 +211,11 @@ def _fill(
                 f"data={data.name}: none of {len(jobs)} clips could be prepared; the first, {failed[0].clip}: "
                 f"{failed[0].reason}"
             )
-        return writer.finish(listing.clips, listing.problems, settings, data.duplicates)
+        store = writer.finish(listing.clips, listing.problems, settings, data.duplicates)
+    if pictures := draw_low_yield(store):
+        number, share = len(low_yield(store)), f"{LOW_YIELD:.0%}"
+        log.warning("%d clips: face found in less than %s of the looks; look at %s", number, share, pictures)
+    return store
 
 
 def prepare_clip(job: Job, *, folder: Path, data: DataConfig, face: FaceConfig) -> tuple[Record, np.ndarray] | None:
@@ -249,6 +254,7 @@ def prepare_clip(job: Job, *, folder: Path, data: DataConfig, face: FaceConfig) 
         sampled=crops.looked,
         detected=crops.found,
         stored=len(crops.rows),
+        remarks=crops.remarks,
     )
     return record, crops.rows
 

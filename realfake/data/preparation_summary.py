@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from realfake.data.low_yield import PICTURES, low_yield
 from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def print_summary(store: PreparedStore, console: Console) -> None:
     _print_files(console, f"{len(store.skipped)} files left out", store.skipped[["path", "reason"]].values.tolist())
     remarks = [[r["path"], r["reason"]] for r in store.settings["remarks"]]
     _print_files(console, f"{len(remarks)} remarks", remarks)
+    low = [[table["path"].array[row], remark] for row, remark in low_yield(store)]
+    _print_files(console, f"{len(low)} clips with a low face yield, pictured in {store.folder / PICTURES}", low)
     console.print(f"store {store.folder}", markup=False, soft_wrap=True)
 
 
@@ -55,4 +58,6 @@ def _print_files(console: Console, title: str, files: list[list[str]]) -> None:
     for path, reason in files[:MOST_SKIPPED]:
         console.print(f"  {path}: {reason}", markup=False, soft_wrap=True, highlight=False)
     if len(files) > MOST_SKIPPED:
-        console.print(f"  … and {len(files) - MOST_SKIPPED} more (skipped.parquet names all)", markup=False)
+        console.print(
+            f"  … and {len(files) - MOST_SKIPPED} more (clips.parquet and skipped.parquet name all)", markup=False
+        )

@@ -47,6 +47,8 @@ class Record:
     sampled: int = 0
     detected: int = 0
     stored: int = 0
+    remarks: tuple[str, ...] = ()
+    """What somebody should look at before trusting the crops, a line each."""
 
 
 class StoreWriter:
@@ -81,8 +83,9 @@ class StoreWriter:
         stored = rows.stat().st_size // CROP.itemsize if rows.exists() else 0
         for line in lines.read_bytes().splitlines(keepends=True) if lines.exists() else ():
             try:
-                record = Record(**json.loads(line))
-            except (ValueError, TypeError):
+                known = json.loads(line)
+                record = Record(**{**known, "remarks": tuple(known.get("remarks", ()))})
+            except (ValueError, TypeError, AttributeError):
                 break
             if not line.endswith(b"\n") or self._rows + record.stored > stored:
                 break
@@ -151,6 +154,7 @@ class StoreWriter:
             if record.reason and self.records[clip.clip].stored:
                 (self.folder / jpeg_path(clip.clip)).unlink(missing_ok=True)
         remarks = [{"path": p.path, "reason": p.reason} for p in problems if p.kept]
+        remarks += [{"path": c.path, "reason": remark} for c, r in kept for remark in r.remarks]
         mark = {**settings, "remarks": remarks, "fingerprint": fingerprint(table, settings)}
         write_whole(self.folder / MARK, json.dumps(mark, indent=2, ensure_ascii=False).encode() + b"\n")
         for name in (LINES, ROWS):
@@ -212,7 +216,8 @@ def finished_record(store: PreparedStore, row: int, mtime_ns: int) -> tuple[Reco
     values = {name: store.table[name].array[row] for name in names}
     plain = {name: v.item() if isinstance(v, np.generic) else v for name, v in values.items()}
     rows = np.array(store.rows(row))
-    return Record(**plain, mtime_ns=mtime_ns, detected=int(rows["detected"].sum())), rows
+    remarks = tuple(filter(None, store.table["remarks"].array[row].split("\n")))
+    return Record(**plain, remarks=remarks, mtime_ns=mtime_ns, detected=int(rows["detected"].sum())), rows
 
 
 def _without_contradictions(clips: Sequence[Clip], records: Sequence[Record]) -> list[Record]:
@@ -242,6 +247,7 @@ def _table(kept: Sequence[tuple[Clip, Record]]) -> pd.DataFrame:
     sampled, stored = column("sampled", "i4"), column("stored", "i4")
     table["sampled"], table["stored"] = sampled, stored
     table["yield"] = (column("detected", "f8") / np.maximum(sampled, 1)).astype("f4")
+    table["remarks"] = ["\n".join(r.remarks) for _, r in kept]
     table["first_crop"] = np.cumsum(stored, dtype=np.int64) - stored
     return table
 

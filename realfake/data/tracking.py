@@ -1,37 +1,33 @@
-"""One face through the frames of a clip: looked for on some of them, followed, smoothed and interpolated in between."""
+"""Detections of faces linked through time: who is who, as far as places and sizes tell."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from realfake.data.faces import Box, Detector
-from realfake.data.video import Frame
-
-BRIDGED_LOOKS = 2
-"""A face counts as present up to this many detection intervals away from its nearest detection."""
-
-MEMORY_LOOKS = 5
-"""Detections that are carried over from one segment of a long clip into the next."""
-
-WHOLE_LOOKS = 4
-"""One in so many looks searches the whole frame, in case that somebody else comes in."""
+from realfake.data.faces import Box
 
 
 @dataclass
 class Track:
-    """One person's face through the frames that the detector looked at."""
+    """One person's face through the frames that the detector looked at, within one shot."""
 
     times: list[float]
     """Rising, in seconds."""
     boxes: list[Box]
+    crossings: list[float] = field(default_factory=list)
+    """Moments at which another face could have been taken for this one, in seconds."""
 
     @property
     def weight(self) -> float:
         """Large and often found: the sum of the boxes' sides in pixels."""
         return sum(box.area**0.5 for box in self.boxes)
+
+    def spans(self, other: Track) -> bool:
+        """Whether the two have moments in common."""
+        return other.times[0] <= self.times[-1] and self.times[0] <= other.times[-1]
 
     def at(self, times: np.ndarray, spread_sec: float) -> np.ndarray:
         """Box at any times: smoothed over the looks, then interpolated; still before the first and after the last.
@@ -51,83 +47,23 @@ class Track:
         return np.stack([x - width / 2, y - height / 2, width, height], axis=1)
 
 
-@dataclass(frozen=True)
-class Located:
-    """What is known of the face in some frames."""
-
-    boxes: list[Box] | None
-    """One a frame; ``None`` = no face at all."""
-    present: np.ndarray
-    """(n,) bool: a detection is near in time."""
-    detected: np.ndarray
-    """(n,) bool: the detector looked at this very frame and found the face."""
-    looks: int
-    """Frames that the detector looked at."""
-    track: Track | None
-    """What the next segment starts from."""
-
-
-def locate(frames: Sequence[Frame], detector: Detector, every_sec: float, previous: Track | None = None) -> Located:
-    """Find the one face that is largest and most often there, and its box in each frame.
-
-    Args:
-        frames: In the order of time.
-        detector: Looks at the first and the last frame, at one every ``every_sec``, and after a miss at every one.
-        every_sec: Time between two looks.
-        previous: The face's track in the frames before these.
-    """
-    looks = _look(frames, detector, every_sec)
-    memory = list(zip(previous.times, previous.boxes, strict=True))[-MEMORY_LOOKS:] if previous else []
-    tracks = follow([*((time, [box]) for time, box in memory), *looks])
-    # Seen once in many looks is no face, but chance.
-    if not tracks or (len(tracks[0].times) < 2 and len(looks) > 2):
-        none = np.zeros(len(frames), bool)
-        return Located(None, none, none, len(looks), previous)
-    track = tracks[0]
-    times = np.array([frame.time_sec for frame in frames])
-    boxes = [Box(*row) for row in track.at(times, every_sec).tolist()]
-    away_sec = np.abs(times[:, None] - np.array(track.times)).min(axis=1)
-    present = away_sec <= BRIDGED_LOOKS * every_sec + 1e-6
-    return Located(boxes, present, np.isin(times, track.times), len(looks), track)
-
-
-def _look(frames: Sequence[Frame], detector: Detector, every_sec: float) -> list[tuple[float, list[Box]]]:
-    """Times and detections of the frames that the detector looks at."""
-    looks: list[tuple[float, list[Box]]] = []
-    due_sec = frames[0].time_sec
-    for frame in frames:
-        if frame.time_sec < due_sec - 1e-6 and frame is not frames[-1]:
-            continue
-        boxes: list[Box] = []
-        if looks and len(looks[-1][1]) == 1 and len(looks) % WHOLE_LOOKS:
-            boxes = _nearby(frame.image, looks[-1][1][0], detector)
-        boxes = boxes or detector.detect(frame.image)
-        looks.append((frame.time_sec, boxes))
-        due_sec = frame.time_sec + every_sec if boxes else frame.time_sec
-    return looks
-
-
-def _nearby(image: np.ndarray, box: Box, detector: Detector) -> list[Box]:
-    """The face around where it was last, of about the size it had; nothing unless there is exactly one."""
-    side = max(box.width, box.height)
-    left, top = max(0, int(box.x - side / 2)), max(0, int(box.y - side / 2))
-    right, bottom = int(box.x + box.width + side / 2), int(box.y + box.height + side / 2)
-    part = np.ascontiguousarray(image[top:bottom, left:right])
-    found = detector.detect(part, least_px=0.7 * side) if part.size else []
-    return [Box(b.x + left, b.y + top, b.width, b.height, b.score) for b in found] if len(found) == 1 else []
-
-
-def follow(looks: Sequence[tuple[float, Sequence[Box]]]) -> list[Track]:
+def follow(
+    looks: Sequence[tuple[float, Sequence[Box]]], cuts_sec: Sequence[float] = (), gap_sec: float = np.inf
+) -> list[Track]:
     """Link detections into tracks, the weightiest first; of two that fit, the nearer one is linked.
 
     Args:
         looks: Time in seconds and the detected boxes, in the order of time.
+        cuts_sec: Times of the frames that begin a new shot; no track goes on over one.
+        gap_sec: Longest time between two detections that are linked.
     """
     tracks: list[Track] = []
     for time_sec, boxes in looks:
+        since = max((cut for cut in cuts_sec if cut <= time_sec), default=-np.inf)
         pairs = [
             (distance, t, b)
             for t, track in enumerate(tracks)
+            if since <= track.times[-1] and time_sec - track.times[-1] <= gap_sec + 1e-6
             for b, box in enumerate(boxes)
             if (distance := _distance(track, time_sec, box)) is not None
         ]
@@ -139,6 +75,11 @@ def follow(looks: Sequence[tuple[float, Sequence[Box]]]) -> list[Track]:
                 tracks[t].boxes.append(boxes[b])
                 grown.add(t)
                 taken.add(b)
+        for _, t, b in pairs:
+            # One box that fits two tracks, one of which therefore gets none: one face is before the other.
+            if t not in grown and len(tracks[t].times) > 1 and b in taken:
+                for other in (o for _, o, c in pairs if c == b and o in grown and len(tracks[o].times) > 2):
+                    tracks[other].crossings.append(time_sec)
         tracks += [Track([time_sec], [box]) for b, box in enumerate(boxes) if b not in taken]
     return sorted(tracks, key=lambda t: (-t.weight, t.times[0], t.boxes[0].x))
 

