@@ -9,7 +9,7 @@ these frozen objects and never sees an OmegaConf node. No heavy import belongs i
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -114,6 +114,16 @@ class _Data(Strict):
         return self
 
 
+class _RecordedData(_Data):
+    """Videos of people, who may not all be known."""
+
+    subjects: Literal["known", "each_clip"] = "each_clip"
+    """Clips of which nobody knows the person: refused, or each counts as a person of its own, as in runs that were
+    saved without this key."""
+    parts_without_people: ClassVar[bool] = False
+    """Whether the dataset's own parts hold clips without a person by design."""
+
+
 class SyntheticData(_Data):
     """Generated faces in SASE-FE's layout; ``root`` null = a folder named by the digest of the settings."""
 
@@ -128,19 +138,20 @@ class SyntheticData(_Data):
     """Where the generated videos are written when ``root`` is null."""
 
 
-class SaseFeData(_Data):
+class SaseFeData(_RecordedData):
     """SASE-FE, full release: ``root`` is the folder ``FakeTrue_DB``."""
 
     name: Literal["sase_fe"]
 
 
-class SaseFeChallengeData(_Data):
+class SaseFeChallengeData(_RecordedData):
     """SASE-FE, ChaLearn LAP 2017 challenge release."""
 
     name: Literal["sase_fe_challenge"]
+    parts_without_people: ClassVar[bool] = True
 
 
-class UvaNemoData(_Data):
+class UvaNemoData(_RecordedData):
     """UvA-NEMO smiles: authenticity only, emotion happy, ten official folds."""
 
     name: Literal["uva_nemo"]
@@ -150,25 +161,44 @@ class UvaNemoData(_Data):
     """Folder with the official fold files; null = found beside the videos."""
 
 
-class CsvData(_Data):
+class TableColumns(Strict):
+    """Headings of a table's columns; null = one of the usual ones."""
+
+    path: str | None = None
+    subject: str | None = None
+    emotion: str | None = None
+    authenticity: str | None = None
+    real: str | None = None
+    """Column of authenticities in which 1 means real."""
+    fake: str | None = None
+    """Column of authenticities in which 1 means fake."""
+    clip: str | None = None
+    dataset: str | None = None
+    pair: str | None = None
+    part: str | None = None
+    fold: str | None = None
+
+
+class CsvData(_RecordedData):
     """A table of clips (CSV or Parquet) with documented columns; ``root`` is the table's path."""
 
     name: Literal["csv"]
+    columns: TableColumns = TableColumns()
 
 
-class SeedFramesData(_Data):
+class SeedFramesData(_RecordedData):
     """Prepared frames of the thesis's code, ``train|test/<class>/*.jpg``."""
 
     name: Literal["seed_frames"]
 
 
-class SeedMultiTaskData(_Data):
+class SeedMultiTaskData(_RecordedData):
     """Prepared frames of the thesis's multi-task code, ``train|test/<real_fake>_<emotion>_<rest>.jpg``."""
 
     name: Literal["seed_multi_task"]
 
 
-class SeedSequencesData(_Data):
+class SeedSequencesData(_RecordedData):
     """Prepared sequences of the thesis's temporal code, ``<class>/<video>/sequence.npy``."""
 
     name: Literal["seed_sequences"]

@@ -29,7 +29,7 @@ class Clip:
     """Path of the video (or image, or array) below the source's root, with ``/``."""
     dataset: str
     subject: str = ""
-    """Empty = unknown; a clip without a subject counts as a subject of its own in splits."""
+    """Empty = unknown, see :mod:`realfake.data.people`."""
     emotion: int = ABSENT
     authenticity: int = ABSENT
     pair: str = ""
@@ -56,6 +56,8 @@ class Listing:
 
     clips: tuple[Clip, ...]
     problems: tuple[Problem, ...] = field(default=())
+    columns: tuple[str, ...] = ()
+    """Headings of the table that was read; empty where a dataset is no table."""
 
     def frame(self) -> pd.DataFrame:
         """The clips as a table with one column per field of :class:`Clip`."""

@@ -13,9 +13,10 @@ from torch.utils.data import DataLoader
 
 from realfake.config import DataConfig, FaceConfig, InputSpec, Sampling, SplitConfig
 from realfake.data.batch import Batch
+from realfake.data.people import check_people, people_note
 from realfake.data.preparation import prepare
 from realfake.data.samples import ClipSamples, CropReader, EpochBatches
-from realfake.data.splits import assign_parts
+from realfake.data.splits import UNUSED, assign_parts
 from realfake.errors import UserError
 from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS, JOINTS
 
@@ -92,8 +93,15 @@ class ClipDataModule(LightningDataModule):
     def opened(self) -> PreparedStore:
         """The prepared dataset, opened (and prepared) once."""
         if self.store is None:
-            self.store = prepare(self.data, self.face)
+            split = None if self.whole else self.split
+            self.store = prepare(self.data, self.face, check=lambda found: check_people(found, self.data, split))
         return self.store
+
+    @property
+    def people_note(self) -> str | None:
+        """What has to be said of unknown people beside every figure, see :func:`realfake.data.people.people_note`."""
+        subjects = self.opened().table["subject"].to_numpy(object)
+        return people_note(subjects[self.parts != UNUSED])
 
     def usable(self, *, training: bool = False) -> np.ndarray:
         """(clips,) bool: whether a clip has labels to learn from, or to be tested on.

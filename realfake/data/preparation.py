@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -50,7 +50,9 @@ class Job:
     """Checksum of a file of this name in another store with the same settings, and its JPEG file there."""
 
 
-def prepare(data: DataConfig, face: FaceConfig, *, progress: bool = True) -> PreparedStore:
+def prepare(
+    data: DataConfig, face: FaceConfig, *, progress: bool = True, check: Callable[[Listing], None] | None = None
+) -> PreparedStore:
     """Open the prepared store of a dataset; what of it is missing or out of date is prepared first.
 
     The store lies in ``<data.prepared>/<dataset>-<digest>``. The digest is that of the settings that shape crops and
@@ -64,6 +66,7 @@ def prepare(data: DataConfig, face: FaceConfig, *, progress: bool = True) -> Pre
         data: The dataset and how it is prepared.
         face: How faces are found.
         progress: Whether to show progress bars.
+        check: Of the listing, before any work; raises an error.
 
     Raises:
         UserError: If the dataset cannot be listed, the detector cannot be built, or no clip at all can be prepared.
@@ -71,6 +74,8 @@ def prepare(data: DataConfig, face: FaceConfig, *, progress: bool = True) -> Pre
     source = build_source(data, progress=progress)
     listing = source.listing()
     listing = replace(listing, clips=limit_clips(listing.clips, data.limit_clips))
+    if check is not None:
+        check(listing)
     jobs = _jobs(Path(source.root), listing.clips)
     settings = store_settings(data, face, listing, jobs)
     folder = Path(data.prepared).expanduser() / f"{data.name}-{settings['digest']}"

@@ -1,12 +1,14 @@
-"""What ``realfake.prepare`` prints at its end."""
+"""What is said of a prepared dataset: by ``realfake.prepare`` at its end, by a run before it begins."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from realfake.data.low_yield import PICTURES, low_yield
+from realfake.data.people import people_note
 from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS
 
 if TYPE_CHECKING:
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
 
     from realfake.data.store import PreparedStore
 
+log = logging.getLogger(__name__)
+
+MOST_LOGGED = 5
+"""Remarks that a run says before it begins."""
 MOST_SKIPPED = 20
 """Files that are listed with their reasons; of more, the number is told."""
 
@@ -48,7 +54,18 @@ def print_summary(store: PreparedStore, console: Console) -> None:
     _print_files(console, f"{len(remarks)} remarks", remarks)
     low = [[table["path"].array[row], remark] for row, remark in low_yield(store)]
     _print_files(console, f"{len(low)} clips with a low face yield, pictured in {store.folder / PICTURES}", low)
+    if note := people_note(table["subject"]):
+        console.print(note, style="yellow", markup=False, soft_wrap=True, highlight=False)
     console.print(f"store {store.folder}", markup=False, soft_wrap=True)
+
+
+def log_remarks(store: PreparedStore) -> None:
+    """Say what was remarked about a dataset, such as columns that were not read, in a few lines."""
+    remarks = store.settings["remarks"]
+    for remark in remarks[:MOST_LOGGED]:
+        log.warning("%s: %s", remark["path"], remark["reason"])
+    if len(remarks) > MOST_LOGGED:
+        log.warning("… and %d more remarks about the data, which realfake.prepare lists", len(remarks) - MOST_LOGGED)
 
 
 def _print_files(console: Console, title: str, files: list[list[str]]) -> None:

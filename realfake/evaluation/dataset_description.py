@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from realfake.config import DescribeConfig
+from realfake.data.people import check_people, people_note
 from realfake.data.preparation import prepare
 from realfake.data.splits import assign_parts
 from realfake.errors import UserError
@@ -25,8 +26,8 @@ def describe_dataset(cfg: DescribeConfig, console: Console | None = None) -> Pat
     A dataset that cannot be split as configured (too few people) is described all the same, with a note.
     """
     console = console or Console()
-    store = prepare(cfg.data, cfg.face)
-    notes: list[str] = []
+    store = prepare(cfg.data, cfg.face, check=lambda found: check_people(found, cfg.data, cfg.split))
+    notes = [note for note in [people_note(store.table["subject"])] if note]
     try:
         parts = assign_parts(store.table, cfg.split)
     except UserError as error:

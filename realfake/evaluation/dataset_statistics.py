@@ -12,6 +12,7 @@ import numpy as np
 
 from realfake.data.clips import PARTS
 from realfake.data.splits import UNUSED
+from realfake.evaluation.predictions import subject_names
 from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS, JOINTS
 
 if TYPE_CHECKING:
@@ -153,18 +154,13 @@ def _amounts(table: pd.DataFrame) -> dict[str, float | int]:
     looked = int(table["sampled"].sum())
     return {
         "clips": len(table),
-        "subjects": len(_subjects(table)),
+        "subjects": len(set(subject_names(table))),
         "seconds": round(float(table["duration_sec"].sum()), 3),
         "frames": int(table["frames"].sum()),
         "sampled": looked,
         "crops": int(table["stored"].sum()),
         "face_yield": round(float((table["yield"] * table["sampled"]).sum()) / looked, 6) if looked else 0.0,
     }
-
-
-def _subjects(table: pd.DataFrame) -> set[tuple[str, str]]:
-    known = zip(table["dataset"], table["subject"], table["clip"], strict=True)
-    return {(d, s or f"\0{c}") for d, s, c in known}
 
 
 def _by_part(table: pd.DataFrame, parts: np.ndarray, labels: np.ndarray) -> Iterator[tuple[str, dict[str, Any]]]:

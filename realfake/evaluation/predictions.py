@@ -163,13 +163,21 @@ def read_table(path: str | Path) -> tuple[Predictions, pd.DataFrame]:
     return Predictions(codes.astype(np.int64), *labels, *p), clips
 
 
+def subject_names(clips: pd.DataFrame) -> np.ndarray:
+    """Name of the subject of each clip (clips,), unique over datasets; an unknown one is named after pair or clip.
+
+    A pair holds clips of one person, whoever that is; a clip of which nothing is known is a subject of its own.
+    """
+    columns = (clips[c].to_numpy(str) for c in ("dataset", "subject", "pair", "clip"))
+    names = [f"{d}/{s}" if s else f"{d}//{p}" if p else f"{d}///{c}" for d, s, p, c in zip(*columns, strict=True)]
+    return np.array(names, dtype=object)
+
+
 def subject_numbers(clips: pd.DataFrame) -> np.ndarray:
-    """Number of the subject of each clip (clips,) int64, 0 to S - 1; a clip of an unknown subject is one of its own."""
+    """Number of the subject of each clip (clips,) int64, 0 to S - 1, see :func:`subject_names`."""
     import pandas as pd
 
-    known = clips["subject"].to_numpy(str) != ""
-    name = np.where(known, clips["subject"].to_numpy(str), clips["clip"].to_numpy(str))
-    return pd.factorize(pd.MultiIndex.from_arrays([clips["dataset"], known, name]))[0].astype(np.int64)
+    return pd.factorize(subject_names(clips))[0].astype(np.int64)
 
 
 def pair_numbers(clips: pd.DataFrame) -> np.ndarray:

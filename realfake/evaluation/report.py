@@ -60,6 +60,7 @@ def evaluate_predictions(
     first_frame: Predictions | None = None,
     against: Rival | None = None,
     leaks: Sequence[str] | None = None,
+    people: str | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Evaluation:
@@ -75,6 +76,7 @@ def evaluate_predictions(
         first_frame: The model's predictions from each clip's first frame alone, one row a clip.
         against: Another run on the same clips.
         leaks: Lines about subjects, pairs and files that are in several parts; None = not looked for.
+        people: What has to be said of unknown people, see :func:`realfake.data.people.people_note`.
         resamples: Of the bootstrap.
         seed: Of everything that is drawn.
 
@@ -82,7 +84,7 @@ def evaluate_predictions(
         The report's keys: ``about``, ``settings``, ``counts``; ``metrics`` (level → metric → value, low, high),
         ``proportions`` (task → right, total and Wilson's interval, clips taken as independent), ``by_emotion``,
         ``by_subject``, ``baselines``, ``first_frame`` and ``against`` (differences to them), ``shuffle``,
-        ``calibration``, ``leaks``.
+        ``calibration``, ``leaks``, ``people``.
 
     Raises:
         UserError: If calibration is asked for without validation predictions, or if the rival shares no clip.
@@ -140,6 +142,7 @@ def evaluate_predictions(
         "calibration": calibration,
         **versus,
         "leaks": None if leaks is None else list(leaks),
+        "people": people,
     }
     return Evaluation(_plain(report), samples, clips, emotions, found["clip"]["authenticity_auroc"])
 

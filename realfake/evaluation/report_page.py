@@ -92,7 +92,9 @@ def print_report(console: Console, report: Mapping[str, Any]) -> None:
             f"{len(report['leaks'])} leaks between parts, e.g. {report['leaks'][0]}", style="red", markup=False
         )
     elif report["leaks"] is not None:
-        console.print("no subject, pair or file is in two parts", style="green")
+        console.print("no known subject, pair or file is in two parts", style="green")
+    if report["people"]:
+        console.print(report["people"], style="yellow", markup=False, soft_wrap=True, highlight=False)
 
 
 def main_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:

@@ -56,6 +56,7 @@ def write_artifacts(
             best_epoch=best_epoch,
             by_emotion=by_emotion(clips, subject),
             auroc=found["authenticity_auroc"],
+            note=data.people_note,
         )
     if cfg.logger.tensorboard is not None:
         from realfake.experiments.hparams import write_hparams
@@ -80,6 +81,7 @@ def draw_run(
     best_epoch: int | None = None,
     by_emotion: Mapping[str, Mapping[str, Interval]] | None = None,
     auroc: Interval | None = None,
+    note: str | None = None,
 ) -> dict[str, Path]:
     """Draw all pictures of tested clips into a folder; name → file. See :func:`realfake.evaluation.plots.draw_all`."""
     from realfake.evaluation.plots import choose_examples, draw_all, save_all
@@ -93,6 +95,7 @@ def draw_run(
         faces=np.stack(faces) if faces else None,
         by_emotion=by_emotion,
         auroc=auroc,
+        note=note,
     )
     return save_all(figures, folder)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -82,6 +82,7 @@ def make_report(
     runs = [read_run(folder, name) for folder, name in _track(found, "reading runs")]
     board = rank(runs, metric, pool)
     figures = compute_figures(board, draws, lambda groups: _track(groups, "resampling subjects"))
+    board = replace(board, notes=(*board.notes, *dict.fromkeys(figures.people.values())))
     title = " + ".join(root.resolve().name for root in roots)
     page = render_page(board, figures, PageOptions(title, tuple(pool), log_lines, draws))
     out.mkdir(parents=True, exist_ok=True)
@@ -109,6 +110,7 @@ def leaderboard_table(board: Leaderboard, figures: Figures) -> pd.DataFrame:
                 f"{board.metric} low": interval.low if interval else math.nan,
                 f"{board.metric} high": interval.high if interval else math.nan,
                 **{name: run.metric(name) for name in metrics},
+                "people": figures.people.get(run),
                 "best_epoch": run.results.get("best_epoch"),
                 "epochs": run.results.get("epochs"),
                 "seconds": run.seconds,
@@ -135,6 +137,7 @@ def group_table(board: Leaderboard, figures: Figures) -> pd.DataFrame:
             "runs": len(group.runs),
             "completed": len(group.completed),
             "subjects": figures.subjects.get(group),
+            "people": next((figures.people[run] for run in group.runs if run in figures.people), None),
         }
         for name in board.metrics:
             row |= {

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
+from realfake.data.people import people_note
 from realfake.errors import UserError
 from realfake.evaluation.metrics import METRICS
-from realfake.evaluation.predictions import Predictions, read_table
+from realfake.evaluation.predictions import Predictions, read_table, subject_names
 from realfake.evaluation.statistics import Interval, bootstrap
 from realfake.experiments.finished import FinishedRun
 from realfake.experiments.folder import RunFolder
@@ -41,6 +42,8 @@ class Figures:
     """Metric → interval of each group."""
     subjects: dict[RunGroup, int] = field(default_factory=dict)
     """Distinct test subjects of each group."""
+    people: dict[FinishedRun, str] = field(default_factory=dict)
+    """What has to be said of unknown people beside a run's figures."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class RunClips:
     """Names (N,), unique over datasets."""
     pair: np.ndarray
     """Number of the pair, -1 where a clip has no counterpart."""
+    people: str | None = None
+    """What has to be said of unknown people."""
 
 
 def compute_figures(
@@ -64,13 +69,15 @@ def compute_figures(
         draws: Of the bootstrap.
         track: Shows progress over the groups.
     """
-    figures = Figures()
+    figures = Figures(people={run: str(note) for run in board.runs if (note := run.results.get("people"))})
     for group in track(board.groups):
         clips = {run: found for run in group.completed if (found := read_clips(run)) is not None}
         if not clips:
             continue
         for run, found in clips.items():
             figures.confusions[run] = confusions(found.predictions)
+            if found.people and "people" not in run.results:  # saved before runs said so themselves
+                figures.people[run] = found.people
         for run, found in clips.items():
             own = pooled_intervals([found], [board.metric], draws)
             if board.metric in own:
@@ -91,10 +98,10 @@ def read_clips(run: FinishedRun) -> RunClips | None:
         log.warning("%s: left out of intervals and confusions (%s)", path, error)
         return None
     rows = table.iloc[predictions.clip]
-    # A clip of which nobody knows the person stands for itself.
-    subject = np.where(rows["subject"] != "", rows["dataset"] + "/" + rows["subject"], rows["clip"])
+    subject = subject_names(rows)
     names, pair = np.unique(rows["pair"].to_numpy(str), return_inverse=True)
-    return RunClips(predictions, subject.astype(str), np.where(names[pair] == "", -1, pair))
+    note = people_note(table["subject"])
+    return RunClips(predictions, subject, np.where(names[pair] == "", -1, pair), note)
 
 
 def confusions(p: Predictions) -> dict[str, np.ndarray]:

@@ -41,6 +41,8 @@ def print_summary(results: dict[str, Any], run: RunFolder, console: Console | No
     console.print(table)
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in (results.get("seconds") or {}).items())
     console.print(f"seconds: {seconds}", soft_wrap=True, highlight=False)
+    if results.get("people"):
+        console.print(results["people"], style="yellow", soft_wrap=True, highlight=False, markup=False)
     if str(results.get("data", "")) == "synthetic":
         console.print("synthetic faces: these figures say nothing about people", style="yellow")
     for what, path in (

@@ -25,6 +25,7 @@ from pytorch_lightning.strategies import DDPStrategy
 from realfake.approaches import approach_class, build_datamodule
 from realfake.approaches.features import caches_features, compute_features
 from realfake.config import Plateau, TrainConfig, minimised
+from realfake.data.preparation_summary import log_remarks
 from realfake.experiments.callbacks import MetricsTable, MovableCheckpoint, ProgressBar, ReduceOnPlateau
 from realfake.experiments.checkpoints import load_weights, read_checkpoint, resume_path, take_backbone, take_best
 from realfake.experiments.devices import Devices, trainer_precision
@@ -81,6 +82,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         data = build_datamodule(cfg)
         data.prepare_data()
         data.setup()
+        log_remarks(data.opened())
         for remark in data.remarks():
             log.warning(remark)
     with phases.measure("build"):
@@ -117,6 +119,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
             "trained": sum(p.numel() for p in module.parameters() if p.requires_grad),
         },
         "data_fingerprint": data.opened().fingerprint,
+        "people": data.people_note,
         "device": devices.name,
         "processes": trainer.world_size,
     }

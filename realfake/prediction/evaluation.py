@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from realfake.config import EvaluateConfig, FaceConfig
+from realfake.data.preparation_summary import log_remarks
 from realfake.data.splits import leaks
 from realfake.errors import UserError
 from realfake.evaluation.report import Evaluation, Rival, evaluate_predictions, leaks_between
@@ -40,6 +41,8 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
     what: dict[str, Any] = {"data": data, "face": cfg.face, "part": cfg.part, "whole": elsewhere}
     tested = tester.test(**what)
     store = tested.data.opened()
+    if elsewhere:
+        log_remarks(store)
     earlier = read_results(tester.run.path) or {}
     if not elsewhere and store.fingerprint != earlier.get("data_fingerprint", store.fingerprint):
         log.warning("the data is not bit for bit what this run was trained on: figures may differ from its own")
@@ -57,6 +60,7 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
         first_frame=first_rows(tester.test(**what, first_frame=True).samples),
         against=_rival(cfg, what),
         leaks=_leaks(tester, own, tested, elsewhere),
+        people=tested.data.people_note,
         resamples=cfg.resamples,
         seed=cfg.seed,
     )
@@ -82,11 +86,19 @@ def _write(folder: Path, cfg: EvaluateConfig, tester: Tester, tested: Tested, fo
             f"test/clip/{name}": [i["low"], i["high"]] for name, i in found.report["metrics"]["clip"].items()
         },
         "data_fingerprint": store.fingerprint,
+        "people": found.report["people"],
     }
     write_results(folder / "results.json", results)
     pictures: dict[str, Path] = {}
     if cfg.plots:
-        pictures = draw_run(folder / "plots", found.clips, store, by_emotion=found.by_emotion, auroc=found.auroc)
+        pictures = draw_run(
+            folder / "plots",
+            found.clips,
+            store,
+            by_emotion=found.by_emotion,
+            auroc=found.auroc,
+            note=found.report["people"],
+        )
     write_page(found.report, pictures, folder / "evaluation.html")
 
 

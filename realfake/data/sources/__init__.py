@@ -29,7 +29,7 @@ def build_source(data: DataConfig, *, progress: bool = True) -> Source:
     if isinstance(data, CsvData):
         from realfake.data.sources.table import ClipTable
 
-        return ClipTable(data.root)
+        return ClipTable(data.root, data.columns.model_dump(), keep_contradictions=data.duplicates == "keep")
     if isinstance(data, UvaNemoData):
         from realfake.data.sources.uva_nemo import UvaNemo
 

@@ -136,21 +136,47 @@ def subject_id(name: str) -> str:
     return " ".join(unicodedata.normalize("NFC", name).casefold().split())
 
 
-def respelt_subjects(folders: Iterable[str]) -> list[Problem]:
-    """A report for each subject that several folders belong to; the clips are kept, under the one subject."""
+@lru_cache(maxsize=4096)
+def _person(name: str) -> str:
+    """What all spellings of one person have in common: ``01``, ``1`` and ``1.0`` are one, as in :func:`subject_id`."""
+    return re.sub(r"(?<![\d.])0+(?=\d)", "", re.sub(r"(?<=\d)\.0+$", "", subject_id(name)))
+
+
+def respelt_subjects(folders: Iterable[str], what: str = "folders") -> list[Problem]:
+    """A report for each subject that several folders belong to; the clips are kept, under the one subject.
+
+    Args:
+        folders: Their paths (or other spellings of people).
+        what: They are.
+    """
     spellings: dict[str, list[str]] = {}
     for folder in sorted(set(folders)):
-        spellings.setdefault(subject_id(folder.rpartition("/")[2]), []).append(folder)
+        spellings.setdefault(_person(folder.rpartition("/")[2]), []).append(folder)
     return [
         Problem(
             group[0],
-            f"kept, but {len(group)} folders are read as one subject ({', '.join(map(repr, group))}): rename one if "
+            f"kept, but {len(group)} {what} are read as one subject ({', '.join(map(repr, group))}): rename one if "
             "they are two people",
             kept=True,
         )
         for group in spellings.values()
         if len(group) > 1
     ]
+
+
+def join_respelt(clips: Iterable[Clip]) -> list[Clip]:
+    """The clips, with one subject for all spellings of a person that :func:`respelt_subjects` reports."""
+    clips = list(clips)
+    one: dict[tuple[str, str], str] = {}
+    for clip in sorted(clips, key=lambda c: c.subject):
+        one.setdefault((clip.dataset, _person(clip.subject)), clip.subject)
+    result = []
+    for clip in clips:
+        subject = one[clip.dataset, _person(clip.subject)]
+        own = clip.pair.startswith(f"{clip.subject}/") and subject != ""
+        pair = subject + clip.pair.removeprefix(clip.subject) if own else clip.pair
+        result.append(clip if subject == clip.subject else replace(clip, subject=subject, pair=pair))
+    return result
 
 
 def unique_names(clips: Iterable[Clip]) -> tuple[list[Clip], list[Problem]]:
@@ -173,8 +199,10 @@ def unique_names(clips: Iterable[Clip]) -> tuple[list[Clip], list[Problem]]:
     return result, problems
 
 
-def finish(clips: Iterable[Clip], problems: Sequence[Problem], root: Path, layout: str) -> Listing:
-    """The listing of a source, sorted by clip name.
+def finish(
+    clips: Iterable[Clip], problems: Sequence[Problem], root: Path, layout: str, columns: Sequence[str] = ()
+) -> Listing:
+    """The listing of a source, sorted by clip name; ``columns`` are the headings of its table, if it has one.
 
     Raises:
         UserError: If there is no clip at all.
@@ -185,4 +213,4 @@ def finish(clips: Iterable[Clip], problems: Sequence[Problem], root: Path, layou
         why = f"; {len(problems)} files do not fit, the first: " if problems else ""
         why += f"{problems[0].path}: {problems[0].reason}" if problems else ""
         raise UserError(f"data.root={root}: no clip found{why}; expected {layout}")
-    return Listing(tuple(sorted(named, key=lambda c: c.clip)), tuple(problems))
+    return Listing(tuple(sorted(named, key=lambda c: c.clip)), tuple(problems), tuple(columns))

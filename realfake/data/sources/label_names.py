@@ -9,18 +9,23 @@ from collections.abc import Iterable
 from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS, Authenticity, Emotion
 
 _EMOTION_SYNONYMS = {
-    Emotion.ANGRY: ("anger",),
+    Emotion.ANGRY: ("anger", "enraged", "rage"),
     Emotion.CONTEMPT: ("contentment", "contemptuous"),  # the challenge release writes CONTENTMENT for contempt
     Emotion.DISGUST: ("disgusted",),
-    Emotion.HAPPY: ("happiness", "joy", "smile"),
-    Emotion.SAD: ("sadness",),
-    Emotion.SURPRISE: ("surprised",),
+    Emotion.HAPPY: ("happiness", "joy", "joyful", "smile", "smiling", "enjoyment"),
+    Emotion.SAD: ("sadness", "sorrow"),
+    Emotion.SURPRISE: ("surprised", "astonishment", "astonished"),
 }
 _AUTHENTICITY_SYNONYMS = {
-    Authenticity.FAKE: ("posed", "deliberate", "acted", "false"),
-    Authenticity.REAL: ("genuine", "spontaneous", "felt", "true"),
-}
-_NO_LABEL = {"", "none", "nan", "null", "na", "n/a", "?", "unknown"}
+    Authenticity.FAKE: (
+        "posed", "deliberate", "acted", "false", "faked", "feigned", "simulated", "voluntary", "insincere",
+    ),
+    Authenticity.REAL: ("genuine", "spontaneous", "felt", "true", "authentic", "sincere", "involuntary", "evoked"),
+}  # fmt: skip
+_NO_LABEL = {"", "none", "nan", "null", "na", "n/a", "?", "unknown", "-", "<na>", "nat"}
+_ON, _OFF = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
+SWITCH_WORDS = frozenset((*_ON, *_OFF))
+"""Words that only a heading gives a meaning."""
 
 EMOTION_WORDS: dict[str, Emotion] = {name: Emotion(i) for i, name in enumerate(EMOTIONS)} | {
     word: emotion for emotion, words in _EMOTION_SYNONYMS.items() for word in words
@@ -43,6 +48,27 @@ def read_authenticity(text: str) -> int:
     return _read(text, AUTHENTICITY_WORDS, AUTHENTICITIES)
 
 
+def read_switch(text: str, one: str) -> int:
+    """Authenticity of a cell under a heading such as ``posed``.
+
+    Args:
+        text: A word for an authenticity, or 1, true, yes (or 0, false, no) for what the heading says (or not).
+        one: What 1 means: ``real`` or ``fake``.
+
+    Raises:
+        ValueError: Naming the nearest word.
+    """
+    word = text.strip().lower()
+    if word not in SWITCH_WORDS:
+        return read_authenticity(text)
+    return int((word in _ON) == (one == AUTHENTICITIES[Authenticity.REAL]))
+
+
+def is_no_label(text: str) -> bool:
+    """Whether a cell is empty or a word for nothing, such as ``NaN``."""
+    return text.strip().lower() in _NO_LABEL
+
+
 def read_joint(text: str) -> tuple[int, int]:
     """Emotion and authenticity of e.g. ``fake_angry`` or ``Real Happiness``; raises ``ValueError`` otherwise."""
     words = [w for w in re.split(r"[\s_\-]+", text.strip().lower()) if w]
@@ -56,7 +82,7 @@ def read_joint(text: str) -> tuple[int, int]:
 
 def _read(text: str, words: dict[str, Emotion] | dict[str, Authenticity], names: tuple[str, ...]) -> int:
     word = text.strip().lower()
-    if word in _NO_LABEL:
+    if is_no_label(word):
         return ABSENT
     if word not in words:
         raise ValueError(f"{text!r}{suggest(word, words)}; expected {', '.join(names)} or nothing")

@@ -16,6 +16,7 @@ from realfake.data.sources.files import (
     clip_name,
     descend,
     finish,
+    join_respelt,
     list_files,
     require_root,
     respelt_subjects,
@@ -123,6 +124,7 @@ class SaseFe:
             except ValueError as error:
                 problems.append(Problem(path, str(error)))
         problems += respelt_subjects(clip.path.rpartition("/")[0] for clip in clips)
+        clips = join_respelt(clips)
         problems += same_code_twice(clips)
         problems += look_alikes({clip.subject for clip in clips})
         return finish(clips, problems, self.folder, LAYOUT)

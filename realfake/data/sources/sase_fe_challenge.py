@@ -17,6 +17,7 @@ from realfake.data.sources.files import (
     VIDEO_ENDINGS,
     clip_name,
     finish,
+    join_respelt,
     list_files,
     require_root,
     respelt_subjects,
@@ -56,6 +57,7 @@ class SaseFeChallenge:
                 clips.append(self._clip(path))
             except ValueError as error:
                 problems.append(Problem(path, str(error)))
+        clips = join_respelt(clips)
         coded = [c for c in clips if c.subject]
         problems += respelt_subjects(c.path.rpartition("/")[0] for c in coded)
         problems += same_code_twice(coded)

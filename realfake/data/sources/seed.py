@@ -87,12 +87,14 @@ class SeedFrames:
                 f"({', '.join(inferred[:5])}{', …' if len(inferred) > 5 else ''})"
             )
             problems.append(Problem(".", reason, kept=True))
-        return [
-            replace(clip, subject=s, pair=f"{s}/{EMOTIONS[clip.emotion]}" if (s := people[written[clip.path]]) else "")
-            if clip.path in written
-            else clip
-            for clip in clips
-        ]
+
+        def known(clip: Clip) -> Clip:
+            if clip.path not in written:
+                return clip
+            subject = people[written[clip.path]]
+            return replace(clip, subject=subject, pair=f"{subject}/{EMOTIONS[clip.emotion]}" if subject else "")
+
+        return list(map(known, clips))
 
     def clip(self, path: str, labels_of: dict[str, tuple[int, int] | str]) -> Clip:
         """The clip of a file; raises ``ValueError`` with the reason if it is none.

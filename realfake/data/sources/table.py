@@ -1,10 +1,10 @@
 """A table of clips (CSV or Parquet), for any dataset that has no layout of its own here.
 
-Columns, in any order and case:
+Columns, in any order and case; :mod:`realfake.data.sources.columns` knows other headings for them:
 
 =============  ========================================================================================
 path           required; the video, relative to the table (absolute also works)
-subject        the person; empty = unknown, the clip is then a subject of its own
+subject        the person; empty = unknown
 emotion        angry, contempt, disgust, happy, sad, surprise or a synonym; empty = unknown
 authenticity   real, fake or a synonym; empty = unknown
 clip           unique name; default: the path without its ending
@@ -18,19 +18,29 @@ fold           official fold: 0, 1, …
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from realfake.data.clips import Clip, Listing, Problem
-from realfake.data.sources.files import clip_name, did_you_mean_path, finish, subject_id
-from realfake.data.sources.label_names import read_authenticity, read_emotion, suggest
+from realfake.data.sources.columns import COLUMNS, read_columns
+from realfake.data.sources.files import (
+    clip_name,
+    did_you_mean_path,
+    finish,
+    join_respelt,
+    respelt_subjects,
+    subject_id,
+)
+from realfake.data.sources.label_names import is_no_label, suggest
+from realfake.data.sources.sase_fe import look_alikes
 from realfake.errors import UserError
 from realfake.labels import ABSENT, EMOTIONS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = ("path", "subject", "emotion", "authenticity", "clip", "dataset", "pair", "part", "fold")
 LAYOUT = f"a CSV or Parquet table with the column path and, as known, {', '.join(COLUMNS[1:])}"
 _PARTS = {"": "", "train": "train", "training": "train", "test": "test", "testing": "test"} | dict.fromkeys(
     ("val", "valid", "validation", "dev"), "val"
@@ -38,11 +48,19 @@ _PARTS = {"": "", "train": "train", "training": "train", "test": "test", "testin
 
 
 class ClipTable:
-    """Reads a table of clips; ``root`` is the table's folder."""
+    """Reads a table of clips; ``root`` is the table's folder.
+
+    Args:
+        table: Path of the table.
+        columns: Column → its heading in the table, ``None`` = one of the usual ones.
+        keep_contradictions: Keep files that the table names with several labels.
+    """
 
     name = "csv"
 
-    def __init__(self, table: str | None) -> None:
+    def __init__(
+        self, table: str | None, columns: Mapping[str, str | None] | None = None, keep_contradictions: bool = False
+    ) -> None:
         if table is None or not table.strip():
             raise UserError(f"data.root is missing: give the table as data.root=/path/clips.csv; expected {LAYOUT}")
         self.table = Path(table).expanduser()
@@ -50,43 +68,77 @@ class ClipTable:
             what = "is a folder" if self.table.is_dir() else f"no such file{did_you_mean_path(self.table)}"
             raise UserError(f"data.root={table}: {what}; expected {LAYOUT}")
         self.root = str(self.table.parent)
+        self.columns, self.keep_contradictions = columns or {}, keep_contradictions
 
     def listing(self) -> Listing:
         """List the clips.
 
         Raises:
             UserError: Naming the row and the value, if a label, part or fold is unknown, a path is empty or a clip
-                name comes twice; also if there is no column ``path`` or no clip.
+                name comes twice; also if there is no column ``path`` or no clip, or a heading may mean two things.
         """
         frame = read_table(self.table)
-        problems: list[Problem] = []
-        extra = [c for c in frame.columns if c not in COLUMNS]
-        if extra:
-            hints = "".join(suggest(c, [k for k in COLUMNS if k not in frame.columns]) for c in extra)
-            reason = f"columns ignored: {', '.join(map(repr, extra))}{hints}; known: {', '.join(COLUMNS)}"
-            problems.append(Problem(self.table.name, reason, kept=True))
-        clips: list[Clip] = []
-        first_row: dict[str, int] = {}
+        texts: dict[str, list[str]] = {h: frame[h].tolist() for h in frame.columns}
+        reading = read_columns(str(self.table), texts, self.columns)
+        if "path" not in reading.columns:
+            found = ", ".join(map(repr, texts)) or "none"
+            raise UserError(f"{self.table}: no column 'path' (columns: {found}); expected {LAYOUT}")
+        self.reading = reading
+        self._read_emotion, self._read_authenticity = reading.emotion(), reading.authenticity()
+        problems = [Problem(self.table.name, remark, kept=True) for remark in reading.remarks]
+        rows: list[tuple[int, Clip]] = []
         first_name: dict[str, int] = {}
-        columns = [frame[c].tolist() if c in frame.columns else [""] * len(frame) for c in COLUMNS]
+        people: defaultdict[str, set[str]] = defaultdict(set)
+        columns = [texts[h] if (h := self._heading(c)) else [""] * len(frame) for c in COLUMNS]
         # Row 1 of a spreadsheet holds the headings.
         for row, values in enumerate(zip(*columns, strict=True), 2):
             cells = {c: v.strip() for c, v in zip(COLUMNS, values, strict=True)}
             clip = self._clip(row, cells)
-            if clip.path in first_row:
-                problems.append(Problem(clip.path, f"row {row} lists it again; row {first_row[clip.path]} is kept"))
-                continue
-            first_row[clip.path] = row
             if not (self.table.parent / clip.path).exists():
                 problems.append(Problem(clip.path, f"row {row}: no such file below {self.root}"))
                 continue
-            if cells["clip"] and first_name.setdefault(clip.clip, row) != row:
+            rows.append((row, clip))
+            if clip.subject:
+                people[clip.dataset].add(cells["subject"])
+        clips = []
+        for row, clip in self._each_file_once(rows, problems):
+            name = columns[COLUMNS.index("clip")][row - 2].strip()
+            if name and first_name.setdefault(clip.clip, row) != row:
                 raise UserError(
                     f"{self.table}, row {row}: clip {clip.clip!r} is also in row {first_name[clip.clip]}; clip names "
                     "have to be unique"
                 )
             clips.append(clip)
-        return finish(clips, problems, self.table, LAYOUT)
+        for spellings in people.values():
+            problems += respelt_subjects(spellings, "names")
+        clips = join_respelt(clips)
+        for dataset in people:
+            problems += look_alikes({c.subject for c in clips if c.dataset == dataset})
+        return finish(clips, problems, self.table, LAYOUT, tuple(texts))
+
+    def _heading(self, column: str) -> str | None:
+        names = ("authenticity", "real", "fake") if column == "authenticity" else (column,)
+        return next((self.reading.columns[n] for n in names if n in self.reading.columns), None)
+
+    def _each_file_once(self, rows: list[tuple[int, Clip]], problems: list[Problem]) -> Iterator[tuple[int, Clip]]:
+        """The first of the rows that name one file, by whatever path; none, if they disagree about what it shows."""
+        of_file: defaultdict[Path, list[tuple[int, Clip]]] = defaultdict(list)
+        for row, clip in rows:
+            of_file[(self.table.parent / clip.path).resolve()].append((row, clip))
+        for same in of_file.values():
+            (first_row, first), *more = same
+            if len({(c.emotion, c.authenticity, c.subject) for _, c in same}) > 1:
+                if self.keep_contradictions:
+                    yield from same
+                    continue
+                numbers = " and ".join(str(row) for row, _ in same)
+                reason = (
+                    f"rows {numbers} name this file with different labels or people (data.duplicates=keep keeps it)"
+                )
+                problems.append(Problem(first.path, reason))
+                continue
+            problems += [Problem(c.path, f"row {row} lists it again; row {first_row} is kept") for row, c in more]
+            yield first_row, first
 
     def _clip(self, row: int, cells: dict[str, str]) -> Clip:
         path = cells["path"]
@@ -98,11 +150,11 @@ class ClipTable:
         if cells["clip"] and clip_name(f"{name}.x") != name:
             raise self._error(row, "clip", f"{name!r}; expected a plain name, folders with '/' and without '..'")
         try:
-            emotion = read_emotion(cells["emotion"])
+            emotion = self._read_emotion(cells["emotion"])
         except ValueError as error:
             raise self._error(row, "emotion", str(error)) from None
         try:
-            authenticity = read_authenticity(cells["authenticity"])
+            authenticity = self._read_authenticity(cells["authenticity"])
         except ValueError as error:
             raise self._error(row, "authenticity", str(error)) from None
         part = _PARTS.get(cells["part"].lower())
@@ -112,28 +164,28 @@ class ClipTable:
         fold = cells["fold"].removesuffix(".0") or "-1"
         if not fold.removeprefix("-").isdigit() or not -1 <= int(fold) < 2**15:
             raise self._error(row, "fold", f"{cells['fold']!r}; expected 0, 1, … or nothing")
-        subject, pair = subject_id(cells["subject"]), cells["pair"]
+        subject, pair = "" if is_no_label(cells["subject"]) else subject_id(cells["subject"]), cells["pair"]
         dataset = cells["dataset"] or self.table.stem
         if not pair and subject and emotion != ABSENT:
             pair = f"{subject}/{EMOTIONS[emotion]}"
         return Clip(name, path, dataset, subject, emotion, authenticity, pair, part, int(fold))
 
     def _error(self, row: int, column: str, what: str) -> UserError:
-        return UserError(f"{self.table}, row {row}, column {column}: {what}")
+        return UserError(f"{self.table}, row {row}, column {self._heading(column) or column}: {what}")
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV (comma, semicolon or tab) or Parquet file as text; column names in lower case.
+    """Read a CSV (comma, semicolon or tab) or Parquet file as text.
 
     Raises:
-        UserError: If the file is no such table, or has no column ``path``, or names a column twice.
+        UserError: If the file is no such table, or names a column twice.
     """
     import pandas as pd
 
     try:
         if path.suffix.lower() in (".parquet", ".pq"):
             raw = pd.read_parquet(path)
-            frame = pd.DataFrame({c: ["" if pd.isna(v) else str(v) for v in raw[c].tolist()] for c in raw.columns})
+            frame = pd.DataFrame({c: ["" if pd.isna(v) else _text(v) for v in raw[c].tolist()] for c in raw.columns})
         else:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 heading = file.readline()
@@ -148,10 +200,13 @@ def read_table(path: Path) -> pd.DataFrame:
             frame = pd.DataFrame(rows[1:], columns=pd.Index(rows[0] if rows else [], dtype=object), dtype=object)
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read ({' '.join(str(error).split())}); expected {LAYOUT}") from None
-    frame.columns = pd.Index([str(c).strip().lower() for c in frame.columns], dtype=object)
-    if not frame.columns.is_unique:
-        raise UserError(f"{path}: column {frame.columns[frame.columns.duplicated()][0]!r} comes twice")
-    if "path" not in frame.columns:
-        found = ", ".join(map(repr, frame.columns)) or "none"
-        raise UserError(f"{path}: no column 'path' (columns: {found}); expected {LAYOUT}")
+    frame.columns = pd.Index([str(c).strip() for c in frame.columns], dtype=object)
+    twice = frame.columns.str.lower().duplicated()
+    if twice.any():
+        raise UserError(f"{path}: column {str(frame.columns[twice][0]).lower()!r} comes twice")
     return frame
+
+
+def _text(value: Any) -> str:
+    """A cell as text; where others are missing, whole numbers come as 1.0."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)

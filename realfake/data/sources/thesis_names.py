@@ -22,7 +22,7 @@ _WRITTEN = re.compile(rf"(?:.*_)?({_CODES})\.(?:{_ENDINGS})(.*)", re.IGNORECASE)
 _TWICE = re.compile(r"(?P<word>.*?\D)(?P<digits>\d*)(?P=word)(?P=digits)(?P<frame>\d+)")
 _DOUBLED_CODE = "n2sur"
 
-_FEWEST_FRAMES = 3
+_FEWEST_FRAMES = 2
 """Frames a video has on average, if runs of numbers are to tell anything."""
 _SMALLEST_STEP, _LARGEST_MISS = 5, 30
 """Frame numbers of two people lie further apart than the first; frames of one video less than the second."""
@@ -45,8 +45,8 @@ def read_written(stem: str) -> Written | None:
 def infer_people(names: Iterable[Written]) -> tuple[dict[Written, str], list[str]]:
     """Tell people from frame numbers, by what all names of a dataset say together.
 
-    A name that ends in digits (``SUBJECT 01``) runs into the number of the frame: ``0149`` may be frame 49 of ``01``, or
-    frame 149 of ``0``. In this order, for each word before the digits:
+    A name that ends in digits (``SUBJECT 01``) runs into the number of the frame: ``0149`` may be frame 49 of ``01``,
+    or frame 149 of ``0``. In this order, for each word before the digits:
 
     1. ``N2SUR`` says the person exactly, and so which beginnings of the digits are people.
     2. The frame numbers that these say tell where other people's digits end.

@@ -15,7 +15,7 @@ from realfake.evaluation.plots.confusion import confusion, confusion_matrix
 from realfake.evaluation.plots.curves import learning_curves, over_time
 from realfake.evaluation.plots.examples import choose_examples, examples
 from realfake.evaluation.plots.quality import emotion_bars, reliability_diagram, roc, roc_points
-from realfake.evaluation.plots.style import save
+from realfake.evaluation.plots.style import remark, save
 from realfake.evaluation.predictions import TASKS, Predictions
 from realfake.evaluation.statistics import Interval
 from realfake.labels import ABSENT
@@ -45,6 +45,7 @@ def draw_all(
     faces: np.ndarray | None = None,
     by_emotion: Mapping[str, Mapping[str, Interval]] | None = None,
     auroc: Interval | None = None,
+    note: str | None = None,
 ) -> dict[str, Figure]:
     """Draw every picture for which there is something to show.
 
@@ -56,6 +57,7 @@ def draw_all(
             the order of :func:`choose_examples`; None = no examples.
         by_emotion: Emotion → metric → interval.
         auroc: Interval of the area under the ROC.
+        note: What has to be said beside figures that hold an interval.
 
     Returns:
         Name → figure.
@@ -69,6 +71,9 @@ def draw_all(
         found["roc"] = roc(clips, auroc)
     if by_emotion:
         found["by_emotion"] = emotion_bars(by_emotion)
+    for name in ("roc", "by_emotion"):
+        if note and name in found:
+            remark(found[name], note)
     if rows:
         found["learning_curves"] = learning_curves(rows, best_epoch)
     if faces is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -37,6 +38,23 @@ def plain(axis: Axes, xlabel: str = "", ylabel: str = "", title: str = "") -> No
     axis.set_ylabel(ylabel, fontsize=TEXT)
     if title:
         axis.set_title(title, fontsize=TEXT, loc="left")
+
+
+def remark(figure: Figure, text: str) -> None:
+    """Write a remark below everything that is drawn; the figure grows by it."""
+    width, height = figure.get_size_inches()
+    lines = textwrap.wrap(text, int(width * 17))
+    below = 0.13 * len(lines) + 0.08
+    for axis in figure.axes:
+        box = axis.get_position()
+        axis.set_position(
+            (box.x0, (box.y0 * height + below) / (height + below), box.width, box.height * height / (height + below))
+        )
+    for written in figure.texts:
+        x, y = written.get_position()
+        written.set_position((x, (y * height + below) / (height + below)))
+    figure.set_size_inches(width, height + below)
+    figure.text(0.03, 0.04 / (height + below), "\n".join(lines), fontsize=SMALL, color=VERMILION, va="bottom")
 
 
 def save(figure: Figure, path: Path) -> Path:

@@ -1,0 +1,58 @@
+"""Clips of which nobody knows the person: where they are refused, and what has to be said where they are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from realfake.config import CsvData, DataConfig, HoldoutSplit, SplitConfig, SyntheticData
+from realfake.data.clips import Listing
+from realfake.errors import UserError
+
+
+def check_people(listing: Listing, data: DataConfig, split: SplitConfig | None) -> None:
+    """Refuse clips without a person, unless ``data.subjects=each_clip``.
+
+    Without people nothing keeps the clips of one person on one side of a split, and intervals, which resample people,
+    mean nothing. Clips that a dataset published without people, in parts of its own, are used as these parts say.
+
+    Args:
+        listing: Of the dataset.
+        data: Its configuration.
+        split: How it will be split; ``None`` = it is tested as a whole.
+
+    Raises:
+        UserError: Naming both ways out.
+    """
+    if isinstance(data, SyntheticData) or data.subjects == "each_clip":
+        return
+    official = data.parts_without_people and (split is None or (isinstance(split, HoldoutSplit) and split.official))
+    unknown = [c for c in listing.clips if not c.subject and not (official and c.part)]
+    if not unknown:
+        return
+    many = f"{len(unknown)} of {len(listing.clips)} clips name no person, the first: {unknown[0].clip}"
+    if isinstance(data, CsvData):
+        headings = ", ".join(map(repr, listing.columns))
+        way = f"name the column that holds it, data.columns.subject=<heading> (headings: {headings})"
+    elif data.parts_without_people:
+        way = "use split=holdout, which obeys the dataset's own parts"
+    else:
+        way = "list the files with their people in a table (data=csv, columns path and subject)"
+    raise UserError(
+        f"data={data.name}: {many}; {way}, or count each of them as a person of its own, data.subjects=each_clip"
+    )
+
+
+def people_note(subjects: Iterable[str]) -> str | None:
+    """What has to stand beside every figure on clips of unknown people; ``None`` if all are known.
+
+    Args:
+        subjects: Person of each clip that is used, empty = unknown.
+    """
+    names = list(subjects)
+    unknown = sum(name == "" for name in names)
+    if not unknown:
+        return None
+    return (
+        f"No person is known for {unknown:,} of {len(names):,} clips: each clip (or pair) of them counts as a person of "
+        "its own, so that one person may be on both sides of a split, and intervals are too narrow if people recur."
+    )
