@@ -53,6 +53,6 @@ def people_note(subjects: Iterable[str]) -> str | None:
     if not unknown:
         return None
     return (
-        f"No person is known for {unknown:,} of {len(names):,} clips: each clip (or pair) of them counts as a person of "
+        f"No person is known for {unknown:,} of {len(names):,} clips: each such clip (or pair) counts as a person of "
         "its own, so that one person may be on both sides of a split, and intervals are too narrow if people recur."
     )

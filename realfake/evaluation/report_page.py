@@ -92,7 +92,8 @@ def print_report(console: Console, report: Mapping[str, Any]) -> None:
             f"{len(report['leaks'])} leaks between parts, e.g. {report['leaks'][0]}", style="red", markup=False
         )
     elif report["leaks"] is not None:
-        console.print("no known subject, pair or file is in two parts", style="green")
+        known = "known " if report["people"] else ""
+        console.print(f"no {known}subject, pair or file is in two parts", style="green")
     if report["people"]:
         console.print(report["people"], style="yellow", markup=False, soft_wrap=True, highlight=False)
 

@@ -313,7 +313,7 @@ def test_csv_errors_name_the_row(tmp_path: Path, row: str, message: str) -> None
         ("path,fold\na.mp4,first\n", "column fold: 'first'; expected 0, 1"),
         ("path,clip\na.mp4,../../x\n", r"column clip: '\.\./\.\./x'; expected a plain name"),
         ("path,clip\na.mp4,x\nb.mp4,x\n", r"row 3: clip 'x' is also in row 2"),
-        ("file,subject\na.mp4,x\n", r"no column 'path' \(columns: 'file', 'subject'\)"),
+        ("movie,subject\na.mp4,x\n", r"no column 'path' \(columns: 'movie', 'subject'\)"),
         ("path,Path\na.mp4,a.mp4\n", "column 'path' comes twice"),
         ("", "no column 'path'"),
         ("path\n", "no clip found; expected a CSV"),
@@ -342,8 +342,8 @@ def test_csv_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_csv_clip_names_stay_inside_of_the_store(tmp_path: Path) -> None:
-    touch(tmp_path, "elsewhere/a.mp4", "tables/..b.mp4")
-    (tmp_path / "tables/t.csv").write_text(f"path\n../elsewhere/a.mp4\n{tmp_path}/elsewhere/a.mp4\n..b.mp4\n")
+    touch(tmp_path, "elsewhere/a.mp4", "elsewhere/c.mp4", "tables/..b.mp4")
+    (tmp_path / "tables/t.csv").write_text(f"path\n../elsewhere/a.mp4\n{tmp_path}/elsewhere/c.mp4\n..b.mp4\n")
     names = [c.clip for c in read_table(tmp_path / "tables/t.csv").clips]
     assert "elsewhere/a" in names
     assert len(names) == 3
@@ -425,7 +425,8 @@ def test_seed_frames(tmp_path: Path) -> None:
     assert len(clips) == 6
     assert clips["train/fake_angry/anna_H2N2A_frame1"].subject == "anna"
     assert clips["train/fake_angry/anna_H2N2A_frame1"].pair == "anna/angry"
-    assert clips["train/real_sad/ab7_1"].subject == clips["train/real_sad/ab7_2"].subject == "video ab7"
+    one, two = clips["train/real_sad/ab7_1"], clips["train/real_sad/ab7_2"]
+    assert (one.subject, one.pair) == (two.subject, two.pair) == ("", "video ab7")  # a video, but nobody's
     assert clips["test/real_happy/0012"].subject == ""
     assert {c.part for c in clips.values()} == {"train", "test"}
     assert "did you mean 'fake_happy'" in reasons(listing)["test/fake_hapy/1.jpg"]
@@ -436,19 +437,20 @@ def test_seed_frames(tmp_path: Path) -> None:
 def test_seed_frames_of_one_name_in_both_parts_are_named(tmp_path: Path) -> None:
     root = touch(tmp_path / "d", "train/real_sad/ab7_1.jpg", "test/real_sad/ab7_2.jpg", "test/real_sad/cd8_2.jpg")
     listing = build_source(SeedFramesData(name="seed_frames", root=str(root))).listing()
-    assert sorted(c.subject for c in listing.clips) == ["", "", "video cd8"]
+    assert sorted(c.pair for c in listing.clips) == ["", "", "video cd8"]
     assert "1 names of videos are in both official parts (video ab7)" in reasons(listing)["."]
 
 
 @pytest.mark.parametrize(
-    ("stem", "subject"),
+    ("stem", "subject", "video"),
     [
-        ("Anna B_N2Sur_frame_012", "anna b"), ("anna-d2n2s-3", "anna"), ("N2H_3", ""), ("image (4)", ""),
-        ("fake_angry_7", ""), ("clip17x_0003", "video clip17x"), ("0003", ""), ("", ""),
+        ("Anna B_N2Sur_frame_012", "anna b", ""), ("anna-d2n2s-3", "anna", ""), ("N2H_3", "", ""),
+        ("image (4)", "", ""), ("fake_angry_7", "", ""), ("clip17x_0003", "", "video clip17x"), ("0003", "", ""),
+        ("", "", ""),
     ],
 )  # fmt: skip
-def test_subject_of_an_image_name(stem: str, subject: str) -> None:
-    assert derive_subject(stem) == subject
+def test_subject_and_video_of_an_image_name(stem: str, subject: str, video: str) -> None:
+    assert derive_subject(stem) == (subject, video)
 
 
 def test_seed_multi_task_uses_its_own_codes(tmp_path: Path) -> None:
