@@ -169,7 +169,9 @@ def subject_names(clips: pd.DataFrame) -> np.ndarray:
     A pair holds clips of one person, whoever that is; a clip of which nothing is known is a subject of its own.
     """
     columns = (clips[c].to_numpy(str) for c in ("dataset", "subject", "pair", "clip"))
-    names = [f"{d}/{s}" if s else f"{d}//{p}" if p else f"{d}///{c}" for d, s, p, c in zip(*columns, strict=True)]
+    names = [
+        "\0".join((d, s) if s else (d, "", p) if p else (d, "", "", c)) for d, s, p, c in zip(*columns, strict=True)
+    ]
     return np.array(names, dtype=object)
 
 

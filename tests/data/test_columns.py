@@ -132,6 +132,11 @@ def test_an_empty_person_is_nobody(tmp_path: Path, nobody: str) -> None:
     assert [(c.subject, c.pair) for c in found.clips] == [("", ""), ("x", "x/sad")]
 
 
+def test_nothing_is_named_nan(tmp_path: Path) -> None:
+    found = listing(tmp_path, "path,clip,dataset,pair,part,fold\na.mp4,nan,NaN,nan,nan,nan\nb.mp4,,nan,NaN,,\n")
+    assert found.clips == (Clip("a", "a.mp4", "t"), Clip("b", "b.mp4", "t"))
+
+
 def test_look_alike_people_are_one_and_reported(tmp_path: Path) -> None:
     found = listing(
         tmp_path,

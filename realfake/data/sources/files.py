@@ -146,12 +146,13 @@ def respelt_subjects(folders: Iterable[str], what: str = "folders") -> list[Prob
     """A report for each subject that several folders belong to; the clips are kept, under the one subject.
 
     Args:
-        folders: Their paths (or other spellings of people).
-        what: They are.
+        folders: Their paths, of which the last part is the person; or spellings of people as they are.
+        what: ``folders``, or what the spellings are called.
     """
     spellings: dict[str, list[str]] = {}
     for folder in sorted(set(folders)):
-        spellings.setdefault(_person(folder.rpartition("/")[2]), []).append(folder)
+        name = folder.rpartition("/")[2] if what == "folders" else folder
+        spellings.setdefault(_person(name), []).append(folder)
     return [
         Problem(
             group[0],

@@ -92,7 +92,9 @@ class ClipTable:
         columns = [texts[h] if (h := self._heading(c)) else [""] * len(frame) for c in COLUMNS]
         # Row 1 of a spreadsheet holds the headings.
         for row, values in enumerate(zip(*columns, strict=True), 2):
-            cells = {c: v.strip() for c, v in zip(COLUMNS, values, strict=True)}
+            cells = {
+                c: "" if c != "path" and is_no_label(v) else v.strip() for c, v in zip(COLUMNS, values, strict=True)
+            }
             clip = self._clip(row, cells)
             if not (self.table.parent / clip.path).exists():
                 problems.append(Problem(clip.path, f"row {row}: no such file below {self.root}"))
@@ -102,8 +104,8 @@ class ClipTable:
                 people[clip.dataset].add(cells["subject"])
         clips = []
         for row, clip in self._each_file_once(rows, problems):
-            name = columns[COLUMNS.index("clip")][row - 2].strip()
-            if name and first_name.setdefault(clip.clip, row) != row:
+            name = columns[COLUMNS.index("clip")][row - 2]
+            if not is_no_label(name) and first_name.setdefault(clip.clip, row) != row:
                 raise UserError(
                     f"{self.table}, row {row}: clip {clip.clip!r} is also in row {first_name[clip.clip]}; clip names "
                     "have to be unique"
@@ -164,7 +166,7 @@ class ClipTable:
         fold = cells["fold"].removesuffix(".0") or "-1"
         if not fold.removeprefix("-").isdigit() or not -1 <= int(fold) < 2**15:
             raise self._error(row, "fold", f"{cells['fold']!r}; expected 0, 1, … or nothing")
-        subject, pair = "" if is_no_label(cells["subject"]) else subject_id(cells["subject"]), cells["pair"]
+        subject, pair = subject_id(cells["subject"]), cells["pair"]
         dataset = cells["dataset"] or self.table.stem
         if not pair and subject and emotion != ABSENT:
             pair = f"{subject}/{EMOTIONS[emotion]}"
