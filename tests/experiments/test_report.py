@@ -243,8 +243,14 @@ def test_pooled_figures_equal_those_of_all_clips_and_seeds_are_no_people(tmp_pat
         assert (twice[name].low, twice[name].high) == pytest.approx((one[name].low, one[name].high))
 
 
-def test_a_clip_of_an_unknown_person_stands_for_itself(tmp_path: Path) -> None:
+def test_a_clip_of_an_unknown_person_stands_for_itself_and_its_pair(tmp_path: Path) -> None:
     write_run(tmp_path, subjects=["", "b"])
+    clips = read_clips(read_run(tmp_path, "run"))
+    assert clips is not None
+    assert len(np.unique(clips.subject)) == 6 + 1
+    assert "for 12 of 24 clips" in str(clips.people)
+    predictions = tmp_path / "predictions.csv"
+    pd.read_csv(predictions, keep_default_na=False).assign(pair="").to_csv(predictions, index=False)
     clips = read_clips(read_run(tmp_path, "run"))
     assert clips is not None
     assert len(np.unique(clips.subject)) == 12 + 1
