@@ -13,6 +13,7 @@ from simulated_people import noise, people
 from sklearn.metrics import auc
 from sklearn.metrics import confusion_matrix as sklearn_confusion_matrix
 
+from realfake.data.people import people_note
 from realfake.evaluation import plots
 from realfake.evaluation.metrics import metrics
 from realfake.evaluation.statistics import bootstrap
@@ -83,6 +84,19 @@ def test_only_what_there_is_is_drawn():
     assert not plots.draw_all(p.select(np.zeros(20, dtype=bool)))
     one = replace(p, authenticity=np.full(20, 1))
     assert [t.get_text() for t in plots.roc(one).axes[0].texts][-1] == "undefined: one class only"
+
+
+def test_a_remark_stands_below_pictures_with_intervals():
+    p, subject, _ = people(np.random.default_rng(5), 6)
+    note = people_note([""] * 12 + ["a"] * 60)
+    figures = plots.draw_all(p, by_emotion=by_emotion(p, subject, resamples=100), note=note)
+    for name in ("roc", "by_emotion"):
+        written = figures[name].texts[-1]
+        assert " ".join(written.get_text().split()) == note
+        drawn = written.get_window_extent()
+        assert drawn.x0 >= 0
+        assert drawn.x1 <= figures[name].bbox.x1
+        assert drawn.y1 < min(axis.get_tightbbox().y0 for axis in figures[name].axes)
 
 
 def test_examples_are_the_surest():
