@@ -368,7 +368,9 @@ def test_uva_nemo_names(tmp_path: Path) -> None:
     assert [c.subject for c in listing.clips] == ["001", "001", "002", "105"]
     assert listing.clips[0].pair == listing.clips[1].pair != listing.clips[2].pair
     assert {c.fold for c in listing.clips} == {-1}
-    assert set(reasons(listing)) == {"003_posed.mp4", "readme.pdf"}
+    found = reasons(listing)
+    assert set(found) == {"003_posed.mp4", "readme.pdf", f"{SMILES[0]}.mp4"}
+    assert "there is no list of details" in found[f"{SMILES[0]}.mp4"]
 
 
 @pytest.mark.parametrize("where", ["inside", "beside", "given"])

@@ -1,7 +1,8 @@
 """UvA-NEMO smiles (Dibeklioglu, Salah, Gevers; ECCV 2012): ``<number>_deliberate|spontaneous_smile_<k>.mp4``.
 
 400 subjects, 597 spontaneous and 643 deliberate smiles. The number of a file is not always the person: the list
-``UvA-NEMO_Smile_Database_File_Details.txt`` of the release says who it is. Ten official folds come as lists of file
+``UvA-NEMO_Smile_Database_File_Details.txt`` of the release says who it is
+(:mod:`realfake.data.sources.uva_nemo_details`). Ten official folds come as lists of file
 names, ``P_fold_all_<k>.txt`` (posed) and ``S_fold_all_<k>.txt`` (spontaneous), k = 1 to 10.
 """
 
@@ -23,12 +24,12 @@ from realfake.data.sources.files import (
     subject_id,
 )
 from realfake.data.sources.label_names import AUTHENTICITY_WORDS
+from realfake.data.sources.uva_nemo_details import VIDEO, read_details, read_text
 from realfake.errors import UserError
 from realfake.labels import EMOTIONS, Emotion
 
 LAYOUT = "<subject>_deliberate|spontaneous_smile_<k>.mp4"
 
-_VIDEO = re.compile(r"(\d+)_(deliberate|spontaneous|posed)_smile_(\d+)", re.IGNORECASE)
 _DETAILS = re.compile(r"details.*\.(txt|csv|tsv)$", re.IGNORECASE)
 _RELEASE_LIST = re.compile(r"uva-nemo.*(details|labels).*\.(txt|csv|tsv)$", re.IGNORECASE)
 _FOLD = re.compile(r"fold\D*(\d+)\.(txt|csv)$", re.IGNORECASE)
@@ -49,16 +50,20 @@ class UvaNemo:
         self.details, self.folds = details, folds
 
     def listing(self) -> Listing:
-        """List the clips; raises :class:`UserError` if there is none, or if the fold lists contradict each other."""
+        """List the clips.
+
+        Raises:
+            UserError: If there is none, if a list of details or of a fold is not understood, or if the lists contradict
+                each other.
+        """
         files, problems = list_files(self.folder)
-        details = self._detail_lists(files)
         folds = self._fold_lists(files)
-        subjects = {name: s for path in details for name, s in read_details(path).items()}
+        subjects = self._subjects(files)
         clips: list[Clip] = []
         for path in files:
             stem, ending = split_ending(path)
             name = stem.rpartition("/")[2].strip()
-            match = _VIDEO.fullmatch(name)
+            match = VIDEO.fullmatch(name)
             if ending not in VIDEO_ENDINGS:
                 if not any(known.search(path) for known in (_DETAILS, _FOLD, _RELEASE_LIST)):
                     problems.append(Problem(path, "not a video and no list of details or folds"))
@@ -66,7 +71,9 @@ class UvaNemo:
             if match is None:
                 problems.append(Problem(path, f"the name says nothing known; expected {LAYOUT}"))
                 continue
-            subject = subjects.get(name.casefold(), subject_id(match[1]))
+            # The number of a file is no code of a person: it must not pass for one that the list gives another person.
+            number = subject_id(f"file {match[1]}" if subjects else match[1])
+            subject = subjects.get(name.casefold(), number)
             clips.append(
                 Clip(
                     clip_name(path),
@@ -79,17 +86,35 @@ class UvaNemo:
                 )
             )
         missing = [c.path for c in clips if _name(c) not in subjects]
-        if subjects and missing:
-            reason = f"kept, but the list of details lacks it and {len(missing) - 1} more; their number is the subject"
+        if missing:
+            what = "the list of details lacks it" if subjects else "there is no list of details (data.details) for it"
+            reason = (
+                f"kept, but {what} and {len(missing) - 1} more: the number of the file stands for the person, who may "
+                "have other numbers too"
+            )
             problems.append(Problem(missing[0], reason, kept=True))
         return finish(self._with_folds(clips, folds, problems), problems, self.folder, LAYOUT)
+
+    def _subjects(self, files: list[str]) -> dict[str, str]:
+        """Person of each video, from all lists of details."""
+        subjects: dict[str, str] = {}
+        for path in self._detail_lists(files):
+            for name, subject in read_details(path).items():
+                if subjects.setdefault(name, subject) != subject:
+                    raise UserError(
+                        f"{path}: {name} shows {subject!r}, but {subjects[name]!r} in another list of details; correct "
+                        "one, or choose one with data.details=<file>"
+                    )
+        return subjects
 
     def _detail_lists(self, files: list[str]) -> list[Path]:
         if self.details is not None:
             return [Path(self.details).expanduser()]
         inside = [self.folder / f for f in files if _DETAILS.search(f)]
         beside = [p for p in sorted(self.folder.absolute().parent.iterdir()) if p.is_file() and _DETAILS.search(p.name)]
-        return [p for p in (inside or beside) if "file" in p.name.lower() or len(inside or beside) == 1]
+        # The release also has a list of the subjects, which names no file.
+        found = [p for p in inside or beside if "subject_details" not in p.name.lower()]
+        return [p for p in found if "file" in p.name.lower() or len(found) == 1]
 
     def _fold_lists(self, files: list[str]) -> dict[int, list[Path]]:
         if self.folds is not None:
@@ -134,39 +159,11 @@ def _name(clip: Clip) -> str:
 
 
 def read_names(path: Path) -> list[str]:
-    """Names of the videos in a fold list, in lower case and without ending: the first of each line that fits."""
-    found = (_VIDEO.search(line) for line in _text(path).splitlines())
-    return [match[0].casefold() for match in found if match]
-
-
-def read_details(path: Path) -> dict[str, str]:
-    """Subject of each video in the list of file details: cells split at tabs, semicolons or commas.
-
-    The line of headings, wherever it is, says which column holds the subject (its name contains ``subject``, and
-    ``code`` if several do); without headings it is the second one.
-
-    Returns:
-        Name of the video in lower case, without its ending → subject.
-    """
-    subjects: dict[str, str] = {}
-    column = 1
-    for line in _text(path).splitlines():
-        cells = [c.strip().strip("\"'") for c in re.split(r"[\t;,]", line)]
-        videos = [m for c in cells if (m := _VIDEO.match(c))]
-        if videos and column < len(cells) and cells[column]:
-            subjects[videos[0][0].casefold()] = subject_id(cells[column])
-        elif not videos and len(cells) > 1:
-            headings = [i for i, c in enumerate(cells) if "subject" in c.lower()]
-            column = next((i for i in headings if "code" in cells[i].lower()), headings[0] if headings else column)
-    return subjects
-
-
-def _text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
+    """Names of the videos in a fold list, in lower case and without ending; raises :class:`UserError` without any."""
+    found = [match[0].casefold() for match in VIDEO.finditer(read_text(path))]
+    if not found:
+        raise UserError(
+            f"{path}: not understood as the list of a fold: it names no video such as 001_deliberate_smile_2.mp4; "
+            "correct it, or give another folder of lists as data.folds=<folder>"
+        )
+    return found
