@@ -63,6 +63,8 @@ class ApproachModule(LightningModule):
         self.measured: dict[str, float] = {}
         """The latest value of every metric in full precision; what is logged is float32."""
         self.test_predictions: Predictions | None = None
+        self.learned: dict[str, Any] | None = None
+        """Which people the weights have learned, as :meth:`realfake.data.learned.Learned.as_plain` says it."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         # The trainer notes the hook that it is in fifty times a step, and a module looks at length at every attribute.
@@ -264,7 +266,7 @@ class ApproachModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Say whose checkpoint this is: plain values only, so that it loads without unpickling code."""
-        checkpoint["realfake"] = {"config": as_plain(self.cfg)}
+        checkpoint["realfake"] = {"config": as_plain(self.cfg), "learned": self.learned}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another program; raises :class:`UserError`."""

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from realfake.config import DataConfig, FaceConfig, InputSpec, Sampling, SplitConfig
 from realfake.data.batch import Batch
+from realfake.data.learned import Known, Learned
 from realfake.data.people import check_people, people_note
 from realfake.data.preparation import prepare
 from realfake.data.samples import ClipSamples, CropReader, EpochBatches
@@ -123,6 +124,15 @@ class ClipDataModule(LightningDataModule):
             f"sampling.window={self.sampling.window}: "
             + ("their last crop is repeated" if spec.repeat_crops else "their frames are spread evenly over it")
         ]
+
+    def learned(self) -> Learned:
+        """People and files of the training and the validation part."""
+        rows = np.concatenate([self.sets[part].rows for part in ("train", "val")])
+        return Learned.of(self.opened().table, rows, self.data)
+
+    def tested_of(self, learned: Learned) -> list[Known]:
+        """Who of the tested part is among what weights have learned."""
+        return learned.among(self.opened().table, self.sets["test"].rows, self.data)
 
     def class_counts(self, part: str = "train") -> dict[str, list[int]]:
         """Clips of each class of each task in a part."""

@@ -75,7 +75,8 @@ def evaluate_predictions(
         calibrate: Scale the test predictions by these temperatures before anything else.
         first_frame: The model's predictions from each clip's first frame alone, one row a clip.
         against: Another run on the same clips.
-        leaks: Lines about subjects, pairs and files that are in several parts; None = not looked for.
+        leaks: Lines about subjects, pairs and files that are in several parts, or that the model has learned before;
+            None = not known.
         people: What has to be said of unknown people, see :func:`realfake.data.people.people_note`.
         resamples: Of the bootstrap.
         seed: Of everything that is drawn.
@@ -145,22 +146,6 @@ def evaluate_predictions(
         "people": people,
     }
     return Evaluation(_plain(report), samples, clips, emotions, found["clip"]["authenticity_auroc"])
-
-
-def leaks_between(train: pd.DataFrame, test: pd.DataFrame) -> list[str]:
-    """One line for each subject, pair and file of a test table that is in the training table too.
-
-    Args:
-        train: Clip table of what was trained on; columns ``clip``, ``dataset``, ``subject``, ``pair``, and ``sha256``.
-        test: Clip table of what is tested on, likewise.
-    """
-    import pandas as pd
-
-    from realfake.data.splits import leaks
-
-    columns = ["clip", "dataset", "subject", "pair", "sha256"]
-    both = pd.concat([train.reindex(columns=columns), test.reindex(columns=columns)], ignore_index=True)
-    return leaks(both, np.repeat(["train", "test"], [len(train), len(test)]))
 
 
 def _calibration(clips: Predictions, temperatures: dict[str, float] | None) -> dict[str, dict[str, float | None]]:

@@ -89,11 +89,18 @@ def print_report(console: Console, report: Mapping[str, Any]) -> None:
         show(escape(title), *difference_table(found))
     if report["leaks"]:
         console.print(
-            f"{len(report['leaks'])} leaks between parts, e.g. {report['leaks'][0]}", style="red", markup=False
+            f"{len(report['leaks'])} overlaps with what was learned, e.g. {report['leaks'][0]}",
+            style="red",
+            markup=False,
         )
-    elif report["leaks"] is not None:
+    elif report["leaks"] is None:
+        console.print("whether the tested people have been learned before is not known", style="yellow")
+    else:
         known = "known " if report["people"] else ""
-        console.print(f"no {known}subject, pair or file is in two parts", style="green")
+        console.print(
+            f"no {known}subject, pair or file is in two parts, or tested after it was learned or selected on",
+            style="green",
+        )
     if report["people"]:
         console.print(report["people"], style="yellow", markup=False, soft_wrap=True, highlight=False)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from realfake import models
 from realfake.config import TrainConfig
@@ -94,6 +97,15 @@ def take_best(checkpoint: Path, run: RunFolder) -> None:
         )
     run.best.parent.mkdir(parents=True, exist_ok=True)
     write_whole(run.best, best.read_bytes())  # by every process, each of which finds all of it or nothing
+
+
+def remember(path: Path, learned: dict[str, Any]) -> None:
+    """Write into a checkpoint whom its weights have learned (as :meth:`realfake.data.learned.Learned.as_plain`)."""
+    state = read_checkpoint(path)
+    state["realfake"]["learned"] = learned
+    content = io.BytesIO()
+    torch.save(state, content)
+    write_whole(path, content.getvalue())
 
 
 def take_backbone(backbone: Backbone, source: str) -> None:

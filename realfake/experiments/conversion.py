@@ -10,6 +10,7 @@ from pathlib import Path
 
 from realfake.cli import compose
 from realfake.config import ConvertConfig, ConvertInput, TrainConfig, as_plain
+from realfake.data.learned import Learned
 from realfake.data.sources.seed import MULTI_TASK_EMOTIONS
 from realfake.errors import UserError
 from realfake.experiments.folder import RunFolder, write_atomic
@@ -60,6 +61,7 @@ def convert_model(cfg: ConvertConfig) -> RunFolder:
     for task, state in found.heads.items():
         module.heads[task].load_state_dict(state)
 
+    module.learned = Learned(unknown=(f"{model.name}, which another program trained",)).as_plain()
     checkpoint = {"state_dict": module.state_dict(), "epoch": 0, "global_step": 0}
     module.on_save_checkpoint(checkpoint)
     run.checkpoints.mkdir(parents=True)

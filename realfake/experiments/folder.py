@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from realfake.cli import validate
-from realfake.config import TrainConfig
+from realfake.config import DataConfig, TrainConfig
 from realfake.errors import UserError
+
+LOCATIONS = ("root", "prepared", "folder")
+"""Keys of a dataset's configuration that say where something lies."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,25 @@ class RunFolder:
         except Exception:
             return None
 
+    def locate(self, data: DataConfig) -> DataConfig:
+        """The run's dataset with paths that lead there from the present working folder.
+
+        A relative path that does not exist here is taken from the folder in which the run was started, if it does
+        there.
+        """
+        started = self.working_folder()
+        if started is None:
+            return data
+        found = {
+            key: str(started / value)
+            for key in LOCATIONS
+            if isinstance(value := getattr(data, key, None), str)
+            and not Path(value).expanduser().is_absolute()
+            and not Path(value).exists()
+            and (started / value).exists()
+        }
+        return data.model_copy(update=found)
+
     def overrides(self) -> list[str]:
         """The run's overrides, as typed."""
         from omegaconf import OmegaConf
@@ -102,8 +124,12 @@ class RunFolder:
         return [str(o) for o in OmegaConf.load(self.overrides_file)]
 
 
-def open_run(path: str | Path) -> RunFolder:
+def open_run(path: str | Path, key: str = "run") -> RunFolder:
     """A run's folder; a checkpoint or any file inside it is accepted as well.
+
+    Args:
+        path: As a user gave it.
+        key: What it was given as.
 
     Raises:
         UserError: If there is no such folder (the nearest name is given), or it is not a run's.
@@ -113,11 +139,11 @@ def open_run(path: str | Path) -> RunFolder:
     if given.is_file():
         folder = given.parent.parent if given.parent.name == "checkpoints" else given.parent
     if not folder.exists():
-        raise UserError(f"run={path}: no such folder{_nearest(given)}; expected a folder that training wrote")
+        raise UserError(f"{key}={path}: no such folder{_nearest(given)}; expected a folder that training wrote")
     if not (folder / ".hydra" / "config.yaml").is_file():
         inside = sorted(p.parent.parent for p in folder.glob("*/.hydra/config.yaml"))
-        hint = f"; it holds runs, e.g. run={inside[-1]}" if inside else ""
-        raise UserError(f"run={path}: no .hydra/config.yaml there, so it is not the folder of a run{hint}")
+        hint = f"; it holds runs, e.g. {key}={inside[-1]}" if inside else ""
+        raise UserError(f"{key}={path}: no .hydra/config.yaml there, so it is not the folder of a run{hint}")
     return RunFolder(folder)
 
 

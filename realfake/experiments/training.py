@@ -27,11 +27,19 @@ from realfake.approaches.features import caches_features, compute_features
 from realfake.config import Plateau, TrainConfig, minimised
 from realfake.data.preparation_summary import log_remarks
 from realfake.experiments.callbacks import MetricsTable, MovableCheckpoint, ProgressBar, ReduceOnPlateau
-from realfake.experiments.checkpoints import load_weights, read_checkpoint, resume_path, take_backbone, take_best
+from realfake.experiments.checkpoints import (
+    load_weights,
+    read_checkpoint,
+    remember,
+    resume_path,
+    take_backbone,
+    take_best,
+)
 from realfake.experiments.devices import Devices, trainer_precision
 from realfake.experiments.folder import RunFolder
 from realfake.experiments.interruption import StopBetweenBatches
 from realfake.experiments.loggers import build_loggers
+from realfake.experiments.origin import initial_checkpoint, learned_with, origins
 from realfake.experiments.overhead import Unprofiled, spare_overhead
 from realfake.experiments.results import COMPLETED, describe_run, write_results
 
@@ -78,24 +86,27 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
     if cfg.trainer.threads:
         torch.set_num_threads(cfg.trainer.threads)
     seed_everything(cfg.seed, workers=True, verbose=False)
+    resumed, initial = resume_path(cfg, run), initial_checkpoint(cfg) if cfg.init_from else None
     with phases.measure("prepare"):
         data = build_datamodule(cfg)
         data.prepare_data()
         data.setup()
+        learned = learned_with(cfg, data, origins(cfg, resumed, initial))
         log_remarks(data.opened())
         for remark in data.remarks():
             log.warning(remark)
     with phases.measure("build"):
         module = approach_class(cfg.approach.name)(cfg, data.class_counts())
-        if cfg.init_from:
-            take_backbone(module.backbone, cfg.init_from)
+        module.learned = learned.as_plain()
+        if initial is not None:
+            take_backbone(module.backbone, str(initial))
     table = MetricsTable(run.metrics)
     trainer = build_trainer(cfg, run, devices, [stop, table])
     if caches_features(cfg):
         with phases.measure("features"):
             compute_features(module, data, trainer.strategy.root_device)
     with phases.measure("fit"):
-        fit(trainer, module, data, table, run, resume_path(cfg, run))
+        fit(trainer, module, data, table, run, resumed)
         batches = trainer.num_training_batches
     if not cfg.trainer.fast_dev_run:
         load_weights(module, run.best)
@@ -120,6 +131,8 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         },
         "data_fingerprint": data.opened().fingerprint,
         "people": data.people_note,
+        "init_from": None if initial is None else str(initial),
+        "learned": {"people": len(learned.people), "files": len(learned.files), "unknown": list(learned.unknown)},
         "device": devices.name,
         "processes": trainer.world_size,
     }
@@ -147,6 +160,9 @@ def fit(
     if checkpoint is not None:
         state = read_checkpoint(checkpoint)
         take_best(checkpoint, run)
+        # The best epoch so far may stay it: from now on it is selected on this run's validation part as well.
+        if module.learned != state["realfake"].get("learned") and module.learned is not None and run.best.is_file():
+            remember(run.best, module.learned)
         rows = state["callbacks"].get(table.state_key, {"stopped": False})
         log.info("resuming after epoch %d from %s", state["epoch"], checkpoint)
         if rows["stopped"]:

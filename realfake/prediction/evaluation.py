@@ -13,10 +13,11 @@ from realfake.config import EvaluateConfig, FaceConfig
 from realfake.data.preparation_summary import log_remarks
 from realfake.data.splits import leaks
 from realfake.errors import UserError
-from realfake.evaluation.report import Evaluation, Rival, evaluate_predictions, leaks_between
+from realfake.evaluation.report import Evaluation, Rival, evaluate_predictions
 from realfake.evaluation.report_page import print_report, write_page
 from realfake.experiments.artifacts import draw_run, write_predictions
 from realfake.experiments.folder import write_atomic
+from realfake.experiments.origin import UNKNOWN
 from realfake.experiments.results import COMPLETED, describe_run, read_results, write_results
 from realfake.prediction.testing import Tested, Tester, choose_data, first_rows
 
@@ -59,7 +60,7 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
         calibrate=cfg.calibration == "temperature",
         first_frame=first_rows(tester.test(**what, first_frame=True).samples),
         against=_rival(cfg, what),
-        leaks=_leaks(tester, own, tested, elsewhere),
+        leaks=_leaks(cfg, tester, tested, elsewhere),
         people=tested.data.people_note,
         resamples=cfg.resamples,
         seed=cfg.seed,
@@ -120,15 +121,17 @@ def _class_counts(tester: Tester, own: Any, tested: Tested, elsewhere: bool) -> 
         return tested.data.class_counts("test")
 
 
-def _leaks(tester: Tester, own: Any, tested: Tested, elsewhere: bool) -> list[str] | None:
-    table = tested.data.opened().table
-    if not elsewhere:
-        return leaks(table, tested.data.parts)
-    try:
-        module = tester.datamodule(own)
-    except UserError:
-        return None
-    return leaks_between(module.opened().table[module.parts == "train"], table)
+def _leaks(cfg: EvaluateConfig, tester: Tester, tested: Tested, elsewhere: bool) -> list[str] | None:
+    """Who of the tested people is in another part, or has been learned before; ``None`` = not all of that is known."""
+    found = [] if elsewhere else leaks(tested.data.opened().table, tested.data.parts)
+    learned = tester.learned(None if elsewhere else tested.data)
+    found += [
+        f"{who.name!r} of {who.dataset} has been learned or selected on (here in {who.clip})"
+        for who in tested.data.tested_of(learned)
+    ]
+    for origin in learned.unknown:
+        log.warning(UNKNOWN, cfg.run, origin)
+    return None if learned.unknown and not found else found
 
 
 def _rival(cfg: EvaluateConfig, what: dict[str, Any]) -> Rival | None:

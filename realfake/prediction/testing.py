@@ -12,9 +12,10 @@ from pytorch_lightning import Trainer
 
 from realfake.approaches import build_datamodule
 from realfake.config import DataConfig, EvaluateConfig, FaceConfig, PrepareConfig, Sampling, as_plain
+from realfake.data.learned import Learned
 from realfake.evaluation.predictions import Predictions
 from realfake.experiments.devices import Devices, trainer_precision
-from realfake.experiments.folder import RunFolder
+from realfake.experiments.origin import learned_by
 from realfake.experiments.training import quiet_warnings
 from realfake.messages import validate
 from realfake.prediction.network import choose_device, open_trained
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOCATIONS = ("root", "prepared", "folder")
-"""Keys of a dataset's configuration that say where something lies."""
 PREPARATION = ("window", "rate_fps", "size", "jpeg_quality", "batch_size", "eval_batch_size", "cache", "workers")
 """Keys that have to be as in training, whatever dataset is tested."""
 
@@ -54,9 +53,10 @@ class Tester:
         quiet_warnings()
         self.device = choose_device(device)
         self.run, cfg, self.module = open_trained(run)
+        self.checkpoint = Path(run).expanduser() if Path(run).suffix == ".ckpt" else self.run.best
         if batch_size is not None:
             cfg = cfg.model_copy(update={"data": cfg.data.model_copy(update={"eval_batch_size": batch_size})})
-        self.cfg = cfg.model_copy(update={"data": locate(cfg.data, self.run)})
+        self.cfg = cfg.model_copy(update={"data": self.run.locate(cfg.data)})
 
     def test(
         self,
@@ -112,6 +112,10 @@ class Tester:
         module.setup()
         return module
 
+    def learned(self, own: ClipDataModule | None = None) -> Learned:
+        """Whom the weights have learned or been selected on; ``own`` is the run's data, if that is at hand."""
+        return learned_by(self.checkpoint, self.cfg, own)
+
     def _trainer(self) -> Trainer:
         cfg, gpu = self.cfg, self.device.type == "cuda"
         devices = Devices("gpu" if gpu else "cpu", [self.device.index or 0] if gpu else 1)
@@ -126,25 +130,6 @@ class Tester:
             enable_model_summary=False,
             use_distributed_sampler=False,
         )
-
-
-def locate(data: DataConfig, run: RunFolder) -> DataConfig:
-    """The run's dataset with paths that lead there from the present working folder.
-
-    A relative path that does not exist here is taken from the folder in which the run was started, if it does there.
-    """
-    started = run.working_folder()
-    if started is None:
-        return data
-    found = {
-        key: str(started / value)
-        for key in LOCATIONS
-        if isinstance(value := getattr(data, key, None), str)
-        and not Path(value).expanduser().is_absolute()
-        and not Path(value).exists()
-        and (started / value).exists()
-    }
-    return data.model_copy(update=found)
 
 
 def choose_data(cfg: EvaluateConfig, tester: Tester) -> DataConfig | None:
