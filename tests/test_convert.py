@@ -23,9 +23,10 @@ from realfake.cli import compose
 from realfake.config import ConvertConfig, ConvertInput, EvaluateConfig, PredictConfig
 from realfake.data.sources.seed import MULTI_TASK_EMOTIONS
 from realfake.errors import UserError
-from realfake.experiments.checkpoints import load_weights, take_backbone
+from realfake.experiments.checkpoints import load_weights, read_checkpoint, take_backbone
 from realfake.experiments.conversion import convert_model
 from realfake.experiments.folder import open_run
+from realfake.experiments.origin import learned_by
 from realfake.labels import EMOTIONS
 from realfake.models.conversion import convert
 from realfake.models.inception_resnet_v1 import InceptionResnetV1
@@ -198,6 +199,18 @@ def test_training_starts_from_a_converted_network(hydra_net: tuple[HydraNet, Pat
     module = approach_class(cfg.approach.name)(cfg)
     take_backbone(module.backbone, str(hydra_run))
     assert torch.equal(module.backbone.net.conv1.weight, hydra_net[0].net.conv1.weight)
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_nobody_knows_whom_it_has_learned(hydra_run: Path, tmp_path: Path, older: bool) -> None:
+    """Its folder says nothing of the people, and not that they are those of the default data."""
+    state = read_checkpoint(open_run(hydra_run).best)
+    if older:
+        del state["realfake"]["learned"]
+    torch.save(state, tmp_path / "best.ckpt")
+    learned = learned_by(tmp_path / "best.ckpt")
+    assert not learned.people
+    assert "which another program trained" in learned.unknown[0]
 
 
 def test_the_command(hydra_net: tuple[HydraNet, Path], tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from realfake.data.sources import build_source
 from realfake.errors import UserError
 from realfake.experiments.results import read_results
 from realfake.prediction.evaluation import evaluate_run
+from realfake.prediction.testing import Tester
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,8 @@ def test_other_parts_and_other_runs(multi_task: Path, trained: Callable[..., Pat
     folder = evaluate(f"run={multi_task}", "part=val", f"against={other}", f"out={tmp_path}", "plots=false")
     report = json.loads((folder / "evaluation.json").read_text())
     assert report["about"]["part"] == "val"
+    assert len(report["leaks"]) == 1  # the one person that the model was selected on
+    assert report["against"]["name"] == "run (which has learned or was selected on 1 of the people)"
     assert report["against"]["metrics"]["authenticity_accuracy"]["p_value"] <= 1.0
     own = pd.read_csv(multi_task / "predictions.csv")
     assert not set(pd.read_csv(folder / "predictions.csv")["subject"]) & set(own["subject"])
@@ -95,6 +98,24 @@ def test_another_dataset_without_emotions(multi_task: Path, tiny_data: list[str]
     assert len(pd.read_csv(folder / "predictions.csv")) == 14
     report = json.loads((folder / "evaluation.json").read_text())
     assert report["leaks"]  # the same videos were trained on
+
+
+def test_people_who_validated_are_no_strangers(multi_task: Path, tiny_data: list[str], tmp_path: Path) -> None:
+    """Other data, in which there is one clip of who selected the best epoch, and one of who is new to the model."""
+    source = build_source(compose("train", tiny_data, TrainConfig).data, progress=False)
+    data = Tester(multi_task).datamodule()
+    rows = [data.sets["val"].rows[0], data.sets["test"].rows[0]]
+    table = data.opened().table.iloc[rows]
+    paths = [str(Path(source.root) / path) for path in table["path"]]
+    pd.DataFrame({"path": paths, "subject": ["x", "y"], "authenticity": "real"}).to_csv(
+        tmp_path / "new.csv", index=False
+    )
+    folder = evaluate(
+        f"run={multi_task}", "data=csv", f"data.root={tmp_path}/new.csv", f"data.prepared={tmp_path}/store",
+        f"out={tmp_path}/out", "resamples=100", "plots=false",
+    )  # fmt: skip
+    leaks = json.loads((folder / "evaluation.json").read_text())["leaks"]
+    assert [line.partition(" of ")[0] for line in leaks] == ["'x'"]
 
 
 class Code:

@@ -18,6 +18,7 @@ from processes import ROOT, Command
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from realfake.config import TrainConfig
+from realfake.data.learned import Learned
 from realfake.evaluation.metrics import metrics
 from realfake.evaluation.predictions import pair_numbers, read_table
 from realfake.experiments.folder import RunFolder
@@ -175,7 +176,9 @@ def test_a_signal_ends_cleanly(longer: list[str], tmp_path: Path, number: signal
     assert results["status"] == "interrupted"
     assert number.name in results["error"]
     assert "Traceback" not in output
-    assert torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["epoch"] >= 0
+    state = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
+    assert state["epoch"] >= 0
+    assert len(Learned.from_plain(state["realfake"]["learned"]).people) == 5  # one of six is tested
 
 
 def test_last_checkpoint_is_found_in_a_new_folder(longer: list[str], tmp_path: Path) -> None:

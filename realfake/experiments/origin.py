@@ -136,8 +136,8 @@ def learned_with(cfg: TrainConfig, data: ClipDataModule, checkpoints: Mapping[st
         if known:
             people = _shown([f"{k.name} of {k.dataset}" for k in known], ", ")
             raise UserError(
-                f"{key}={path}: its weights have learned, or were selected on, {len(known)} of the people that this run "
-                f"would be tested on ({people}); use the split of that run, or a run of the same fold "
+                f"{key}={path}: its weights have learned, or were selected on, {len(known)} of the people whom this "
+                f"run would be tested on ({people}); use the split of that run, or a run of the same fold "
                 "(init_from=<sweep> takes it)"
             )
         for origin in before.unknown:
@@ -174,12 +174,17 @@ def learned_by(path: Path, present: TrainConfig | None = None, data: ClipDataMod
         cfg = validate(state["realfake"]["config"], TrainConfig)
         learned = _learned_before(cfg, run)
         fingerprint = (read_results(run.path) or {}).get("data_fingerprint")
-        if data is not None and present is not None and cfg.split == present.split:
-            if fingerprint == data.opened().fingerprint or (cfg.data, cfg.face) == (present.data, present.face):
-                return learned | data.learned()
+        if data is not None and present is not None and _same_parts(cfg, present, fingerprint, data):
+            return learned | data.learned()
         return learned | _reconstructed(cfg, run, fingerprint)
     except UserError as error:
         return learned | Learned(unknown=(f"{path}: {error}",))
+
+
+def _same_parts(cfg: TrainConfig, present: TrainConfig, fingerprint: str | None, data: ClipDataModule) -> bool:
+    """Whether a run was trained and validated on the parts of ``data``, moved or not."""
+    same = (cfg.data, cfg.face) == (present.data, present.face) or fingerprint == data.opened().fingerprint
+    return same and cfg.split == present.split
 
 
 def _reconstructed(cfg: TrainConfig, run: RunFolder, fingerprint: str | None) -> Learned:

@@ -59,7 +59,7 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
         validation=None if validation is None else validation.samples,
         calibrate=cfg.calibration == "temperature",
         first_frame=first_rows(tester.test(**what, first_frame=True).samples),
-        against=_rival(cfg, what),
+        against=_rival(cfg, what, tested),
         leaks=_leaks(cfg, tester, tested, elsewhere),
         people=tested.data.people_note,
         resamples=cfg.resamples,
@@ -134,12 +134,14 @@ def _leaks(cfg: EvaluateConfig, tester: Tester, tested: Tested, elsewhere: bool)
     return None if learned.unknown and not found else found
 
 
-def _rival(cfg: EvaluateConfig, what: dict[str, Any]) -> Rival | None:
+def _rival(cfg: EvaluateConfig, what: dict[str, Any], tested: Tested) -> Rival | None:
     if cfg.against is None:
         return None
     other = Tester(cfg.against, cfg.device, cfg.batch_size)
-    tested = other.test(**{**what, "data": choose_data(cfg, other)})
-    return Rival(other.run.path.name, tested.samples.by_clip(), tested.data.opened().table)
+    theirs = other.test(**{**what, "data": choose_data(cfg, other)})
+    known = tested.data.tested_of(other.learned(None if what["whole"] else theirs.data))
+    note = f" (which has learned or was selected on {len(known)} of the people)" if known else ""
+    return Rival(other.run.path.name + note, theirs.samples.by_clip(), theirs.data.opened().table)
 
 
 def _about(cfg: EvaluateConfig, tester: Tester, tested: Tested, elsewhere: bool) -> dict[str, str]:
