@@ -786,7 +786,7 @@ class TrainConfig(Strict):
     ckpt: str | None = None
     """A checkpoint to resume from: a path, or ``last``."""
     init_from: Annotated[str, AfterValidator(_run_given)] | None = None
-    """A finished run whose trained backbone this run starts from, with new heads."""
+    """A finished run whose trained backbone this run starts from, with new heads; or a sweep that has it."""
     published: Published | None = None
     experiment_name: str | None = None
     """Name of the experiment file, for tables."""

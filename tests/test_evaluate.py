@@ -18,7 +18,6 @@ from realfake.data.sources import build_source
 from realfake.errors import UserError
 from realfake.experiments.results import read_results
 from realfake.prediction.evaluation import evaluate_run
-from realfake.prediction.testing import Tester
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +101,8 @@ def test_another_dataset_without_emotions(multi_task: Path, tiny_data: list[str]
 
 def test_people_who_validated_are_no_strangers(multi_task: Path, tiny_data: list[str], tmp_path: Path) -> None:
     """Other data, in which there is one clip of who selected the best epoch, and one of who is new to the model."""
+    from realfake.prediction.testing import Tester
+
     source = build_source(compose("train", tiny_data, TrainConfig).data, progress=False)
     data = Tester(multi_task).datamodule()
     rows = [data.sets["val"].rows[0], data.sets["test"].rows[0]]

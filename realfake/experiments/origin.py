@@ -141,9 +141,7 @@ def learned_with(cfg: TrainConfig, data: ClipDataModule, checkpoints: Mapping[st
                 "(init_from=<sweep> takes it)"
             )
         for origin in before.unknown:
-            log.warning(
-                "%s=%s: nobody knows which people it has learned (%s); test figures may be too good", key, path, origin
-            )
+            log.warning(UNKNOWN, f"{key}={path}", origin)
         learned |= before
     return learned
 
@@ -170,25 +168,23 @@ def learned_by(path: Path, present: TrainConfig | None = None, data: ClipDataMod
     if "loops" not in state and "pytorch-lightning_version" not in state:  # was not trained here, but converted
         return Learned(unknown=(f"{path}, which another program trained",))
     run, learned = RunFolder(path.parent.parent), Learned()
-    try:
-        cfg = validate(state["realfake"]["config"], TrainConfig)
-        learned = _learned_before(cfg, run)
-        fingerprint = (read_results(run.path) or {}).get("data_fingerprint")
-        if data is not None and present is not None and _same_parts(cfg, present, fingerprint, data):
-            return learned | data.learned()
-        return learned | _reconstructed(cfg, run, fingerprint)
-    except UserError as error:
-        return learned | Learned(unknown=(f"{path}: {error}",))
+    here = None if data is None or present is None else (present, data)
+    for part in (lambda cfg: _reconstructed(cfg, run, here), lambda cfg: _learned_before(cfg, run)):
+        try:
+            learned |= part(validate(state["realfake"]["config"], TrainConfig))
+        except UserError as error:
+            learned |= Learned(unknown=(f"{path}: {error}",))
+    return learned
 
 
-def _same_parts(cfg: TrainConfig, present: TrainConfig, fingerprint: str | None, data: ClipDataModule) -> bool:
-    """Whether a run was trained and validated on the parts of ``data``, moved or not."""
-    same = (cfg.data, cfg.face) == (present.data, present.face) or fingerprint == data.opened().fingerprint
-    return same and cfg.split == present.split
-
-
-def _reconstructed(cfg: TrainConfig, run: RunFolder, fingerprint: str | None) -> Learned:
-    """From the prepared store that the run's results name; raises :class:`UserError` with what is missing."""
+def _reconstructed(cfg: TrainConfig, run: RunFolder, here: tuple[TrainConfig, ClipDataModule] | None) -> Learned:
+    """From the run's prepared store, or the same data at hand; raises :class:`UserError` with what is missing."""
+    fingerprint = (read_results(run.path) or {}).get("data_fingerprint")
+    if here is not None and here[0].split == cfg.split:
+        present, data_here = here
+        same = (cfg.data, cfg.face) == (present.data, present.face)  # has to do for a run that was cut off
+        if fingerprint == data_here.opened().fingerprint or (fingerprint is None and same):
+            return data_here.learned()
     if fingerprint is None:
         raise UserError("its results, which name its data, are not there")
     data = run.locate(cfg.data)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from realfake.approaches import build_datamodule
 from realfake.config import TrainConfig, as_plain
 from realfake.data.learned import Learned
 from realfake.errors import UserError
@@ -94,6 +95,17 @@ def test_older_runs_are_reconstructed(copied: RunFolder, first: Path) -> None:
     expected = learned_by(RunFolder(first).best)
     make_older(copied)
     assert learned_by(copied.best) == expected
+
+
+def test_an_older_run_that_was_cut_off_is_that_of_the_same_configuration(copied: RunFolder, first: Path) -> None:
+    """It has no results that name its data; resumed with the same configuration, its people are those at hand."""
+    expected, cfg = learned_by(RunFolder(first).best), RunFolder(first).load_config()
+    data = build_datamodule(cfg)
+    data.setup()
+    make_older(copied)
+    copied.results.unlink()
+    assert learned_by(copied.last, cfg, data) == expected
+    assert learned_by(copied.last, changed(cfg, fold=1, seed=0), data).unknown
 
 
 @pytest.mark.parametrize("lost", ["results.json", "prepared", "split"])
