@@ -55,10 +55,13 @@ def initial_checkpoint(cfg: TrainConfig) -> Path:
     runs = {r: r.load_config() for r in map(RunFolder, done) if r.best.is_file()}
     fitting = {r: c for r, c in runs.items() if c.split == cfg.split and c.backbone.name == cfg.backbone.name}
     if not fitting:
-        there = _shown(dict.fromkeys(map(_split_and_backbone, runs.values())), "; ") or "none"
+        wanted, *there = (_split_and_backbone(c) for c in (cfg, *runs.values()))
+        common = set(wanted).intersection(*there) if there else set()
+        rest = dict.fromkeys(" ".join(w for w in words if w not in common) for words in there)
         raise UserError(
-            f"init_from={path}: none of its {len(runs)} completed runs has {_split_and_backbone(cfg)} "
-            f"(there are: {there}); train it there, or name one run"
+            f"init_from={path}: none of its {len(runs)} completed runs has "
+            f"{' '.join(w for w in wanted if w not in common)} (there are: {_shown(rest, '; ') or 'none'}); train it "
+            "there, or name one run"
         )
     chosen = _by_seed(fitting, cfg.seed)
     if chosen is None:
@@ -81,11 +84,11 @@ def _by_seed(runs: Mapping[RunFolder, TrainConfig], seed: int) -> RunFolder | No
     return of_seed.get(seed, of_seed[min(of_seed)])
 
 
-def _split_and_backbone(cfg: TrainConfig) -> str:
+def _split_and_backbone(cfg: TrainConfig) -> list[str]:
     """As on the command line."""
     values = cfg.split.model_dump()
     words = [f"split={values.pop('name')}", *(f"split.{key}={str(value).lower()}" for key, value in values.items())]
-    return " ".join([*words, f"backbone={cfg.backbone.name}"])
+    return [*words, f"backbone={cfg.backbone.name}"]
 
 
 def origins(cfg: TrainConfig, resumed: Path | None, initial: Path | None) -> dict[str, Path]:
