@@ -18,7 +18,7 @@ from realfake.data.preprocess import normalise
 from realfake.errors import UserError
 from realfake.evaluation.metrics import metrics
 from realfake.evaluation.predictions import Predictions, pair_numbers
-from realfake.labels import ABSENT, EMOTIONS, TASK_NAMES
+from realfake.labels import ABSENT, TASK_NAMES, decide, joint_classes, split_joints
 from realfake.losses.mixes import build_mix
 from realfake.losses.tasks import TaskLoss, build_task_loss
 from realfake.models import build_backbone, build_head
@@ -240,13 +240,9 @@ class ApproachModule(LightningModule):
 
     @staticmethod
     def guesses(logits: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Most probable joint class, emotion and authenticity, each (B,) int64."""
-        if "joint" in logits:
-            joint = logits["joint"].float().softmax(dim=1)
-            grid = joint.unflatten(1, (-1, len(EMOTIONS)))
-            return joint.argmax(dim=1), grid.sum(dim=1).argmax(dim=1), grid.sum(dim=2).argmax(dim=1)
-        emotion, authenticity = logits["emotion"].argmax(dim=1), logits["authenticity"].argmax(dim=1)
-        return len(EMOTIONS) * authenticity + emotion, emotion, authenticity
+        """The decision on each sample, a joint class, and its two parts, emotion and authenticity, each (B,) int64."""
+        joint = decide({task: values.float().softmax(dim=1) for task, values in logits.items()})
+        return joint, *split_joints(joint)
 
     # --- optimisation and checkpoints ----------------------------------------------------------------------------
 
@@ -279,7 +275,7 @@ def target_of(batch: Batch, task: str) -> torch.Tensor:
     if task != "joint":
         return batch["emotion"] if task == "emotion" else batch["authenticity"]
     known = (batch["emotion"] != ABSENT) & (batch["authenticity"] != ABSENT)
-    return torch.where(known, len(EMOTIONS) * batch["authenticity"] + batch["emotion"], ABSENT)
+    return torch.where(known, joint_classes(batch["emotion"], batch["authenticity"]), ABSENT)
 
 
 def _right(batch: Batch, *guesses: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 from scipy.stats import rankdata
 
+from realfake.evaluation.metrics import metrics
 from realfake.evaluation.predictions import Predictions
+from realfake.evaluation.scores import real_levels
 from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS, JOINTS, Authenticity
 
 CHANCE = {
@@ -26,15 +27,25 @@ _CELLS = 4_000_000
 """Shuffled labels held at once."""
 
 
-def majority(p: Predictions, class_counts: Mapping[str, Sequence[float]]) -> Predictions:
-    """The same rows with the training part's class frequencies as probabilities: the most frequent class is predicted.
+def majority(
+    p: Predictions, class_counts: Mapping[str, Sequence[float]], pair: np.ndarray | None = None
+) -> dict[str, float]:
+    """Metrics of what always says the training part's most frequent class.
+
+    Each task has its own: the most frequent joint class need not be made of the most frequent emotion and authenticity,
+    and a figure has to beat the best that can be reached without looking.
 
     Args:
-        p: Predictions whose truth is kept.
+        p: Predictions whose truth is asked, N rows.
         class_counts: Training clips of each class of ``joint`` (12), ``emotion`` (6) and ``authenticity`` (2).
+        pair: Number of the pair of each row (N,), -1 = none; None = no pairs.
     """
-    frequencies = {task: _frequencies(counts) for task, counts in class_counts.items()}
-    return replace(p, **{f"p_{task}": np.tile(f, (len(p), 1)) for task, f in frequencies.items()})
+    always = {task: np.tile(_frequencies(counts), (len(p), 1)) for task, counts in class_counts.items()}
+    joint = {"joint": always.pop("joint")}
+    of_joint, of_parts = (
+        metrics(Predictions.from_tasks(heads, p.clip, p.emotion, p.authenticity), pair) for heads in (joint, always)
+    )
+    return {name: of_joint[name] if name.startswith("joint") else value for name, value in of_parts.items()}
 
 
 def emotion_only(p: Predictions, class_counts: Mapping[str, Sequence[float]]) -> Predictions:
@@ -128,7 +139,7 @@ def _of_orders(p: Predictions, orders: np.ndarray) -> dict[str, np.ndarray]:
         # Mann-Whitney from the sum of ranks: the ranks stay, the labels move.
         y = p.authenticity
         real, fake = (y == Authenticity.REAL).sum(), (y == Authenticity.FAKE).sum()
-        rank = rankdata(p.p_authenticity[:, Authenticity.REAL])
+        rank = rankdata(real_levels(p))
         wins = (rank * (y[orders] == Authenticity.REAL)).sum(axis=1) - real * (real + 1) / 2.0
         found["authenticity_auroc"] = wins / (real * fake)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -37,10 +38,13 @@ class Reliability:
 
 
 def reliability(p: Predictions, task: str) -> Reliability:
-    """Reliability of a task's probabilities, over the samples that have its label."""
+    """Reliability of a task's probabilities, over the samples that have its label.
+
+    A probability answers for its own class, the most probable one of the task, whatever the joint decision was.
+    """
     known = p.true(task) != ABSENT
     confidence = p.probabilities(task)[known].max(axis=1)
-    right = (p.predicted(task) == p.true(task))[known]
+    right = (p.most_probable(task) == p.true(task))[known]
     bins = calibration_bins(confidence)
     count = np.bincount(bins, minlength=ECE_BINS)
     sums = [np.bincount(bins, values, minlength=ECE_BINS) for values in (confidence, right)]
@@ -94,4 +98,5 @@ def apply_temperatures(p: Predictions, temperatures: dict[str, float]) -> Predic
     No order within a row changes, so that every prediction stays what it was. Scaled marginals are no longer exactly
     the marginals of the scaled joint probabilities.
     """
-    return replace(p, **{f"p_{task}": sharpen(p.probabilities(task), t) for task, t in temperatures.items()})
+    scaled: dict[str, Any] = {f"p_{task}": sharpen(p.probabilities(task), t) for task, t in temperatures.items()}
+    return replace(p, **scaled)

@@ -1,9 +1,9 @@
 """The metrics of the project, as functions of how often each subject counts.
 
 Every metric is a function of sums over subjects: of right samples, of true, predicted and hit classes, of confidence
-per bin, and of the wins of real over fake scores for each two subjects. The sums are taken once; the metrics of a
-resampled set of subjects then cost a product of small matrices (see :mod:`realfake.evaluation.statistics`). The plain
-metrics are those of a single group that counts once.
+per bin, and of the wins of real over fake scores for each two subjects of a run. The sums are taken once; the metrics
+of a resampled set of subjects then cost a product of small matrices (see :mod:`realfake.evaluation.statistics`). The
+plain metrics are those of a single group that counts once.
 """
 
 from __future__ import annotations
@@ -14,8 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from realfake.evaluation.predictions import TASKS, Predictions
+from realfake.evaluation.scores import RunScores, real_levels
 from realfake.labels import ABSENT, Authenticity
 
+DEFINITIONS = 2
+"""Number of the definitions below; results carry it as ``metric_definitions``, and those that have none were 1.
+
+1: of each task the most probable class by itself was predicted; scores of equal inputs were ranked by their rounding.
+2: one decision a sample, the most probable joint class; scores that differ by rounding are equal; the joint
+probability of a clip from two heads is the product of their means, not the mean of their products.
+"""
 ECE_BINS = 15
 METRICS = (
     "joint_accuracy",
@@ -27,33 +35,41 @@ METRICS = (
     "pair_accuracy",
     "authenticity_ece",
 )
-_BLOCK = 512
-"""Subjects whose wins over all others are held at once."""
 
 
-def metrics(p: Predictions, pair: np.ndarray | None = None) -> dict[str, float]:
+def metrics(p: Predictions, pair: np.ndarray | None = None, run: np.ndarray | None = None) -> dict[str, float]:
     """All metrics of some predictions.
 
     A sample whose label is absent does not count for a metric that needs the label; a metric for which nothing counts
     is NaN.
 
-    - ``joint_accuracy``, ``emotion_accuracy``, ``authenticity_accuracy``: part of the samples whose most probable
-      class is right.
-    - ``joint_f1``, ``emotion_f1``: F1 averaged over the classes that are true or predicted at least once (the labels
-      that scikit-learn's ``f1_score(average="macro")`` takes by default).
-    - ``authenticity_auroc``: probability that a real sample gets a higher probability of real than a fake one, ties
-      counting half (Mann-Whitney); NaN unless there are both.
+    - ``joint_accuracy``, ``emotion_accuracy``, ``authenticity_accuracy``: part of the samples whose decision (the most
+      probable joint class, see :class:`~realfake.evaluation.predictions.Predictions`), or that part of it, is right.
+    - ``joint_f1``, ``emotion_f1``: F1 of the decision, or that part of it, averaged over the classes that are true or
+      predicted at least once (the labels that scikit-learn's ``f1_score(average="macro")`` takes by default).
+    - ``authenticity_auroc``: probability that a real sample gets a higher probability of real than a fake one of the
+      same run, ties counting half (Mann-Whitney): ``Σ_r wins_r / Σ_r real_r fake_r`` over runs r, since scores of
+      different models have no order (see :mod:`realfake.evaluation.scores`, also for what is a tie). NaN unless there
+      are both.
     - ``pair_accuracy``: the same over real and fake samples of one pair only, i.e. of one subject and emotion.
     - ``authenticity_ece``: expected calibration error, ``Σ_b n_b / n |accuracy_b − confidence_b|`` over 15 equal bins
-      of the higher of the two probabilities (Guo et al. 2017, https://arxiv.org/abs/1706.04599, eq. 3). Bins are
-      closed below, the last one on both sides.
+      of the higher of the two probabilities, whose own class is right or not, whatever the decision (Guo et al. 2017,
+      https://arxiv.org/abs/1706.04599, eq. 3). Bins are closed below, the last one on both sides.
 
     Args:
         p: Predictions, one row a sample or a clip.
         pair: Number of the pair of each row (N,) int64, -1 = none; None = no pairs.
+        run: Number of the run of each row (N,) int64, from 0; None = one run.
     """
-    sums = SubjectSums.of(p, np.zeros(len(p), dtype=np.int64), pair)
+    sums = SubjectSums.of(p, np.zeros(len(p), dtype=np.int64), pair, run)
     return {name: float(values[0]) for name, values in sums.metrics(np.ones((1, sums.subjects))).items()}
+
+
+def confusion_matrix(p: Predictions, task: str) -> np.ndarray:
+    """How many rows of each true class (rows) were given each class (columns) of a task, (K, K) int64."""
+    y, size = p.true(task), p.probabilities(task).shape[1]
+    known = y != ABSENT
+    return np.bincount(y[known] * size + p.predicted(task)[known], minlength=size * size).reshape(size, size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,25 +84,27 @@ class SubjectSums:
     """Task → labelled samples of each class (S, K)."""
     gap: np.ndarray
     """Right samples minus sum of confidences, per bin (S, bins)."""
-    real: tuple[np.ndarray, np.ndarray]
-    """Probability of real, and subject, of the real samples."""
-    fake: tuple[np.ndarray, np.ndarray]
-    """Probability of real, and subject, of the fake samples; sorted by subject, then probability."""
+    scores: tuple[RunScores, ...]
+    """Real and fake samples of each run."""
     pair_wins: np.ndarray
     """Pairs of samples in which real scores higher, ties counting half (S,)."""
     pair_count: np.ndarray
     """Pairs of samples (S,)."""
 
     @classmethod
-    def of(cls, p: Predictions, subject: np.ndarray, pair: np.ndarray | None = None) -> SubjectSums:
+    def of(
+        cls, p: Predictions, subject: np.ndarray, pair: np.ndarray | None = None, run: np.ndarray | None = None
+    ) -> SubjectSums:
         """Sum up predictions.
 
         Args:
             p: Predictions (N rows).
             subject: Number of the subject of each row (N,), 0 to S - 1.
-            pair: Number of the pair of each row (N,), -1 = none; None = no pairs.
+            pair: Number of the pair of each row (N,), -1 = none; None = no pairs. Rows of different runs are never one.
+            run: Number of the run of each row (N,), from 0; None = one run.
         """
         size = int(subject.max(initial=-1)) + 1
+        run = np.zeros(len(p), dtype=np.int64) if run is None else run
         hits, predicted, true = {}, {}, {}
         for task in TASKS:
             y, guess, k = p.true(task), p.predicted(task), p.probabilities(task).shape[1]
@@ -95,20 +113,11 @@ class SubjectSums:
             predicted[task] = _count(subject[known], guess[known], size, k)
             right = known & (y == guess)
             hits[task] = _count(subject[right], y[right], size, k)
-        score, y = p.p_authenticity[:, Authenticity.REAL], p.authenticity
-        real, fake = y == Authenticity.REAL, y == Authenticity.FAKE
-        order = np.flatnonzero(fake)[np.lexsort((score[fake], subject[fake]))]
-        wins, count = _pairs(score, y, subject, pair, size)
-        return cls(
-            hits,
-            predicted,
-            true,
-            _confidence_gaps(p, subject, size),
-            (score[real], subject[real]),
-            (score[order], subject[order]),
-            wins,
-            count,
-        )
+        level, y = real_levels(p, run), p.authenticity
+        scores = tuple(RunScores.of(level[rows], y[rows], subject[rows]) for rows in _each(run))
+        own = None if pair is None else np.where(pair < 0, -1, pair * (run.max(initial=0) + 1) + run)
+        wins, count = _pairs(level, y, subject, own, size)
+        return cls(hits, predicted, true, _confidence_gaps(p, subject, size), scores, wins, count)
 
     @property
     def subjects(self) -> int:
@@ -145,21 +154,11 @@ class SubjectSums:
         raise ValueError(f"metric {name!r}: expected one of {', '.join(METRICS)}")
 
     def _auroc(self, weights: np.ndarray) -> np.ndarray:
-        real = np.bincount(self.real[1], minlength=self.subjects).astype(float)
-        fake = np.bincount(self.fake[1], minlength=self.subjects).astype(float)
-        ends = np.concatenate(([0], np.cumsum(fake).astype(int)))
-        won = np.zeros(len(weights))
-        for start in range(0, self.subjects, _BLOCK):
-            block = range(start, min(start + _BLOCK, self.subjects))
-            wins = np.stack([self._wins(self.fake[0][ends[t] : ends[t + 1]]) for t in block], axis=1)
-            won += ((weights @ wins) * weights[:, block.start : block.stop]).sum(axis=1)
-        return _ratio(won, (weights @ real) * (weights @ fake))
-
-    def _wins(self, fakes: np.ndarray) -> np.ndarray:
-        """Of each subject's real samples against these sorted fake scores: pairs won, ties counting half (S,)."""
-        score, subject = self.real
-        beaten = np.searchsorted(fakes, score, "left") + np.searchsorted(fakes, score, "right")
-        return np.bincount(subject, beaten / 2.0, minlength=self.subjects)
+        won, pairs = np.zeros(len(weights)), np.zeros(len(weights))
+        for scores in self.scores:
+            of_run, all_of_run = scores.won(weights)
+            won, pairs = won + of_run, pairs + all_of_run
+        return _ratio(won, pairs)
 
 
 def calibration_bins(confidence: np.ndarray) -> np.ndarray:
@@ -171,28 +170,33 @@ def calibration_bins(confidence: np.ndarray) -> np.ndarray:
 def _confidence_gaps(p: Predictions, subject: np.ndarray, size: int) -> np.ndarray:
     known = p.authenticity != ABSENT
     confidence = p.p_authenticity[known].max(axis=1)
-    right = p.predicted("authenticity")[known] == p.authenticity[known]
+    right = p.most_probable("authenticity")[known] == p.authenticity[known]
     return _count(subject[known], calibration_bins(confidence), size, ECE_BINS, right - confidence)
 
 
 def _pairs(
-    score: np.ndarray, y: np.ndarray, subject: np.ndarray, pair: np.ndarray | None, size: int
+    level: np.ndarray, y: np.ndarray, subject: np.ndarray, pair: np.ndarray | None, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of samples that real wins, and their number, for each subject (size,)."""
     if pair is None:
         return np.zeros(size), np.zeros(size)
-    # One number that sorts by pair first and by score second, so that all pairs are counted in one search.
-    ranks, rank = np.unique(score, return_inverse=True)
-    key = pair * (len(ranks) + 1) + rank
+    # One number that sorts by pair first and by level second, so that all pairs are counted in one search.
+    above = level.max(initial=0) + 1
+    key = pair * above + level
     real = np.flatnonzero((y == Authenticity.REAL) & (pair >= 0))
     fakes = np.sort(key[(y == Authenticity.FAKE) & (pair >= 0)])
-    first = np.searchsorted(fakes, pair[real] * (len(ranks) + 1))
-    last = np.searchsorted(fakes, (pair[real] + 1) * (len(ranks) + 1))
+    first = np.searchsorted(fakes, pair[real] * above)
+    last = np.searchsorted(fakes, (pair[real] + 1) * above)
     beaten = (np.searchsorted(fakes, key[real], "left") + np.searchsorted(fakes, key[real], "right")) / 2.0 - first
     return (
         np.bincount(subject[real], beaten, minlength=size),
         np.bincount(subject[real], last - first, minlength=size).astype(float),
     )
+
+
+def _each(run: np.ndarray) -> list[np.ndarray]:
+    """Rows of each run."""
+    return [np.flatnonzero(run == number) for number in np.unique(run)]
 
 
 def _count(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from realfake.errors import UserError
-from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS, JOINTS, TASK_NAMES
+from realfake.labels import ABSENT, TASK_NAMES, averaged, complete, decide, joint_classes, split_joints
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,12 @@ IDENTITY = ("clip", "dataset", "subject", "pair")
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Truth and probabilities: one row a sample (a frame or a window), or one row a clip after :meth:`by_clip`."""
+    """Truth and probabilities: one row a sample (a frame or a window), or one row a clip after :meth:`by_clip`.
+
+    A row has one decision, its most probable joint class, of which the predicted emotion and authenticity are the two
+    parts (:meth:`predicted`). The probabilities of emotion and authenticity are marginals: a joint head can decide for
+    an emotion that is not the most probable one (:meth:`most_probable`), two heads cannot.
+    """
 
     clip: np.ndarray
     """(N,) int64, row of the clip table."""
@@ -35,15 +41,14 @@ class Predictions:
     """(N, 6) float64."""
     p_authenticity: np.ndarray
     """(N, 2) float64; the second is the probability of real."""
+    two_heads: bool = field(default=False, kw_only=True)
+    """Whether emotion and authenticity have a head each, so that means are taken of these, see :meth:`by_clip`."""
 
     @classmethod
     def from_tasks(
         cls, probabilities: dict[str, np.ndarray], clip: np.ndarray, emotion: np.ndarray, authenticity: np.ndarray
     ) -> Predictions:
-        """Complete what a model's heads gave.
-
-        A joint head's emotion and authenticity are the marginals of its 12 probabilities; of two heads the joint
-        probability is the product.
+        """Complete what a model's heads gave, see :func:`realfake.labels.complete`.
 
         Args:
             probabilities: Either ``joint`` (N, 12), or ``emotion`` (N, 6) and ``authenticity`` (N, 2).
@@ -51,18 +56,17 @@ class Predictions:
             emotion: (N,) true class, -1 = absent.
             authenticity: (N,) true class, -1 = absent.
         """
-        if set(probabilities) == {"joint"}:
-            p_joint = np.asarray(probabilities["joint"], np.float64)
-            grid = p_joint.reshape(-1, len(AUTHENTICITIES), len(EMOTIONS))
-            p_emotion, p_authenticity = grid.sum(axis=1), grid.sum(axis=2)
-        elif set(probabilities) == {"emotion", "authenticity"}:
-            p_emotion = np.asarray(probabilities["emotion"], np.float64)
-            p_authenticity = np.asarray(probabilities["authenticity"], np.float64)
-            p_joint = (p_authenticity[:, :, None] * p_emotion[:, None, :]).reshape(-1, len(JOINTS))
-        else:
-            raise ValueError(f"tasks {sorted(probabilities)}: expected joint, or emotion and authenticity")
+        # Products of 32-bit numbers are exact in 64 bits, so that the largest one is that of the largest factors.
+        p = complete({task: np.asarray(values, np.float64) for task, values in probabilities.items()})
         clip, emotion, authenticity = (np.asarray(a, np.int64) for a in (clip, emotion, authenticity))
-        return cls(clip, emotion, authenticity, p_joint, p_emotion, p_authenticity)
+        return cls(clip, emotion, authenticity, *p, two_heads="joint" not in probabilities)
+
+    @classmethod
+    def concatenated(cls, parts: Sequence[Predictions]) -> Predictions:
+        """The rows of several predictions, one after the other."""
+        arrays = [f.name for f in fields(cls) if f.name != "two_heads"]
+        joined = [np.concatenate([getattr(p, name) for p in parts]) for name in arrays]
+        return cls(*joined, two_heads=all(p.two_heads for p in parts))
 
     def __len__(self) -> int:
         return len(self.clip)
@@ -71,7 +75,7 @@ class Predictions:
     def joint(self) -> np.ndarray:
         """True joint class (N,) int64; -1 unless both labels are there."""
         known = (self.emotion != ABSENT) & (self.authenticity != ABSENT)
-        return np.where(known, len(EMOTIONS) * self.authenticity + self.emotion, ABSENT)
+        return np.where(known, joint_classes(self.emotion, self.authenticity), ABSENT)
 
     def true(self, task: str) -> np.ndarray:
         """True class of a task (N,), -1 = absent."""
@@ -81,37 +85,39 @@ class Predictions:
         """Probabilities of a task (N, K)."""
         return {"joint": self.p_joint, "emotion": self.p_emotion, "authenticity": self.p_authenticity}[task]
 
+    @property
+    def decision(self) -> np.ndarray:
+        """The one decision on each row: its most probable joint class (N,) int64; the first of equal ones."""
+        return decide({"joint": self.p_joint})
+
     def predicted(self, task: str) -> np.ndarray:
-        """Most probable class of a task (N,); the first of equal ones."""
+        """The decision's part of a task (N,): the joint class, its emotion or its authenticity."""
+        emotion, authenticity = split_joints(self.decision)
+        return {"joint": self.decision, "emotion": emotion, "authenticity": authenticity}[task]
+
+    def most_probable(self, task: str) -> np.ndarray:
+        """Most probable class of a task by itself (N,), which is what its probability has to answer for."""
         return self.probabilities(task).argmax(axis=1)
 
     def select(self, rows: np.ndarray) -> Predictions:
         """Some rows, by mask or index."""
-        return Predictions(
-            self.clip[rows],
-            self.emotion[rows],
-            self.authenticity[rows],
-            self.p_joint[rows],
-            self.p_emotion[rows],
-            self.p_authenticity[rows],
-        )
+        arrays = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "two_heads"}
+        return replace(self, **arrays)
 
     def by_clip(self) -> Predictions:
-        """One row a clip, sorted: the mean of its rows' probabilities."""
+        """One row a clip, sorted: the means of what the heads said of its rows.
+
+        A clip's decision is made of the means, not of its rows' decisions. Two heads' joint probability is the product
+        of the means (:func:`realfake.labels.averaged`), as it is the product for each row.
+        """
         clips, first, inverse, count = np.unique(self.clip, return_index=True, return_inverse=True, return_counts=True)
 
         def mean(p: np.ndarray) -> np.ndarray:
             sums = [np.bincount(inverse, p[:, k], minlength=len(clips)) for k in range(p.shape[1])]
             return np.stack(sums, axis=1) / count[:, None]
 
-        return Predictions(
-            clips,
-            self.emotion[first],
-            self.authenticity[first],
-            mean(self.p_joint),
-            mean(self.p_emotion),
-            mean(self.p_authenticity),
-        )
+        p = averaged(mean, self.p_joint, self.p_emotion, self.p_authenticity, self.two_heads)
+        return Predictions(clips, self.emotion[first], self.authenticity[first], *p, two_heads=self.two_heads)
 
     def table(self, clips: pd.DataFrame) -> pd.DataFrame:
         """The rows as people read them, with names instead of numbers.
@@ -121,8 +127,8 @@ class Predictions:
 
         Returns:
             Columns ``clip``, ``dataset``, ``subject``, ``pair``; ``emotion``, ``authenticity``, ``joint`` (empty =
-            absent); ``predicted_emotion``, ``predicted_authenticity``, ``predicted_joint``; ``p_<class>`` for all
-            classes of the three tasks.
+            absent); ``predicted_emotion``, ``predicted_authenticity``, ``predicted_joint``, a decision and its parts;
+            ``p_<class>`` for all classes of the three tasks.
         """
         import pandas as pd
 

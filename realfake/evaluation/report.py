@@ -110,7 +110,7 @@ def evaluate_predictions(
     emotions = by_emotion(clips, subject, pair, resamples=resamples, seed=seed)
     baselines = {
         "chance": CHANCE,
-        "majority": metrics(majority(clips, class_counts), pair),
+        "majority": majority(clips, class_counts, pair),
         "emotion only": _authenticity(metrics(emotion_only(clips, class_counts), pair)),
     }
     versus: dict[str, Any] = {"first_frame": None, "against": None}

@@ -44,6 +44,7 @@ def bootstrap(
     subject: np.ndarray,
     pair: np.ndarray | None = None,
     *,
+    run: np.ndarray | None = None,
     names: Sequence[str] = METRICS,
     resamples: int = RESAMPLES,
     level: float = LEVEL,
@@ -61,6 +62,7 @@ def bootstrap(
         p: Predictions, N rows.
         subject: Number of the subject of each row (N,).
         pair: Number of the pair of each row (N,), -1 = none; None = no pairs.
+        run: Number of the run of each row (N,), whose scores are compared with each other alone; None = one run.
         names: Which metrics.
         resamples: How many sets of subjects are drawn.
         level: Confidence, between 0 and 1.
@@ -69,7 +71,7 @@ def bootstrap(
     Returns:
         Metric → interval; its ends are NaN with fewer than two subjects.
     """
-    sums = SubjectSums.of(p, _dense(subject), pair)
+    sums = SubjectSums.of(p, _dense(subject), pair, run)
     weights = _draws(sums.subjects, resamples, seed)
     plain = sums.metrics(np.ones((1, sums.subjects)), names)
     drawn, left_out = sums.metrics(weights, names), sums.metrics(1.0 - np.eye(sums.subjects), names)
@@ -120,11 +122,13 @@ def compare(
             raise ValueError(f"the two predictions differ in their true {field}: expected the same rows")
     subject = _dense(subject)
     size = int(subject.max(initial=-1)) + 1
-    # The second system's subjects stand behind the first's, so that a weight chooses the system for each subject.
+    # The second system's subjects stand behind the first's, so that a weight chooses the system for each subject. Each
+    # system is a run: where subjects are exchanged, scores of the one are not ranked among scores of the other.
     both = SubjectSums.of(
-        _concatenated(first, second),
+        Predictions.concatenated([first, second]),
         np.concatenate([subject, subject + size]),
-        None if pair is None else np.concatenate([pair, np.where(pair < 0, -1, pair + pair.max(initial=0) + 1)]),
+        None if pair is None else np.concatenate([pair, pair]),
+        np.repeat([0, 1], len(subject)),
     )
 
     def difference(of_first: np.ndarray, of_second: np.ndarray) -> dict[str, np.ndarray]:
@@ -229,7 +233,3 @@ def _bca_levels(value: float, drawn: np.ndarray, left_out: np.ndarray, tail: flo
     acceleration = (influence**3).sum() / (6.0 * spread) if spread > 0 else 0.0
     shifted = bias + np.array([tail, -tail])
     return norm.cdf(bias + shifted / (1.0 - acceleration * shifted))
-
-
-def _concatenated(first: Predictions, second: Predictions) -> Predictions:
-    return Predictions(*(np.concatenate([getattr(p, f) for p in (first, second)]) for f in Predictions.__annotations__))

@@ -2,7 +2,8 @@
 
 Clips of one person are alike, so the unit that is resampled is the subject, with all its clips. For a group of runs
 (seeds, folds) the clips of all runs are pooled, one row a run and clip, and a drawn subject brings all its rows: two
-seeds that saw the same ten people are still ten people.
+seeds that saw the same ten people are still ten people. Real and fake clips are compared within a run, and then their
+comparisons are pooled: the models of two runs put their scores at different heights.
 """
 
 from __future__ import annotations
@@ -10,19 +11,19 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from realfake.data.people import people_note
 from realfake.errors import UserError
-from realfake.evaluation.metrics import METRICS
+from realfake.evaluation.metrics import METRICS, confusion_matrix
 from realfake.evaluation.predictions import Predictions, read_table, subject_names
 from realfake.evaluation.statistics import Interval, bootstrap
 from realfake.experiments.finished import FinishedRun
 from realfake.experiments.folder import RunFolder
 from realfake.experiments.ranking import Leaderboard, RunGroup
-from realfake.labels import ABSENT, TASK_NAMES
+from realfake.labels import TASK_NAMES
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ def compute_figures(
         if not clips:
             continue
         for run, found in clips.items():
-            figures.confusions[run] = confusions(found.predictions)
+            figures.confusions[run] = {task: confusion_matrix(found.predictions, task) for task in TASK_NAMES}
             if found.people and "people" not in run.results:  # saved before runs said so themselves
                 figures.people[run] = found.people
         for run, found in clips.items():
@@ -104,16 +105,6 @@ def read_clips(run: FinishedRun) -> RunClips | None:
     return RunClips(predictions, subject, np.where(names[pair] == "", -1, pair), note)
 
 
-def confusions(p: Predictions) -> dict[str, np.ndarray]:
-    """Confusion counts of each task, (classes, classes), rows true."""
-    found = {}
-    for task, names in TASK_NAMES.items():
-        labelled = p.true(task) != ABSENT
-        cells = p.true(task)[labelled] * len(names) + p.predicted(task)[labelled]
-        found[task] = np.bincount(cells, minlength=len(names) ** 2).reshape(len(names), len(names))
-    return found
-
-
 def pooled_intervals(runs: Sequence[RunClips], metrics: Sequence[str], draws: int) -> dict[str, Interval]:
     """Intervals of metrics over the clips of several runs taken together.
 
@@ -127,9 +118,8 @@ def pooled_intervals(runs: Sequence[RunClips], metrics: Sequence[str], draws: in
     """
     wanted = [name for name in METRICS if LEVEL + name in metrics]
     subject = np.unique(np.concatenate([c.subject for c in runs]), return_inverse=True)[1]
-    # A pair is two clips of one run: another run's real clip says nothing about this one's fake clip.
-    most = max(len(c.pair) for c in runs)
-    pair = np.concatenate([np.where(c.pair >= 0, c.pair + i * most, -1) for i, c in enumerate(runs)])
-    joined = Predictions(*(np.concatenate([getattr(c.predictions, f.name) for c in runs]) for f in fields(Predictions)))
-    found = bootstrap(joined, subject, pair, names=wanted, resamples=draws)
+    # What one run's model says of a clip has no order with what another's says of it: pairs and scores stay apart.
+    run = np.repeat(np.arange(len(runs)), [len(c.predictions) for c in runs])
+    pair, joined = np.concatenate([c.pair for c in runs]), Predictions.concatenated([c.predictions for c in runs])
+    found = bootstrap(joined, subject, pair, run=run, names=wanted, resamples=draws)
     return {LEVEL + name: i for name, i in found.items() if math.isfinite(i.low)}

@@ -7,7 +7,7 @@ import numpy as np
 from realfake.config import InputSpec
 from realfake.data.sampling import window_crops
 from realfake.evaluation.predictions import Predictions
-from realfake.labels import Authenticity
+from realfake.labels import averaged
 from realfake.prediction.results import Curve
 
 FRAME_WINDOW_SEC = 1.0
@@ -33,7 +33,7 @@ def running_mean(times_sec: np.ndarray, p: Predictions, window_sec: float | None
         sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
         return (sums[end] - sums[first]) / (end - first)[:, None]
 
-    return Curve(times, mean(p.p_authenticity)[:, Authenticity.REAL], mean(p.p_emotion), width)
+    return Curve(times, *averaged(mean, p.p_joint, p.p_emotion, p.p_authenticity, p.two_heads), p.two_heads, width)
 
 
 def sliding_windows(
@@ -64,4 +64,4 @@ def sliding_windows(
 
 def clip_curve(middles_sec: np.ndarray, p: Predictions, width_sec: float) -> Curve:
     """The curve of the windows of :func:`sliding_windows`, one row of ``p`` each."""
-    return Curve(middles_sec, p.p_authenticity[:, Authenticity.REAL], p.p_emotion, width_sec)
+    return Curve(middles_sec, p.p_joint, p.p_emotion, p.p_authenticity, p.two_heads, width_sec)

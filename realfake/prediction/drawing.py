@@ -114,8 +114,8 @@ def label_panel(p: Probabilities, size: int) -> np.ndarray:
     size *= FINE
     pad, gap, bar = round(0.65 * size), round(0.4 * size), max(2, round(0.22 * size))
     lines = (
-        (p.emotion, float(p.p_emotion.max()), INK),
-        (p.authenticity, float(p.p_authenticity.max()), COLORS[p.authenticity]),
+        (p.emotion, p.sure_of_emotion, INK),
+        (p.authenticity, p.sure_of_authenticity, COLORS[p.authenticity]),
     )
     bold, plain = font(size, bold=True), font(size)
     width = round(max(bold.getlength("contempt"), bold.getlength("surprise")) + plain.getlength("100 %") + size)
@@ -132,6 +132,11 @@ def label_panel(p: Probabilities, size: int) -> np.ndarray:
         end = pad + max(bar, round(width * probability))
         draw.rounded_rectangle((pad, bar_top, end, bar_top + bar), bar // 2, (*color, 255))
     return np.asarray(image.resize((image.width // FINE, image.height // FINE), Image.Resampling.BOX))
+
+
+def said(p: Probabilities, between: str) -> str:
+    """The decided emotion and authenticity, each with its probability."""
+    return f"{p.emotion} {percent(p.sure_of_emotion)}{between}{p.authenticity} {percent(p.sure_of_authenticity)}"
 
 
 def percent(probability: float) -> str:
@@ -189,11 +194,7 @@ def timeline_panel(
         draw.text(
             (round(0.4 * letters), round(where * height)), name, COLORS[name], font(letters, bold=True), anchor=anchor
         )
-    text = "  ".join(
-        f"{name} {percent(float(p.max()))}"
-        for name, p in ((verdict.emotion, verdict.p_emotion), (verdict.authenticity, verdict.p_authenticity))
-    )
-    draw.text((right, round(0.05 * height)), f"clip: {text}", INK, font(letters), anchor="rt")
+    draw.text((right, round(0.05 * height)), f"clip: {said(verdict, '  ')}", INK, font(letters), anchor="rt")
     return np.asarray(image.resize(size, Image.Resampling.BOX))
 
 

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from realfake.approaches.base import ApproachModule
 from realfake.data.preprocess import normalise
 from realfake.errors import UserError
-from realfake.labels import AUTHENTICITIES, EMOTIONS, TASK_NAMES
+from realfake.labels import TASK_NAMES, complete
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from realfake.prediction.network import Network
 
 EXPLAINED = ("authenticity", "emotion")
-"""Tasks that are explained, each by its most probable class."""
+"""Tasks that are explained: the decision's two parts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Explanation:
     frames: np.ndarray
     """uint8 (T, S, S, 3) RGB: the sample; T is 1 for a single frame."""
     classes: dict[str, str]
-    """Task → most probable class, which is explained."""
+    """Task → decided class, which is explained."""
     probability: dict[str, float]
     """Task → its probability."""
     maps: dict[str, np.ndarray]
@@ -82,10 +82,11 @@ def explain(module: ApproachModule, frames: np.ndarray, *, perturbations: int = 
     classes, values = {}, {}
     # cuDNN's recurrent layers have no backward pass in evaluation mode.
     with torch.backends.cudnn.flags(enabled=device.type != "cuda" or frames.ndim == 4):
-        for task in EXPLAINED:
-            with torch.no_grad():
-                p = task_probabilities(module, x, task)
-            best = p.argmax(dim=1)
+        with torch.no_grad():
+            logits = module.logits(x)
+        emotion, authenticity = module.guesses(logits)[1:]
+        for task, best in (("authenticity", authenticity), ("emotion", emotion)):
+            p = of_task(logits, task)
             classes[task], values[task] = best.tolist(), p.gather(1, best[:, None])[:, 0].tolist()
             maps[task] = _grad_cam(module, layer, x, task, best, clips.shape[:2])
             if frames.ndim == 5:
@@ -102,13 +103,10 @@ def explain(module: ApproachModule, frames: np.ndarray, *, perturbations: int = 
     ]
 
 
-def task_probabilities(module: ApproachModule, x: Tensor, task: str) -> Tensor:
-    """Normalised input → probabilities of emotion or authenticity (B, K), marginals if the network has a joint head."""
-    logits = module.logits(x)
-    if task in logits:
-        return logits[task].softmax(dim=1)
-    grid = logits["joint"].softmax(dim=1).unflatten(1, (len(AUTHENTICITIES), len(EMOTIONS)))
-    return grid.sum(dim=1 if task == "emotion" else 2)
+def of_task(logits: dict[str, Tensor], task: str) -> Tensor:
+    """Probabilities of emotion or authenticity (B, K), marginals if the network has a joint head."""
+    _, emotion, authenticity = complete({name: values.softmax(dim=1) for name, values in logits.items()})
+    return emotion if task == "emotion" else authenticity
 
 
 def last_map(module: ApproachModule, x: Tensor) -> nn.Module:
@@ -156,7 +154,7 @@ def _grad_cam(
     from captum.attr import LayerGradCam
 
     def log_probability(inputs: Tensor) -> Tensor:
-        return task_probabilities(module, inputs, task).gather(1, target[:, None])[:, 0].log()
+        return of_task(module.logits(inputs), task).gather(1, target[:, None])[:, 0].log()
 
     cam: Tensor = LayerGradCam(log_probability, layer).attribute(x, relu_attributions=True).detach()
     side = x.shape[-1]
@@ -174,7 +172,7 @@ def _ablate_frames(module: ApproachModule, x: Tensor, task: str, target: Tensor,
     from captum.attr import FeatureAblation
 
     def probability(inputs: Tensor) -> Tensor:
-        p = task_probabilities(module, inputs, task)
+        p = of_task(module.logits(inputs), task)
         return p.gather(1, target.repeat(len(inputs) // len(target))[:, None])[:, 0]
 
     frames = x.shape[2]

@@ -26,7 +26,7 @@ from realfake.data.store import MARK, PreparedStore
 from realfake.errors import UserError
 from realfake.experiments.folder import RunFolder
 from realfake.experiments.results import read_results
-from realfake.labels import AUTHENTICITIES, EMOTIONS, TASK_NAMES
+from realfake.labels import TASK_NAMES, complete, decide
 from realfake.models import input_spec
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 INPUT = "frames"
 OUTPUTS = ("joint", "emotion", "authenticity")
+"""Probabilities, in the order of the outputs."""
+DECISION = "decision"
+"""The output behind them: the one decision on each sample."""
 FILES = {"onnx": "model.onnx", "torch_export": "model.pt2"}
 METADATA = "model.json"
 CHECKED_BATCHES = (1, 7)
@@ -46,7 +49,7 @@ Runtime = Callable[[np.ndarray], Sequence[np.ndarray]]
 
 
 class Served(nn.Module):
-    """What is exported: preprocessing, network, and the probabilities of all three tasks.
+    """What is exported: preprocessing, network, the probabilities of all three tasks, and the decision.
 
     Args:
         module: In evaluation mode.
@@ -56,15 +59,18 @@ class Served(nn.Module):
         super().__init__()
         self.backbone, self.heads, self.spec = module.backbone, module.heads, module.spec
 
-    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """uint8 (B, S, S, 3) or (B, T, S, S, 3) RGB → joint (B, 12), emotion (B, 6), authenticity (B, 2), float32."""
+    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Probabilities of every task, and the decision (:func:`realfake.labels.decide`).
+
+        Args:
+            frames: uint8 (B, S, S, 3) or (B, T, S, S, 3), RGB.
+
+        Returns:
+            joint (B, 12), emotion (B, 6), authenticity (B, 2), float32; joint class of the decision (B,) int64.
+        """
         features = self.backbone(normalise(frames, self.spec))
-        p = {task: head(features).softmax(dim=1) for task, head in self.heads.items()}
-        if "joint" in p:
-            grid = p["joint"].unflatten(1, (len(AUTHENTICITIES), len(EMOTIONS)))
-            return p["joint"], grid.sum(dim=1), grid.sum(dim=2)
-        emotion, authenticity = p["emotion"], p["authenticity"]
-        return (authenticity[:, :, None] * emotion[:, None, :]).flatten(1), emotion, authenticity
+        heads = {task: head(features).softmax(dim=1) for task, head in self.heads.items()}
+        return *complete(heads), decide(heads)
 
     def example(self, batch: int) -> Tensor:
         """Random input of the right shape."""
@@ -129,12 +135,19 @@ def export(
 
 
 def largest_difference(served: Served, runtime: Runtime, batches: Sequence[np.ndarray]) -> float:
-    """Largest difference between a probability of two runtimes over batches; NaN if one of them gives none."""
+    """Largest difference between a probability of two runtimes over batches; NaN if one of them gives none.
+
+    A decision differs by as much as it is less probable than the original's, by the original's own probabilities: where
+    two classes are equally probable up to rounding, either may be decided for.
+    """
     worst = 0.0
     for batch in batches:
         with torch.inference_mode():
-            original = [p.numpy() for p in served(torch.from_numpy(batch))]
-        differences = [np.abs(a.astype(np.float64) - b) for a, b in zip(original, runtime(batch), strict=True)]
+            *original, decision = [p.numpy() for p in served(torch.from_numpy(batch))]
+        *exported, decided = runtime(batch)
+        differences = [np.abs(a.astype(np.float64) - b) for a, b in zip(original, exported, strict=True)]
+        rows, joint = np.arange(len(batch)), original[0].astype(np.float64)
+        differences.append(joint[rows, decision] - joint[rows, np.asarray(decided).astype(np.int64)])
         worst = float(np.max([worst, *(d.max() for d in differences)]))  # a NaN stays one
     return worst
 
@@ -203,7 +216,14 @@ def describe(cfg: TrainConfig, kind: str, difference: float, compared: str) -> d
             "stride_sec": spec.stride_sec,
             "repeat_crops": spec.repeat_crops,
         },
-        "outputs": {task: {"dtype": "float32", "shape": ["batch", len(TASK_NAMES[task])]} for task in OUTPUTS},
+        "outputs": {
+            **{task: {"dtype": "float32", "shape": ["batch", len(TASK_NAMES[task])]} for task in OUTPUTS},
+            DECISION: {
+                "dtype": "int64",
+                "shape": ["batch"],
+                "meaning": "index into labels.joint, whose two parts are the decided emotion and authenticity",
+            },
+        },
         "crop": {
             "face": face,
             "shape": "square around the box, its longer side plus the margin on each side; beyond the edge the border "
@@ -226,14 +246,14 @@ def _to_onnx(served: Served, path: Path) -> Runtime:
         dynamo=True,
         dynamic_shapes=({0: "batch"},),
         input_names=[INPUT],
-        output_names=list(OUTPUTS),
+        output_names=[*OUTPUTS, DECISION],
         verbose=False,
     )
     assert program is not None
     size = sum(p.numel() * p.element_size() for p in served.parameters())
     program.save(path, external_data=size > _MOST_IN_ONE_FILE)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return lambda frames: session.run(list(OUTPUTS), {INPUT: frames})
+    return lambda frames: session.run([*OUTPUTS, DECISION], {INPUT: frames})
 
 
 def _to_torch_export(served: Served, path: Path) -> Runtime:

@@ -11,7 +11,6 @@ import simplejpeg
 
 from realfake.data.faces import Box
 from realfake.data.video import Frame
-from realfake.labels import Authenticity
 from realfake.prediction import drawing
 from realfake.prediction.results import Probabilities, VideoPrediction
 
@@ -97,7 +96,7 @@ class Painter:
 
     def draw(self, image: np.ndarray, time_sec: float) -> None:
         """Draw on the frame of a moment, in place."""
-        now = self.at(time_sec)
+        now = self.item.curve.at(time_sec)
         box = drawing.rectangle(self.item.track.at(time_sec), self.scale)
         drawing.draw_box(image, box, drawing.COLORS[now.authenticity], max(2, round(self.size / 7)))
         drawing.blend(image, self._panel(now), *self.place)
@@ -110,19 +109,10 @@ class Painter:
         cv2.circle(image, (x, top + y), radius, drawing.COLORS[now.authenticity], -1, cv2.LINE_AA)
         cv2.circle(image, (x, top + y), radius, drawing.INK, max(1, radius // 4), cv2.LINE_AA)
 
-    def at(self, time_sec: float) -> Probabilities:
-        """What the curve says at a moment; before its first and after its last point, these."""
-        curve = self.item.curve
-        p_real = float(np.interp(time_sec, curve.time_sec, curve.p_real))
-        p_emotion = np.array([np.interp(time_sec, curve.time_sec, p) for p in curve.p_emotion.T])
-        p_authenticity = np.empty(2)
-        p_authenticity[[Authenticity.FAKE, Authenticity.REAL]] = 1.0 - p_real, p_real
-        return Probabilities(np.outer(p_authenticity, p_emotion).ravel(), p_emotion, p_authenticity)
-
     def _panel(self, now: Probabilities) -> np.ndarray:
         key = (
-            now.emotion + drawing.percent(float(now.p_emotion.max())),
-            now.authenticity + drawing.percent(float(now.p_authenticity.max())),
+            now.emotion + drawing.percent(now.sure_of_emotion),
+            now.authenticity + drawing.percent(now.sure_of_authenticity),
         )
         if key not in self._panels:
             self._panels[key] = drawing.label_panel(now, self.size)
@@ -134,7 +124,7 @@ class Painter:
         left, top = boxes[:, :2].min(axis=0)
         right, bottom = (boxes[:, :2] + boxes[:, 2:]).max(axis=0)
         face = drawing.rectangle(Box(left, top, right - left, bottom - top), self.scale)
-        height, width = self._panel(self.at(0.0)).shape[:2]
+        height, width = self._panel(self.item.curve.at(0.0)).shape[:2]
         return drawing.place(width, height, face, (self.width, self.height - self.strip_height), [face])
 
 

@@ -335,6 +335,5 @@ def probabilities(p: Predictions) -> list[Probabilities]:
 
 def mean(p: Predictions) -> Probabilities:
     """The mean of some predictions, as :meth:`Predictions.by_clip` takes it over the samples of a clip."""
-    one = np.zeros(len(p), dtype=np.int64)
-    (row,) = probabilities(Predictions(one, one, one, p.p_joint, p.p_emotion, p.p_authenticity).by_clip())
+    (row,) = probabilities(replace(p, clip=np.zeros(len(p), dtype=np.int64)).by_clip())
     return row

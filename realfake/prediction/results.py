@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from realfake.data.faces import Box
-from realfake.labels import AUTHENTICITIES, EMOTIONS, JOINTS, Authenticity
+from realfake.labels import AUTHENTICITIES, EMOTIONS, JOINTS, Authenticity, averaged, decide, split_joint
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,19 +24,34 @@ class Probabilities:
     """(2,) float64: fake, real."""
 
     @property
+    def decision(self) -> int:
+        """The most probable joint class, 0 to 11, the first of equal ones; everything that is said is a part of it."""
+        return int(decide({"joint": self.p_joint}))
+
+    @property
     def emotion(self) -> str:
-        """Name of the most probable emotion."""
-        return EMOTIONS[int(self.p_emotion.argmax())]
+        """Name of the decision's emotion."""
+        return split_joint(self.decision)[0].name.lower()
 
     @property
     def authenticity(self) -> str:
-        """``fake`` or ``real``, whichever is more probable."""
-        return AUTHENTICITIES[int(self.p_authenticity.argmax())]
+        """``fake`` or ``real``, as the decision is."""
+        return split_joint(self.decision)[1].name.lower()
 
     @property
     def joint(self) -> str:
-        """Name of the most probable joint class, which need not be made of the two most probable labels."""
-        return JOINTS[int(self.p_joint.argmax())]
+        """Name of the decision."""
+        return JOINTS[self.decision]
+
+    @property
+    def sure_of_emotion(self) -> float:
+        """Probability of the decided emotion; a 12-class network can find another one, by itself, more probable."""
+        return float(self.p_emotion[split_joint(self.decision)[0]])
+
+    @property
+    def sure_of_authenticity(self) -> float:
+        """Probability of the decided authenticity, likewise."""
+        return float(self.p_authenticity[split_joint(self.decision)[1]])
 
     @property
     def p_real(self) -> float:
@@ -74,12 +89,29 @@ class Curve:
 
     time_sec: np.ndarray
     """(N,) float64, rising: the middle of each window."""
-    p_real: np.ndarray
-    """(N,) float64."""
+    p_joint: np.ndarray
+    """(N, 12) float64."""
     p_emotion: np.ndarray
     """(N, 6) float64."""
+    p_authenticity: np.ndarray
+    """(N, 2) float64."""
+    two_heads: bool
+    """Whether emotion and authenticity have a head each, see :func:`realfake.labels.averaged`."""
     window_sec: float
     """Length of the window that each point looks at."""
+
+    @property
+    def p_real(self) -> np.ndarray:
+        """Probability that the emotion is genuinely felt (N,) float64."""
+        return self.p_authenticity[:, Authenticity.REAL]
+
+    def at(self, time_sec: float) -> Probabilities:
+        """What is said at a moment, interpolated; before the first and after the last point, what these say."""
+
+        def between(p: np.ndarray) -> np.ndarray:
+            return np.array([np.interp(time_sec, self.time_sec, column) for column in p.T])
+
+        return Probabilities(*averaged(between, self.p_joint, self.p_emotion, self.p_authenticity, self.two_heads))
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +175,7 @@ def as_plain(item: Prediction | Failure) -> dict[str, Any]:
         "curve": {
             "window_sec": curve.window_sec,
             "time_sec": curve.time_sec.tolist(),
+            "joint": [JOINTS[k] for k in decide({"joint": curve.p_joint})],
             "p_real": curve.p_real.tolist(),
             **{f"p_{name}": curve.p_emotion[:, i].tolist() for i, name in enumerate(EMOTIONS)},
         },

@@ -7,7 +7,6 @@ import json
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 from rich.console import Console
@@ -16,7 +15,7 @@ from rich.table import Table
 
 from realfake.config import PredictConfig
 from realfake.labels import Authenticity
-from realfake.prediction.drawing import annotate, percent
+from realfake.prediction.drawing import annotate, percent, said
 from realfake.prediction.predictor import Answer, Predictor
 from realfake.prediction.results import (
     COLUMNS,
@@ -89,8 +88,8 @@ class Record:
 
         if answer.film is not None:
             answer.film.write(item, _with(target, ".mp4"))
-        title = f"{self.names[item.path]}: {_said(item.p_emotion, item.emotion)}, " if item.path else ""
-        title += f"{_said(item.p_authenticity, item.authenticity)} (windows of {item.curve.window_sec:.2g} s)"
+        title = f"{self.names[item.path]}: {said(item, ', ')}" if item.path else said(item, ", ")
+        title += f" (windows of {item.curve.window_sec:.2g} s)"
         figure = over_time(item.curve.time_sec, item.curve.p_real, item.curve.p_emotion, title)
         save(figure, _with(target, ".curve.png"))
 
@@ -157,14 +156,10 @@ def _labels(p: Probabilities) -> list[str]:
     color = "blue" if p.authenticity == Authenticity.REAL.name.lower() else "dark_orange3"
     return [
         p.emotion,
-        percent(float(p.p_emotion.max())),
+        percent(p.sure_of_emotion),
         f"[{color}]{p.authenticity}[/]",
-        percent(float(p.p_authenticity.max())),
+        percent(p.sure_of_authenticity),
     ]
-
-
-def _said(p: Any, name: str) -> str:
-    return f"{name} {percent(float(p.max()))}"
 
 
 def _with(target: Path, ending: str) -> Path:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from realfake.evaluation.plots.confusion import confusion, confusion_matrix
+from realfake.evaluation.metrics import confusion_matrix
+from realfake.evaluation.plots.confusion import confusion
 from realfake.evaluation.plots.curves import learning_curves, over_time
 from realfake.evaluation.plots.examples import choose_examples, examples
 from realfake.evaluation.plots.quality import emotion_bars, reliability_diagram, roc, roc_points

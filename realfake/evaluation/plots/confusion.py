@@ -6,21 +6,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from realfake.evaluation.metrics import confusion_matrix
 from realfake.evaluation.plots.style import SMALL, TEXT, new_figure
 from realfake.evaluation.predictions import Predictions
-from realfake.labels import ABSENT, TASK_NAMES
+from realfake.labels import TASK_NAMES
 
 _LAYOUT = {"joint": (5.3, 1.35, 1.25), "emotion": (3.1, 1.05, 0.95), "authenticity": (1.9, 0.75, 0.5)}
 """Side of a matrix, space left of it and below it, in inches."""
 _ABOVE = 0.32
-
-
-def confusion_matrix(p: Predictions, task: str) -> np.ndarray:
-    """How many rows of each true class (rows) were given each class (columns), (K, K) int64."""
-    size = len(TASK_NAMES[task])
-    known = p.true(task) != ABSENT
-    flat = p.true(task)[known] * size + p.predicted(task)[known]
-    return np.bincount(flat, minlength=size * size).reshape(size, size)
 
 
 def confusion(p: Predictions, task: str) -> Figure:

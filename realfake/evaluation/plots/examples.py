@@ -23,8 +23,13 @@ def choose_examples(p: Predictions, count: int = COLUMNS) -> tuple[np.ndarray, n
     task = task_of(p)
     known = p.true(task) != ABSENT
     right = p.predicted(task) == p.true(task)
-    order = np.argsort(-p.probabilities(task).max(axis=1), kind="stable")
+    order = np.argsort(-sureness(p, task), kind="stable")
     return order[(known & right)[order]][:count], order[(known & ~right)[order]][:count]
+
+
+def sureness(p: Predictions, task: str) -> np.ndarray:
+    """Probability of each row's predicted class of a task (N,)."""
+    return np.take_along_axis(p.probabilities(task), p.predicted(task)[:, None], axis=1)[:, 0]
 
 
 def task_of(p: Predictions) -> str:
@@ -62,7 +67,7 @@ def examples(right: Predictions, right_images: np.ndarray, wrong: Predictions, w
             axis.imshow(images[k], extent=box)
             axis.add_patch(Rectangle((left, bottom), 1.0, 1.0, fill=False, edgecolor=color, linewidth=2.5))
             true, said = names[p.true(task)[k]], names[p.predicted(task)[k]]
-            text = f"{true}\nsaid {said} {p.probabilities(task)[k].max():.2f}"
+            text = f"{true}\nsaid {said} {sureness(p, task)[k]:.2f}"
             axis.text(left + 0.5, bottom - 0.05, text, fontsize=SMALL, linespacing=1.3, ha="center", va="top")
     axis.set_xlim(0.0, width)
     axis.set_ylim(0.0, height)

@@ -11,6 +11,7 @@ from realfake.evaluation.calibration import reliability
 from realfake.evaluation.metrics import ECE_BINS, metrics
 from realfake.evaluation.plots.style import BLUE, GREEN, GREY, ORANGE, SMALL, TEXT, VERMILION, new_figure, plain
 from realfake.evaluation.predictions import Predictions
+from realfake.evaluation.scores import real_levels
 from realfake.evaluation.statistics import Interval
 from realfake.labels import ABSENT, EMOTIONS, TASK_NAMES, Authenticity
 
@@ -40,7 +41,7 @@ def reliability_diagram(p: Predictions, task: str = "authenticity") -> Figure:
     # Above the picture: no place inside is free of bars in every diagram.
     figure.legend(fontsize=SMALL, frameon=False, ncols=3, loc="upper left", bbox_to_anchor=(0.08, 1.0))
     below.bar(middle, found.count, width, color=GREY, edgecolor="white", linewidth=0.7)
-    plain(below, "probability of the predicted class", "number")
+    plain(below, "probability of the most probable class", "number")
     return figure
 
 
@@ -73,7 +74,7 @@ def roc(p: Predictions, interval: Interval | None = None) -> Figure:
 def roc_points(p: Predictions) -> tuple[np.ndarray, np.ndarray]:
     """False and true positive rates for every threshold, from (0, 0) to (1, 1); empty unless there are both classes."""
     known = p.authenticity != ABSENT
-    score, real = p.p_authenticity[known, Authenticity.REAL], p.authenticity[known] == Authenticity.REAL
+    score, real = real_levels(p)[known], p.authenticity[known] == Authenticity.REAL
     if not real.any() or real.all():
         return np.zeros(0), np.zeros(0)
     order = np.argsort(-score, kind="stable")
