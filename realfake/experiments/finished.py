@@ -18,6 +18,7 @@ import numpy as np
 import yaml
 
 from realfake.errors import UserError
+from realfake.evaluation.metrics import DEFINITIONS, METRICS
 from realfake.experiments.folder import RunFolder
 from realfake.experiments.results import COMPLETED, FAILED, INTERRUPTED
 
@@ -56,12 +57,21 @@ class FinishedRun:
     """Test metrics, and the others at the best epoch; NaN where undefined."""
     curves: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     """Metric → epochs, values; both (n,) with n at most ``CURVE_POINTS``."""
+    definitions: int = DEFINITIONS
+    """By which definitions the metrics were computed, see :data:`realfake.evaluation.metrics.DEFINITIONS`."""
+    predictions: Path | None = None
+    """Table of the predictions that the metrics were computed of; it need not exist."""
 
     @property
     def optimized_metric(self) -> str | None:
         """The validation metric that selected the best epoch."""
         found = self.results.get("optimized_metric") or self.config.get("optimized_metric")
         return str(found) if found else None
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the run's figures mean something else than those of today; it is shown, but never ranked."""
+        return self.completed and self.definitions != DEFINITIONS
 
     @cached_property
     def settings(self) -> dict[str, str]:
@@ -151,6 +161,16 @@ def read_run(folder: Path, name: str) -> FinishedRun:
     given = results.get("metrics")
     metrics = {str(k): _number(v) for k, v in given.items()} if isinstance(given, dict) else {}
     status, error = _state(run, results, problem)
+    definitions, curves, tested = _definitions(results), _read_curves(run.metrics), run
+    if definitions != DEFINITIONS:
+        # Losses mean what they meant; figures of training are not measured again.
+        curves = {name: curve for name, curve in curves.items() if not _is_metric(name)}
+        again = RunFolder(run.evaluation("test"))
+        renewed = _read_results(again.results)[0]
+        if _stands_for(renewed, results):
+            definitions, tested = DEFINITIONS, again
+            kept = {name: value for name, value in metrics.items() if not _is_metric(name)}
+            metrics = kept | {str(k): _number(v) for k, v in renewed["metrics"].items()}
     return FinishedRun(
         folder=folder,
         name=name,
@@ -160,8 +180,31 @@ def read_run(folder: Path, name: str) -> FinishedRun:
         config=config,
         overrides=tuple(str(o) for o in overrides if is_setting(str(o))),
         metrics=metrics,
-        curves=_read_curves(run.metrics),
+        curves=curves,
+        definitions=definitions,
+        predictions=tested.predictions,
     )
+
+
+def _definitions(results: dict[str, Any]) -> int:
+    """Number of the definitions of a run's metrics; results from before there were numbers have none, and count as 1."""
+    found = results.get("metric_definitions", 1)
+    return found if isinstance(found, int) else 1
+
+
+def _stands_for(renewed: dict[str, Any], results: dict[str, Any]) -> bool:
+    """Whether an evaluation says, by today's definitions, what the run's own results say."""
+    return (
+        renewed.get("status") == COMPLETED
+        and renewed.get("stands_for_run") is True
+        and _definitions(renewed) == DEFINITIONS
+        and renewed.get("data_fingerprint") == results.get("data_fingerprint")
+        and isinstance(renewed.get("metrics"), dict)
+    )
+
+
+def _is_metric(name: str) -> bool:
+    return name.rpartition("/")[2] in METRICS
 
 
 def _state(run: RunFolder, results: dict[str, Any], problem: str | None) -> tuple[str, str | None]:

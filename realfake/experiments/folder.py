@@ -72,6 +72,10 @@ class RunFolder:
         """``predictions.csv``: a row a test clip."""
         return self.path / "predictions.csv"
 
+    def evaluation(self, what: str) -> Path:
+        """Folder of what ``realfake.evaluate`` found on a part of the run's data, or on another dataset."""
+        return self.path / "evaluation" / what
+
     @property
     def log(self) -> Path:
         """``run.log``."""

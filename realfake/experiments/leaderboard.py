@@ -101,7 +101,7 @@ def leaderboard_table(board: Leaderboard, figures: Figures) -> pd.DataFrame:
         interval = figures.runs.get(run)
         rows.append(
             {
-                "rank": place if math.isfinite(run.metric(board.metric)) else None,
+                "rank": place if math.isfinite(run.metric(board.metric)) and not run.outdated else None,
                 "run": run.name,
                 "status": run.status,
                 "error": run.error,
@@ -111,6 +111,7 @@ def leaderboard_table(board: Leaderboard, figures: Figures) -> pd.DataFrame:
                 f"{board.metric} high": interval.high if interval else math.nan,
                 **{name: run.metric(name) for name in metrics},
                 "people": figures.people.get(run),
+                "metric_definitions": run.definitions,
                 "best_epoch": run.results.get("best_epoch"),
                 "epochs": run.results.get("epochs"),
                 "seconds": run.seconds,
@@ -132,12 +133,13 @@ def group_table(board: Leaderboard, figures: Figures) -> pd.DataFrame:
     rows = []
     for place, group in enumerate(board.groups, start=1):
         row: dict[str, Any] = {
-            "rank": place,
+            "rank": None if group.outdated else place,
             **group.settings,
             "runs": len(group.runs),
             "completed": len(group.completed),
             "subjects": figures.subjects.get(group),
             "people": next((figures.people[run] for run in group.runs if run in figures.people), None),
+            "metric_definitions": group.runs[0].definitions,
         }
         for name in board.metrics:
             row |= {
@@ -148,7 +150,7 @@ def group_table(board: Leaderboard, figures: Figures) -> pd.DataFrame:
             if (found := figures.groups.get(group, {}).get(name)) is not None:
                 row |= {f"{name} pooled": found.value, f"{name} low": found.low, f"{name} high": found.high}
         rows.append(row)
-    return pd.DataFrame(rows).astype({"subjects": "Int64"})
+    return pd.DataFrame(rows).astype({"rank": "Int64", "subjects": "Int64"})
 
 
 def _run_table(board: Leaderboard, console: Console) -> Table:
@@ -174,7 +176,7 @@ def _run_columns(board: Leaderboard, metrics: Sequence[str], *, wrap: bool) -> T
     for place, run in enumerate(board.runs[:ROWS_ON_SCREEN], start=1):
         settings = [run.setting(key) or "–" for key in board.varying] or [run.name]
         table.add_row(
-            str(place),
+            "–" if run.outdated else str(place),
             *map(Text, settings),
             Text(run.status, style="green" if run.completed else "red"),
             figure(run.metric(board.selection)),

@@ -21,7 +21,6 @@ from realfake.evaluation.metrics import METRICS, confusion_matrix
 from realfake.evaluation.predictions import Predictions, read_table, subject_names
 from realfake.evaluation.statistics import Interval, bootstrap
 from realfake.experiments.finished import FinishedRun
-from realfake.experiments.folder import RunFolder
 from realfake.experiments.ranking import Leaderboard, RunGroup
 from realfake.labels import TASK_NAMES
 
@@ -72,7 +71,9 @@ def compute_figures(
     """
     figures = Figures(people={run: str(note) for run in board.runs if (note := run.results.get("people"))})
     for group in track(board.groups):
-        clips = {run: found for run in group.completed if (found := read_clips(run)) is not None}
+        # Figures of today would stand beside those of older definitions.
+        current = [run for run in group.completed if not run.outdated]
+        clips = {run: found for run in current if (found := read_clips(run)) is not None}
         if not clips:
             continue
         for run, found in clips.items():
@@ -90,8 +91,8 @@ def compute_figures(
 
 def read_clips(run: FinishedRun) -> RunClips | None:
     """The test clips of a run, ``None`` (with a warning) if there are none or they cannot be read."""
-    path = RunFolder(run.folder).predictions
-    if not path.is_file():
+    path = run.predictions
+    if path is None or not path.is_file():
         return None
     try:
         predictions, table = read_table(path)

@@ -51,6 +51,11 @@ class RunGroup:
         """Those that have results."""
         return tuple(run for run in self.runs if run.completed)
 
+    @property
+    def outdated(self) -> bool:
+        """Whether the figures are of older definitions; runs of different ones never share a group."""
+        return any(run.outdated for run in self.runs)
+
     def mean(self, metric: str) -> float:
         """Mean over the completed runs that have the metric, NaN without any."""
         values = self.values(metric)
@@ -69,7 +74,7 @@ class RunGroup:
 
 @dataclass(frozen=True, eq=False)
 class Leaderboard:
-    """Runs in the order of a metric; those without it come last."""
+    """Runs in the order of a metric; those without it come last, those of older definitions of metrics behind them."""
 
     metric: str
     runs: tuple[FinishedRun, ...]
@@ -90,7 +95,7 @@ class Leaderboard:
     @property
     def chosen(self) -> RunGroup | None:
         """The group that validation prefers, which is what may be chosen without looking at test figures."""
-        known = [group for group in self.groups if math.isfinite(group.mean(self.selection))]
+        known = [g for g in self.groups if math.isfinite(g.mean(self.selection)) and not g.outdated]
         return min(known, key=lambda group: _order(group.mean(self.selection), self.selection), default=None)
 
     @property
@@ -122,9 +127,13 @@ def rank(runs: Sequence[FinishedRun], metric: str | None = None, pool: Sequence[
         near = difflib.get_close_matches(metric, known, n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise UserError(f"metric={metric}: no run has it{hint}")
-    ranked = sorted(runs, key=lambda run: (_order(run.metric(metric), metric), not run.completed, run.name))
+    ranked = sorted(
+        runs, key=lambda run: (run.outdated, _order(run.metric(metric), metric), not run.completed, run.name)
+    )
     varying = varying_keys(ranked)
-    groups = sorted(_groups(ranked, varying, pool), key=lambda group: _order(group.mean(metric), metric))
+    groups = sorted(
+        _groups(ranked, varying, pool), key=lambda group: (group.outdated, _order(group.mean(metric), metric))
+    )
     shown = [metric, *(name for name in MAIN_METRICS if name in known and name != metric)]
     return Leaderboard(metric, tuple(ranked), varying, tuple(groups), tuple(shown), tuple(_notes(ranked)))
 
@@ -149,9 +158,9 @@ def varying_keys(runs: Iterable[FinishedRun]) -> tuple[str, ...]:
 
 
 def _groups(runs: Sequence[FinishedRun], varying: Sequence[str], pool: Sequence[str]) -> list[RunGroup]:
-    members: dict[str, list[FinishedRun]] = {}
+    members: dict[tuple[bool, str], list[FinishedRun]] = {}
     for run in (run for run in runs if run.status != EMPTY):
-        members.setdefault(_identity(run, pool), []).append(run)
+        members.setdefault((run.outdated, _identity(run, pool)), []).append(run)
     shown = [key for key in varying if key not in pool]
     return [RunGroup(tuple(group), {key: group[0].setting(key) for key in shown}) for group in members.values()]
 
@@ -173,6 +182,11 @@ def _identity(run: FinishedRun, pool: Sequence[str]) -> str:
 
 def _notes(runs: Sequence[FinishedRun]) -> Iterable[str]:
     completed = [run for run in runs if run.completed]
+    if outdated := [run for run in completed if run.outdated]:
+        yield (
+            f"{len(outdated)} of the runs are not ranked: their figures follow older definitions of the metrics; bring "
+            f"each up to date with `python -m realfake.evaluate run={outdated[0].folder}`, and repeat the report."
+        )
     for key, what in (("data_fingerprint", "prepared datasets"), ("git_commit", "states of the code")):
         found = {run.results.get(key) for run in completed} - {None}
         if len(found) > 1:

@@ -134,6 +134,7 @@ def _row(board: Leaderboard, run: FinishedRun, figures: Figures) -> dict[str, An
         "samples a second": results.get("samples_per_second"),
         "parameters": results.get("parameters"),
         "device": results.get("device"),
+        "metric definitions": run.definitions if run.completed else None,
         "config": results.get("config_digest"),
         "data": results.get("data_fingerprint"),
         "commit": (results.get("git_commit") or "")[:12] or None,
@@ -141,6 +142,7 @@ def _row(board: Leaderboard, run: FinishedRun, figures: Figures) -> dict[str, An
     }
     return {
         "name": run.name,
+        "outdated": run.outdated,
         "status": run.status,
         "error": run.error,
         "settings": [{"text": run.setting(key), "given": key in run.settings} for key in board.varying],
@@ -166,6 +168,7 @@ def _group_row(board: Leaderboard, group: RunGroup, figures: Figures, scale: dic
     found = figures.groups.get(group, {}).get(board.metric)
     return {
         "settings": list(group.settings.values()),
+        "outdated": group.outdated,
         "runs": len(group.runs),
         "completed": len(group.completed),
         "subjects": figures.subjects.get(group),
@@ -236,7 +239,10 @@ def _data(board: Leaderboard, figures: Figures) -> dict[str, Any]:
             "label": label(board, run),
             "completed": run.completed,
             "settings": {key: run.setting(key) for key in board.varying},
-            "metrics": {name: _json(run.metric(name)) for name in (*board.metrics, board.selection)},
+            # No plot shows figures of older definitions beside others.
+            "metrics": {
+                name: None if run.outdated else _json(run.metric(name)) for name in (*board.metrics, board.selection)
+            },
             "curves": {name: _thin(*run.curves[name], per_curve) for name in curves if name in run.curves},
             "confusions": {task: counts.ravel().tolist() for task, counts in figures.confusions.get(run, {}).items()},
         }

@@ -13,6 +13,7 @@ from typing import Any
 
 from realfake import __version__
 from realfake.config import TrainConfig, as_plain
+from realfake.evaluation.metrics import DEFINITIONS
 from realfake.experiments.folder import RunFolder, write_atomic
 
 COMPLETED, FAILED, INTERRUPTED = "completed", "failed", "interrupted"
@@ -49,6 +50,7 @@ def describe_run(cfg: TrainConfig, run: RunFolder) -> dict[str, Any]:
         "overrides": run.overrides(),
         "seed": cfg.seed,
         "metrics": {},
+        "metric_definitions": DEFINITIONS,
         "best_epoch": None,
         "config_digest": config_digest(cfg),
         "published": cfg.published.model_dump() if cfg.published else None,

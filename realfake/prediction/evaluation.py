@@ -66,23 +66,29 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
         seed=cfg.seed,
     )
     name = f"{store.table['dataset'].iloc[0]}" if elsewhere else cfg.part
-    folder = Path(cfg.out) if cfg.out else tester.run.path / "evaluation" / name
-    _write(folder, cfg, tester, tested, found)
+    folder = Path(cfg.out) if cfg.out else tester.run.evaluation(name)
+    _write(folder, cfg, tester, tested, validation if cfg.part == "test" else None, found)
     print_report(console, found.report)
     console.print(f"page {folder / 'evaluation.html'}", markup=False, soft_wrap=True, highlight=False)
     return folder
 
 
-def _write(folder: Path, cfg: EvaluateConfig, tester: Tester, tested: Tested, found: Evaluation) -> None:
+def _write(
+    folder: Path, cfg: EvaluateConfig, tester: Tester, tested: Tested, validation: Tested | None, found: Evaluation
+) -> None:
     store = tested.data.opened()
     folder.mkdir(parents=True, exist_ok=True)
     write_predictions(folder / "predictions.csv", found.clips, store)
     text = json.dumps(found.report, indent=2, ensure_ascii=False, allow_nan=False)
     write_atomic(folder / "evaluation.json", text + "\n")
+    metrics = dict(tested.metrics)
+    if validation is not None:  # so that a report can choose by it, as by the run's own
+        metrics |= {"val" + name.removeprefix("test"): value for name, value in validation.metrics.items()}
     results = describe_run(tester.cfg, tester.run) | {
         "status": COMPLETED,
         "data": tested.data.data.name,
-        "metrics": dict(sorted(tested.metrics.items())),
+        "stands_for_run": _stands_for_run(cfg, tester),
+        "metrics": dict(sorted(metrics.items())),
         "intervals": {
             f"test/clip/{name}": [i["low"], i["high"]] for name, i in found.report["metrics"]["clip"].items()
         },
@@ -101,6 +107,13 @@ def _write(folder: Path, cfg: EvaluateConfig, tester: Tester, tested: Tested, fo
             note=found.report["people"],
         )
     write_page(found.report, pictures, folder / "evaluation.html")
+
+
+def _stands_for_run(cfg: EvaluateConfig, tester: Tester) -> bool:
+    """Whether the figures are those of the run itself: its best weights on its own test part, as they are."""
+    other_weights = Path(str(cfg.run)).suffix == ".ckpt" and Path(str(cfg.run)).name != tester.run.best.name
+    elsewhere = cfg.data.get("name") is not None or cfg.face is not None or cfg.part != "test"
+    return cfg.calibration == "none" and not other_weights and not elsewhere
 
 
 def _validation(tester: Tester, own: Any, face: FaceConfig | None, *, required: bool, wanted: bool) -> Tested | None:

@@ -30,10 +30,16 @@ def people(
 
 
 def noise(rng: np.random.Generator, size: int, absent: float = 0.0, digits: int | None = None) -> Predictions:
-    """Predictions that have nothing to do with the truth; some labels absent, scores rounded to give ties."""
-    p = rng.dirichlet(np.ones(12), size)
-    if digits is not None:
-        p = np.round(p, digits)
+    """Predictions that have nothing to do with the truth; some labels absent.
+
+    Their scores are all different, by far more than rounding; with ``digits``, they are rounded to give ties.
+    """
+    if digits is None:
+        real = 1 / (1 + np.exp(-rng.permutation(np.linspace(-4, 4, size))))
+    else:
+        real = np.round(rng.random(size), digits)
+    halves = [share[:, None] * rng.dirichlet(np.ones(6), size) for share in (1 - real, real)]
+    p = np.hstack(halves)
     emotion, authenticity = rng.integers(0, 6, size), rng.integers(0, 2, size)
     emotion[rng.random(size) < absent] = -1
     authenticity[rng.random(size) < absent] = -1
