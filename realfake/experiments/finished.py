@@ -187,7 +187,7 @@ def read_run(folder: Path, name: str) -> FinishedRun:
 
 
 def _definitions(results: dict[str, Any]) -> int:
-    """Number of the definitions of a run's metrics; results from before there were numbers have none, and count as 1."""
+    """Number of the definitions of a run's metrics; 1 in results from before there were numbers."""
     found = results.get("metric_definitions", 1)
     return found if isinstance(found, int) else 1
 

@@ -44,12 +44,12 @@ class Report:
 
         console = console or Console()
         console.print(_run_table(self.board, console))
-        if any(len(group.completed) > 1 for group in self.board.groups):
+        if any(len(group.completed) > 1 for group in self.board.groups if not group.outdated):
             console.print(_group_table(self.board, self.figures))
         for run in self.board.failures:
             console.print(f"{run.status}: {run.name}: {run.error or ''}", markup=False, highlight=False, soft_wrap=True)
         for note in self.board.notes:
-            console.print(note, markup=False, highlight=False)
+            console.print(note, markup=False, highlight=False, soft_wrap=True)
         console.print(f"report: {self.page}", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -198,7 +198,7 @@ def _group_table(board: Leaderboard, figures: Figures) -> Table:
         table.add_column(Text(key), overflow="fold")
     for name in ("runs", "mean", "std", "pooled", "95 % interval"):
         table.add_column(name, justify="right", no_wrap=True)
-    for group in board.groups[:ROWS_ON_SCREEN]:
+    for group in [g for g in board.groups if not g.outdated][:ROWS_ON_SCREEN]:
         found = figures.groups.get(group, {}).get(board.metric)
         table.add_row(
             *(Text(group.settings[key] or "–") for key in keys),

@@ -56,7 +56,7 @@ def render_page(board: Leaderboard, figures: Figures, options: PageOptions) -> s
     # The browser runs this very script and no other, whatever a run is called.
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    varied = any(group.completed for group in board.groups if len(group.runs) > 1)
+    varied = any(group.completed for group in board.groups if len(group.runs) > 1 and not group.outdated)
     scale = _scale([found[board.metric] for found in figures.groups.values() if board.metric in found])
     return environment.get_template("report.html").render(
         title=options.title,
@@ -73,7 +73,7 @@ def render_page(board: Leaderboard, figures: Figures, options: PageOptions) -> s
         chosen=_chosen(board, figures),
         rows=[_row(board, run, figures) for run in board.runs],
         has_intervals=bool(figures.runs),
-        groups=[_group_row(board, group, figures, scale) for group in board.groups] if varied else [],
+        groups=[_group_row(board, g, figures, scale) for g in board.groups if not g.outdated] if varied else [],
         group_keys=[key for key in board.varying if key not in options.pool],
         scale=scale,
         has_confusions=bool(figures.confusions),
@@ -168,7 +168,6 @@ def _group_row(board: Leaderboard, group: RunGroup, figures: Figures, scale: dic
     found = figures.groups.get(group, {}).get(board.metric)
     return {
         "settings": list(group.settings.values()),
-        "outdated": group.outdated,
         "runs": len(group.runs),
         "completed": len(group.completed),
         "subjects": figures.subjects.get(group),
@@ -196,7 +195,7 @@ def _bar(interval: Interval | None, scale: dict[str, float] | None) -> dict[str,
 
 def _published(board: Leaderboard) -> list[dict[str, Any]]:
     rows = []
-    for run in board.runs:
+    for run in (run for run in board.runs if not run.outdated):
         published = run.results.get("published")
         if not isinstance(published, dict) or not isinstance(published.get("metrics"), dict) or not run.completed:
             continue

@@ -85,7 +85,8 @@ def write_run(
     (folder / "run.log").write_text("\n".join(f"[2026-01-01 12:00:{i:02} INFO] line {i}" for i in range(40)) + "\n")
     results: dict[str, Any] = {
         "status": status, "error": error, "approach": "single_task", "experiment": None, "overrides": list(overrides),
-        "seed": seed, "metrics": {}, "metric_definitions": DEFINITIONS, "best_epoch": None, "config_digest": "0123456789ab", "published": None,
+        "seed": seed, "metrics": {}, "metric_definitions": DEFINITIONS,
+        "best_epoch": None, "config_digest": "0123456789ab", "published": None,
         "git_commit": "0" * 40, "versions": {"realfake": "0.1.0"},
     }  # fmt: skip
     if status == "completed":

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +20,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from fake_runs import fake_config, write_run, write_sweep
+from rich.console import Console
 
 from realfake.cli import compose
 from realfake.config import ReportConfig
 from realfake.errors import UserError
-from realfake.evaluation.metrics import metrics
+from realfake.evaluation.metrics import DEFINITIONS, metrics
+from realfake.evaluation.predictions import Predictions
 from realfake.experiments.finished import find_runs, look_up, parse_override, read_run
+from realfake.experiments.folder import RunFolder
 from realfake.experiments.leaderboard import Report, make_report
 from realfake.experiments.pooling import pooled_intervals, read_clips
 from realfake.experiments.ranking import command, rank
@@ -189,6 +195,85 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
     assert notes[1] == "Synthetic faces: these figures say nothing about people."
 
 
+def make_old(folder: Path) -> dict[str, Any]:
+    """Turn a run into one from before definitions had numbers; returns its results."""
+    results = json.loads((folder / "results.json").read_text())
+    del results["metric_definitions"]
+    (folder / "results.json").write_text(json.dumps(results))
+    return results
+
+
+def evaluate_again(folder: Path, results: dict[str, Any], **more: Any) -> None:
+    """What ``realfake.evaluate`` leaves in a run's folder, with other figures."""
+    metrics = {"test/clip/emotion_accuracy": 0.25, "test/clip/joint_accuracy": 0.2, "val/clip/joint_accuracy": 0.3}
+    found = {
+        "status": "completed", "stands_for_run": True, "metric_definitions": DEFINITIONS, "metrics": metrics,
+        "data_fingerprint": results["data_fingerprint"],
+    }  # fmt: skip
+    again = RunFolder(folder).evaluation("test")
+    again.mkdir(parents=True)
+    (again / "results.json").write_text(json.dumps(found | more))
+    shutil.copy(folder / "predictions.csv", again)
+
+
+def test_figures_of_older_definitions_are_shown_and_never_ranked(tmp_path: Path) -> None:
+    """Of a group of four seeds, one was tested before; it has the best figures."""
+    for seed in range(4):
+        write_run(
+            tmp_path / str(seed), [f"seed={seed}"], fake_config(seed=seed), skill=0.9 if seed == 1 else 0.4, seed=seed
+        )
+    make_old(tmp_path / "1")
+    report = make_report(tmp_path)
+    assert report.board.runs[-1].name == "1"
+    table = pd.read_csv(report.leaderboard)
+    assert table["rank"].tolist()[:3] == [1, 2, 3]
+    assert math.isnan(table["rank"][3])
+    assert table["metric_definitions"].tolist() == [DEFINITIONS] * 3 + [1]
+    assert math.isnan(table["test/clip/joint_accuracy low"][3]), "no figure of today stands beside one of then"
+    groups = pd.read_csv(report.groups)
+    assert groups["completed"].tolist() == [3, 1]
+    assert math.isnan(groups["rank"][1])
+    assert report.board.chosen == report.board.groups[0]
+    assert report.board.notes[0].startswith("1 of the runs are not ranked")
+    assert f"realfake.evaluate run={(tmp_path / '1').resolve()}" in report.board.notes[0]
+    page = report.page.read_text()
+    assert page_data(page)["runs"][3]["metrics"]["test/clip/joint_accuracy"] is None
+    assert not any(name.endswith("accuracy") for name in page_data(page)["runs"][3]["curves"])
+    screen = io.StringIO()
+    report.show(Console(file=screen, width=150))
+    assert "│ – │" in screen.getvalue()
+
+
+def test_an_evaluation_brings_a_run_up_to_date(tmp_path: Path) -> None:
+    for name in ("new", "old"):
+        write_run(tmp_path / name, [f"loss_mix={name}"], fake_config(loss_mix=name), skill=0.5)
+    results = make_old(tmp_path / "old")
+    evaluate_again(tmp_path / "old", results)
+    board = make_report(tmp_path).board
+    assert [run.name for run in board.runs] == ["new", "old"]
+    old = board.runs[1]
+    assert not old.outdated
+    assert (old.metric("test/clip/joint_accuracy"), old.metric("val/clip/joint_accuracy")) == (0.2, 0.3)
+    assert math.isnan(old.metric("test/clip/authenticity_auroc")), "nothing of the older figures is left"
+    assert old.metric("test/frame/loss") == results["metrics"]["test/frame/loss"]
+    assert read_clips(old) is not None
+    assert not any("not ranked" in note for note in board.notes)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"stands_for_run": False}, {"metric_definitions": 1}, {"data_fingerprint": "other"}, {"metrics": None},
+        {"status": "failed"},
+    ],
+    ids=lambda more: next(iter(more)),
+)  # fmt: skip
+def test_another_evaluation_does_not(tmp_path: Path, more: dict[str, Any]) -> None:
+    write_run(tmp_path / "old")
+    evaluate_again(tmp_path / "old", make_old(tmp_path / "old"), **more)
+    assert read_run(tmp_path / "old", "old").outdated
+
+
 # --- groups -----------------------------------------------------------------------------------------------------------
 
 
@@ -241,6 +326,22 @@ def test_pooled_figures_equal_those_of_all_clips_and_seeds_are_no_people(tmp_pat
     twice = pooled_intervals([clips[0], clips[0]], names, 2000)
     for name in names:
         assert (twice[name].low, twice[name].high) == pytest.approx((one[name].low, one[name].high))
+
+
+def test_folds_that_tell_all_apart_do_so_together(tmp_path: Path) -> None:
+    """Whatever the height at which each fold's model puts its scores."""
+    clips = []
+    for fold, height in enumerate((0.02, 0.3, 0.5, 0.7, 0.98)):
+        write_run(tmp_path / str(fold), seed=fold, subjects=[f"{fold}{i}" for i in range(4)])
+        found = read_clips(read_run(tmp_path / str(fold), "run"))
+        assert found is not None
+        p = found.predictions
+        real = height + np.where(p.authenticity == 1, 0.01, -0.01)
+        heads = {"emotion": p.p_emotion, "authenticity": np.stack([1 - real, real], axis=1)}
+        p = Predictions.from_tasks(heads, p.clip, p.emotion, p.authenticity)
+        clips.append(replace(found, predictions=p))
+    found = pooled_intervals(clips, ["test/clip/authenticity_auroc", "test/clip/pair_accuracy"], 200)
+    assert [i.value for i in found.values()] == [1.0, 1.0]
 
 
 def test_a_clip_of_an_unknown_person_stands_for_itself_and_its_pair(tmp_path: Path) -> None:
