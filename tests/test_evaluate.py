@@ -16,6 +16,7 @@ from realfake.cli import compose
 from realfake.config import EvaluateConfig, TrainConfig
 from realfake.data.sources import build_source
 from realfake.errors import UserError
+from realfake.evaluation.metrics import DEFINITIONS
 from realfake.experiments.results import read_results
 from realfake.prediction.evaluation import evaluate_run
 
@@ -43,8 +44,10 @@ def test_metrics_are_reproduced_in_a_fresh_process_and_place(
     again, first = read_results(run / "evaluation/test"), read_results(run)
     assert again is not None
     assert first is not None
-    stored = {k: v for k, v in first["metrics"].items() if k.startswith("test/")}
+    stored = {k: v for k, v in first["metrics"].items() if k.startswith(("test/", "val/"))}
     assert again["metrics"] == stored
+    assert again["stands_for_run"]
+    assert again["metric_definitions"] == first["metric_definitions"] == DEFINITIONS
     ours, theirs = ((f / "predictions.csv").read_text() for f in (run / "evaluation/test", run))
     assert ours == theirs
 
@@ -60,6 +63,9 @@ def test_the_report_holds_everything(multi_task: Path, tmp_path: Path) -> None:
     assert {p.stem for p in (folder / "plots").iterdir()} >= {"confusion_joint", "reliability", "roc", "examples"}
     page = (folder / "evaluation.html").read_text()
     assert "say nothing about people" in page
+    results = read_results(folder)
+    assert results is not None
+    assert results["stands_for_run"] is False  # calibrated
     assert "<script src" not in page
 
 

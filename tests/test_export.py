@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,7 @@ def session_outputs(path: Path, frames: np.ndarray) -> list[np.ndarray]:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return session.run(["joint", "emotion", "authenticity"], {"frames": frames})  # type: ignore[no-any-return]
+    return session.run(["joint", "emotion", "authenticity", "decision"], {"frames": frames})  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,11 @@ def test_onnx_says_what_the_network_says(overrides: list[str], tmp_path: Path) -
     done = export(module, cfg, "onnx", tmp_path, samples, "noise", 1e-4)
     served = Served(module).eval()
     for batch in samples:
-        original = [p.numpy() for p in served(torch.from_numpy(batch))]
-        for ours, theirs in zip(original, session_outputs(done.path, batch), strict=True):
+        *original, decision = [p.numpy() for p in served(torch.from_numpy(batch))]
+        *probabilities, decided = session_outputs(done.path, batch)
+        assert decided.dtype == np.int64
+        assert np.array_equal(decided, decision)
+        for ours, theirs in zip(original, probabilities, strict=True):
             assert ours.shape == theirs.shape
             np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-4)
             np.testing.assert_allclose(theirs.sum(axis=1), 1, atol=1e-5)
@@ -108,6 +111,7 @@ def test_onnx_says_what_the_network_says(overrides: list[str], tmp_path: Path) -
         )
         for ours, theirs in zip(original, (said.p_joint, said.p_emotion, said.p_authenticity), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+        assert np.array_equal(decision, said.decision)
     assert max(p.max() for p in original) - min(p.min() for p in original) > 0.05
 
 
@@ -130,7 +134,10 @@ def test_the_command_checks_on_real_clips(exported: Path) -> None:
     assert meta["crop"]["face"]["name"] == "haar"
     assert str(Path.home()) not in (exported / "model.json").read_text()
     batch = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
-    assert [p.shape for p in session_outputs(exported / "model.onnx", batch)] == [(3, 12), (3, 6), (3, 2)]
+    assert [p.shape for p in session_outputs(exported / "model.onnx", batch)] == [(3, 12), (3, 6), (3, 2), (3,)]
+    assert meta["outputs"]["decision"] == {"dtype": "int64", "shape": ["batch"]} | {
+        "meaning": "index into labels.joint, whose two parts are the decided emotion and authenticity"
+    }
 
 
 def test_real_samples_are_those_of_the_test_part(trained: Trained) -> None:
@@ -156,20 +163,30 @@ def test_torch_export_loads_without_this_package(trained: Trained, tmp_path: Pat
         "numpy.save('said.npy', p[1].detach().numpy())\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
-    _, emotion, _ = Served(module)(torch.from_numpy(samples[1]))
+    _, emotion, *_ = Served(module)(torch.from_numpy(samples[1]))
     np.testing.assert_allclose(np.load(tmp_path / "said.npy"), emotion.numpy(), atol=1e-6)
 
 
-def test_a_difference_fails_loudly(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        pytest.param(lambda p: [*(q + 2e-4 for q in p[:3]), p[3]], r"0\.0002", id="probabilities"),
+        pytest.param(lambda p: [*p[:3], p[3] % 6 + 6 * (p[3] < 6)], r"0\.", id="decision"),
+    ],
+)
+def test_a_difference_fails_loudly(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]], difference: str,
+) -> None:  # fmt: skip
     _, cfg, module = open_trained(trained("approach=multi_task"))
     original = exporting._to_torch_export
 
     def wrong(served: Served, path: Path) -> exporting.Runtime:
         runtime = original(served, path)
-        return lambda frames: [p + 2e-4 for p in runtime(frames)]
+        return lambda frames: change(runtime(frames))
 
     monkeypatch.setattr(exporting, "_to_torch_export", wrong)
-    with pytest.raises(UserError, match=r"differs from the original by 0\.0002"):
+    with pytest.raises(UserError, match=rf"differs from the original by {difference}"):
         export(module, cfg, "torch_export", tmp_path, random_samples(module), "noise", 1e-4)
     assert list(tmp_path.iterdir()) == []
 
