@@ -190,6 +190,8 @@ def test_films_show_the_decision() -> None:
         curve = running_mean(np.arange(8.0), p, 0.1)
         for row in range(8):
             assert curve.at(float(row)).decision == p.decision[row]
+        assert curve.at(-1.0).decision == p.decision[0]
+        assert curve.at(99.0).decision == p.decision[7]
         between = curve.at(4.5)
         for task in heads:
             np.testing.assert_allclose(getattr(between, f"p_{task}"), p.probabilities(task)[4:6].mean(axis=0))

@@ -107,9 +107,13 @@ class Curve:
 
     def at(self, time_sec: float) -> Probabilities:
         """What is said at a moment, interpolated; before the first and after the last point, what these say."""
+        after = min(int(np.searchsorted(self.time_sec, time_sec)), len(self.time_sec) - 1)
+        before = max(0, after - 1)
+        start, end = self.time_sec[[before, after]]
+        share = min(1.0, max(0.0, (time_sec - start) / (end - start))) if end > start else 0.0
 
         def between(p: np.ndarray) -> np.ndarray:
-            return np.array([np.interp(time_sec, self.time_sec, column) for column in p.T])
+            return p[before] + share * (p[after] - p[before])
 
         return Probabilities(*averaged(between, self.p_joint, self.p_emotion, self.p_authenticity, self.two_heads))
 
