@@ -143,3 +143,17 @@ def test_the_command_draws_explanations(trained: Trained, tmp_path: Path, approa
         colors = np.asarray(picture.convert("RGB")).reshape(-1, 3)
     assert len(np.unique(colors, axis=0)) > 2000
     assert [p.name for p in (tmp_path / "annotated").iterdir()] == [f"{source.stem}.explained.png"]
+
+
+def test_what_is_explained_is_the_decision() -> None:
+    """The most probable emotion by itself is another one here: happy."""
+    module = network("approach=single_task")
+    p = torch.full((12,), 1e-6)
+    p[[1, 3, 6, 9]] = torch.tensor([0.2, 0.25, 0.3, 0.25])
+    with torch.no_grad():
+        output = module.heads["joint"].output
+        output.weight.mul_(1e-3)
+        output.bias.copy_(p.log())
+    (found,) = explain(module, face(64)[None])
+    assert found.classes == {"authenticity": "real", "emotion": "angry"}
+    assert found.probability == pytest.approx({"authenticity": 0.55, "emotion": 0.3}, abs=0.01)

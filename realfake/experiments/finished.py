@@ -162,7 +162,7 @@ def read_run(folder: Path, name: str) -> FinishedRun:
     metrics = {str(k): _number(v) for k, v in given.items()} if isinstance(given, dict) else {}
     status, error = _state(run, results, problem)
     definitions, curves, tested = _definitions(results), _read_curves(run.metrics), run
-    if definitions != DEFINITIONS:
+    if status == COMPLETED and definitions != DEFINITIONS:
         # Losses mean what they meant; figures of training are not measured again.
         curves = {name: curve for name, curve in curves.items() if not _is_metric(name)}
         again = RunFolder(run.evaluation("test"))

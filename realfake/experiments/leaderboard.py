@@ -111,7 +111,7 @@ def leaderboard_table(board: Leaderboard, figures: Figures) -> pd.DataFrame:
                 f"{board.metric} high": interval.high if interval else math.nan,
                 **{name: run.metric(name) for name in metrics},
                 "people": figures.people.get(run),
-                "metric_definitions": run.definitions,
+                "metric_definitions": run.definitions if run.completed else None,
                 "best_epoch": run.results.get("best_epoch"),
                 "epochs": run.results.get("epochs"),
                 "seconds": run.seconds,
@@ -124,7 +124,7 @@ def leaderboard_table(board: Leaderboard, figures: Figures) -> pd.DataFrame:
             }
         )
     table = pd.DataFrame(rows)
-    return table.astype({"rank": "Int64"})
+    return table.astype({"rank": "Int64", "metric_definitions": "Int64"})
 
 
 def group_table(board: Leaderboard, figures: Figures) -> pd.DataFrame:
@@ -139,7 +139,7 @@ def group_table(board: Leaderboard, figures: Figures) -> pd.DataFrame:
             "completed": len(group.completed),
             "subjects": figures.subjects.get(group),
             "people": next((figures.people[run] for run in group.runs if run in figures.people), None),
-            "metric_definitions": group.runs[0].definitions,
+            "metric_definitions": group.completed[0].definitions if group.completed else None,
         }
         for name in board.metrics:
             row |= {
@@ -150,7 +150,7 @@ def group_table(board: Leaderboard, figures: Figures) -> pd.DataFrame:
             if (found := figures.groups.get(group, {}).get(name)) is not None:
                 row |= {f"{name} pooled": found.value, f"{name} low": found.low, f"{name} high": found.high}
         rows.append(row)
-    return pd.DataFrame(rows).astype({"rank": "Int64", "subjects": "Int64"})
+    return pd.DataFrame(rows).astype({"rank": "Int64", "subjects": "Int64", "metric_definitions": "Int64"})
 
 
 def _run_table(board: Leaderboard, console: Console) -> Table:

@@ -55,6 +55,8 @@ def test_every_state_is_shown_with_its_cause(report: Report) -> None:
     assert causes["diverged"] == "train/frame/loss is nan in epoch 3"
     assert "results.json cannot be read" in str(causes["damaged"])
     assert all(causes.values())
+    (running,) = (run for run in report.board.runs if run.status == "running")
+    assert "val/clip/joint_accuracy" in running.curves, "no definitions are known yet, and none are older"
 
 
 def test_a_run_that_went_silent_is_not_called_running(tmp_path: Path) -> None:
