@@ -92,8 +92,9 @@ class Predictions:
 
     def predicted(self, task: str) -> np.ndarray:
         """The decision's part of a task (N,): the joint class, its emotion or its authenticity."""
-        emotion, authenticity = split_joints(self.decision)
-        return {"joint": self.decision, "emotion": emotion, "authenticity": authenticity}[task]
+        joint = self.decision
+        emotion, authenticity = split_joints(joint)
+        return {"joint": joint, "emotion": emotion, "authenticity": authenticity}[task]
 
     def most_probable(self, task: str) -> np.ndarray:
         """Most probable class of a task by itself (N,), which is what its probability has to answer for."""
