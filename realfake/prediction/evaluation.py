@@ -67,7 +67,7 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
     )
     name = f"{store.table['dataset'].iloc[0]}" if elsewhere else cfg.part
     folder = Path(cfg.out) if cfg.out else tester.run.evaluation(name)
-    _write(folder, cfg, tester, tested, validation if cfg.part == "test" else None, found)
+    _write(folder, cfg, tester, tested, validation if cfg.part == "test" and not elsewhere else None, found)
     print_report(console, found.report)
     console.print(f"page {folder / 'evaluation.html'}", markup=False, soft_wrap=True, highlight=False)
     return folder
