@@ -9,14 +9,17 @@ these frozen objects and never sees an OmegaConf node. No heavy import belongs i
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from realfake.labels import TASK_NAMES
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+PositiveFraction = Annotated[float, Field(gt=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
+BelowOne = Annotated[float, Field(ge=0.0, lt=1.0)]
 Count = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[int, Field(ge=0)]
 
@@ -556,30 +559,41 @@ MixConfig = Annotated[SumMix | WeightedMix | PrecisionMix | UncertaintyMix | Dwa
 
 
 class _Optimizer(Strict):
-    lr: Positive
-    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+    lr: Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+    weight_decay: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.0
+    decay_norms: bool = True
+    """Decay the scales of norms, and biases, too. Runs from before this key did."""
 
 
 class Sgd(_Optimizer):
     name: Literal["sgd"]
-    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
+    momentum: BelowOne = 0.9
     nesterov: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Sgd:
+        if self.nesterov and not self.momentum:
+            raise ValueError("optimizer.nesterov=true: expected optimizer.momentum above 0, which it looks ahead with")
+        return self
+
+
+Betas = Annotated[list[BelowOne], Field(min_length=2, max_length=2)]
 
 
 class Adam(_Optimizer):
     name: Literal["adam"]
-    betas: list[float] = [0.9, 0.999]
+    betas: Betas = [0.9, 0.999]
 
 
 class AdamW(_Optimizer):
     name: Literal["adamw"]
-    betas: list[float] = [0.9, 0.999]
+    betas: Betas = [0.9, 0.999]
 
 
 class RmsProp(_Optimizer):
     name: Literal["rmsprop"]
-    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-    alpha: Fraction = 0.99
+    momentum: BelowOne = 0.0
+    alpha: BelowOne = 0.99
 
 
 class Adagrad(_Optimizer):
@@ -590,6 +604,16 @@ class Adagrad(_Optimizer):
 OptimizerConfig = Annotated[Sgd | Adam | AdamW | RmsProp | Adagrad, Field(discriminator="name")]
 
 
+def _validation_metric(key: str, metric: str) -> str:
+    stage, _, rest = metric.partition("/")
+    if stage != "val" or not rest:
+        raise ValueError(
+            f"{key}={metric}: expected a validation metric such as val/clip/joint_accuracy (nothing is chosen by "
+            "training or test figures)"
+        )
+    return metric
+
+
 class NoScheduler(Strict):
     name: Literal["none"]
 
@@ -598,9 +622,10 @@ class Plateau(Strict):
     """Reduce on plateau of a validation metric that means the same for every loss mix."""
 
     name: Literal["plateau"]
-    monitor: str = "val/frame/loss"
+    monitor: Annotated[str, AfterValidator(partial(_validation_metric, "scheduler.monitor"))] = "val/frame/loss"
     factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
     patience: NonNegative = 2
+    """Validations without a gain before the rate is reduced."""
     min_lr: Annotated[float, Field(ge=0.0)] = 0.0
 
 
@@ -666,9 +691,9 @@ class TrainerConfig(Strict):
     log_every_n_steps: Count = 20
     check_val_every_n_epoch: Count = 1
     num_sanity_val_steps: NonNegative = 0
-    limit_train_batches: Count | Fraction | None = None
-    limit_val_batches: Count | Fraction | None = None
-    limit_test_batches: Count | Fraction | None = None
+    limit_train_batches: Count | PositiveFraction | None = None
+    limit_val_batches: Count | PositiveFraction | None = None
+    limit_test_batches: Count | PositiveFraction | None = None
     overfit_batches: NonNegative | Fraction = 0
     fast_dev_run: bool = False
     profiler: Literal["simple", "advanced", "pytorch"] | None = None
@@ -781,7 +806,9 @@ class TrainConfig(Strict):
     compile: bool = False
     """Compile the network with torch.compile."""
     seed: NonNegative = 0
-    optimized_metric: str = "val/clip/joint_accuracy"
+    optimized_metric: Annotated[str, AfterValidator(partial(_validation_metric, "optimized_metric"))] = (
+        "val/clip/joint_accuracy"
+    )
     """Selects the best epoch; maximised, unless it ends in ``loss`` or ``ece``, which are minimised."""
     ckpt: str | None = None
     """A checkpoint to resume from: a path, or ``last``."""
@@ -792,7 +819,7 @@ class TrainConfig(Strict):
     """Name of the experiment file, for tables."""
 
     @model_validator(mode="after")
-    def _check(self) -> TrainConfig:
+    def _check(self, info: ValidationInfo) -> TrainConfig:
         wants_clips = self.approach.samples == "sequences"
         has_clips = self.backbone.kind in ("clip", "recurrent")
         if wants_clips and not has_clips:
@@ -806,13 +833,28 @@ class TrainConfig(Strict):
                 f"backbone: one of {', '.join(FRAME_BACKBONES)}, timm"
             )
         self._check_spacing()
-        stage, _, rest = self.optimized_metric.partition("/")
-        if stage != "val" or not rest:
-            raise ValueError(
-                f"optimized_metric={self.optimized_metric}: expected a validation metric such as "
-                "val/clip/joint_accuracy (a model is never selected on test data)"
-            )
+        # A run that was trained before these were refused is still evaluated as it was trained.
+        if info.context is None or not info.context.get("trained"):
+            self._check_training()
         return self
+
+    def _check_training(self) -> None:
+        if (problem := beyond_stored(self.sampling, self.data)) is not None:
+            raise ValueError(problem)
+        t, s = self.trainer, self.scheduler
+        if t.fast_dev_run:
+            return
+        if t.check_val_every_n_epoch > t.max_epochs:
+            raise ValueError(
+                f"trainer.check_val_every_n_epoch={t.check_val_every_n_epoch}: expected at most trainer.max_epochs="
+                f"{t.max_epochs}, since without a validation there is no best epoch"
+            )
+        if isinstance(s, Cosine) and s.warmup_epochs >= t.max_epochs:
+            raise ValueError(
+                f"scheduler.warmup_epochs={s.warmup_epochs}: expected fewer than trainer.max_epochs={t.max_epochs}"
+            )
+        if isinstance(s, Cosine | Plateau) and s.min_lr > self.optimizer.lr:
+            raise ValueError(f"scheduler.min_lr={s.min_lr:g}: expected at most optimizer.lr={self.optimizer.lr:g}")
 
     def _check_spacing(self) -> None:
         if isinstance(self.backbone, ClipBackbone):
@@ -827,6 +869,17 @@ class TrainConfig(Strict):
                 f"are {stride:.4g} s apart; expected data.rate_fps={math.ceil(1.0 / stride - 1e-6)} or more, or "
                 f"backbone.{key}=null, which spreads the frames over the clip"
             )
+
+
+def beyond_stored(sampling: Sampling, data: _Data) -> str | None:
+    """What is wrong if samples reach beyond what is stored of a clip: they would be its border crops, repeated."""
+    (start, end), (first, last) = sampling.window, data.window
+    if first <= start and end <= last:
+        return None
+    return (
+        f"sampling.window=[{start},{end}] reaches beyond data.window=[{first},{last}], the part of each clip that is "
+        f"prepared; expected a window within it, such as sampling.window=[{first},{last}]"
+    )
 
 
 class PrepareConfig(Strict):

@@ -27,7 +27,11 @@ COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)
 
 
 def validate(
-    raw: DictConfig | dict[str, Any], schema: type[C], *, runtime: RuntimeConf | DictConfig | None = None
+    raw: DictConfig | dict[str, Any],
+    schema: type[C],
+    *,
+    runtime: RuntimeConf | DictConfig | None = None,
+    trained: bool = False,
 ) -> C:
     """Check a composed configuration against its schema.
 
@@ -35,6 +39,7 @@ def validate(
         raw: What Hydra composed.
         schema: What it has to fit.
         runtime: ``hydra.runtime`` of the composition, with which an unknown key is traced to its file.
+        trained: It is that of a run that was trained, maybe before some of its settings were refused together.
 
     Raises:
         UserError: On the first key that is unknown, missing or of the wrong type, and on settings that contradict
@@ -50,7 +55,7 @@ def validate(
         key = min(missing)
         raise UserError(f"{key} is missing: give it as {key}=…")
     try:
-        return schema.model_validate(data)
+        return schema.model_validate(data, context={"trained": trained})
     except ValidationError as error:
         raise UserError(_first_problem(error, data, schema, runtime)) from None
 
@@ -96,6 +101,9 @@ _EXPECTATIONS = {
     "less_than": "less than {lt}",
     "less_than_equal": "at most {le}",
     "literal_error": "{expected}",
+    "finite_number": "a finite number",
+    "too_short": "at least {min_length} values",
+    "too_long": "at most {max_length} values",
 }
 
 

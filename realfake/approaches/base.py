@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,13 +10,14 @@ import torch
 from pytorch_lightning import LightningModule
 from torch import nn
 
-from realfake.approaches.optimization import build_optimizer, build_scheduler
+from realfake.approaches.optimization import build_optimizer, build_scheduler, parameter_groups, stay_as_configured
 from realfake.approaches.record import EpochMeans, EpochRecord, TrainStep
 from realfake.config import TrainConfig, as_plain
 from realfake.data.augment import augment
 from realfake.data.batch import Batch
 from realfake.data.preprocess import normalise
 from realfake.errors import UserError
+from realfake.evaluation.calibration import log_loss
 from realfake.evaluation.metrics import metrics
 from realfake.evaluation.predictions import Predictions, pair_numbers
 from realfake.labels import ABSENT, TASK_NAMES, decide, joint_classes, split_joints
@@ -61,7 +63,7 @@ class ApproachModule(LightningModule):
         self._steps: list[TrainStep] = []
         self.records = nn.ModuleDict({stage: EpochRecord() for stage in ("val", "test")})
         self.measured: dict[str, float] = {}
-        """The latest value of every metric in full precision; what is logged is float32."""
+        """Every metric that was measured in this epoch, in full precision; what is logged is float32."""
         self.test_predictions: Predictions | None = None
         self.learned: dict[str, Any] | None = None
         """Which people the weights have learned, as :meth:`realfake.data.learned.Learned.as_plain` says it."""
@@ -153,7 +155,11 @@ class ApproachModule(LightningModule):
     # --- epochs --------------------------------------------------------------------------------------------------
 
     def on_train_epoch_start(self) -> None:
-        """Seed what is random on the device, so that a resumed run draws what an undisturbed one does."""
+        """Forget the last epoch's figures, since this one may not be validated, and seed what is random on the device.
+
+        A resumed run draws what an undisturbed one does.
+        """
+        self.measured.clear()
         words = np.random.SeedSequence([self.cfg.seed, self.current_epoch, self.global_rank]).generate_state(2)
         torch.manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)
 
@@ -185,7 +191,9 @@ class ApproachModule(LightningModule):
         pairs = pair_numbers(self.trainer.datamodule.opened().table)  # type: ignore[attr-defined]
         found = {f"{stage}/frame/loss_{t}": _mean(rows["losses"][:, i]) for i, t in enumerate(self.tasks)}
         found[f"{stage}/frame/loss"] = float(np.sum(list(found.values())))
-        for level, p in (("frame", predictions), ("clip", predictions.by_clip())):
+        clips = predictions.by_clip()
+        found |= {f"{stage}/clip/{name}": value for name, value in clip_losses(clips, self.tasks).items()}
+        for level, p in (("frame", predictions), ("clip", clips)):
             found |= {f"{stage}/{level}/{name}": value for name, value in metrics(p, pairs[p.clip]).items()}
         return found, predictions
 
@@ -248,14 +256,14 @@ class ApproachModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Optimiser over what is trained, and the scheduler if it moves with every step."""
-        network = [p for m in (self.backbone, self.heads) for p in m.parameters() if p.requires_grad]
-        # Decay would pull the learned uncertainties of a loss mix towards equal weights.
-        trained = [{"params": network}, {"params": list(self.mix.parameters()), "weight_decay": 0.0}]
+        cfg = self.cfg
         # A fused optimiser unscales by itself, hence the trainer's mixed precision refuses to clip for it.
-        fused = self.cfg.precision.name == "32" or not self.cfg.trainer.gradient_clip_val
-        optimizer = build_optimizer(self.cfg.optimizer, trained, fused=fused)
+        fused = cfg.precision.name == "32" or not cfg.trainer.gradient_clip_val
+        groups = parameter_groups(cfg.optimizer, (self.backbone, self.heads), self.mix)
+        optimizer = build_optimizer(cfg.optimizer, groups, fused=fused)
         steps, epochs = int(self.trainer.estimated_stepping_batches), self.trainer.max_epochs or 1
-        scheduler = build_scheduler(self.cfg.scheduler, optimizer, steps, epochs)
+        scheduler = build_scheduler(cfg.scheduler, optimizer, steps, epochs)
+        stay_as_configured(optimizer, cfg.scheduler)
         if scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
@@ -276,6 +284,25 @@ def target_of(batch: Batch, task: str) -> torch.Tensor:
         return batch["emotion"] if task == "emotion" else batch["authenticity"]
     known = (batch["emotion"] != ABSENT) & (batch["authenticity"] != ABSENT)
     return torch.where(known, joint_classes(batch["emotion"], batch["authenticity"]), ABSENT)
+
+
+def clip_losses(clips: Predictions, tasks: Sequence[str]) -> dict[str, float]:
+    """Negative log likelihood of clips: what is lost by the probabilities that stand for a clip, whatever was trained.
+
+    ``loss_<task> = −1/n Σ log p_c(y_c)`` over the n clips with a label, ``p_c`` the mean probability of a clip's frames
+    or windows; NaN without labels. ``loss`` is their sum over the tasks that have one. With one window a clip and plain
+    cross-entropy it is the loss of the windows.
+
+    Args:
+        clips: One row a clip.
+        tasks: Those of the heads.
+    """
+    found = {}
+    for task in tasks:
+        y = clips.true(task)
+        found[f"loss_{task}"] = log_loss(clips.probabilities(task)[y != ABSENT], y[y != ABSENT])
+    known = [value for value in found.values() if not np.isnan(value)]
+    return {**found, "loss": float(np.sum(known)) if known else float("nan")}
 
 
 def _right(batch: Batch, *guesses: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:

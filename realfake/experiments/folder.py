@@ -89,7 +89,7 @@ class RunFolder:
             raw: Any = OmegaConf.load(self.config)
         except Exception as error:
             raise UserError(f"{self.config}: cannot be read ({str(error).splitlines()[0]})") from None
-        return validate(raw, TrainConfig)
+        return validate(raw, TrainConfig, trained=True)
 
     def working_folder(self) -> Path | None:
         """Where the run was started, to which relative paths in its configuration refer; ``None`` if unknown."""
