@@ -27,14 +27,20 @@ def augment(frames: torch.Tensor, settings: Augmentation) -> torch.Tensor:
     if not settings.active:
         return frames
     windows = frames if frames.ndim == 5 else frames[:, None]
+    # Half precision is for the network: eight significant bits are too few to mix 256 values of a colour.
+    with torch.autocast(frames.device.type, enabled=False):
+        result = _augmented(windows, settings)
+    return result if frames.ndim == 5 else result[:, 0]
+
+
+def _augmented(windows: torch.Tensor, settings: Augmentation) -> torch.Tensor:
     # One plane a colour: interpolation and mixing of colours are several times faster on it.
     x = windows.permute(0, 1, 4, 2, 3).to(torch.float32, memory_format=torch.contiguous_format)
     x = _geometry(x, settings)
     x = _colour(x, settings)
     x = _erase(x, settings).round_().clamp_(0, 255)
     # Moved as floats, since copying single bytes across is slower than the conversion.
-    result = x.permute(0, 1, 3, 4, 2).contiguous().to(torch.uint8)
-    return result if frames.ndim == 5 else result[:, 0]
+    return x.permute(0, 1, 3, 4, 2).contiguous().to(torch.uint8)
 
 
 def _uniform(x: torch.Tensor, low: float, high: float) -> torch.Tensor:

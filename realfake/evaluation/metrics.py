@@ -35,6 +35,8 @@ METRICS = (
     "pair_accuracy",
     "authenticity_ece",
 )
+REPORTED = (*METRICS, "loss")
+"""What every run reports at both levels; the loss needs to know what was trained."""
 
 
 def metrics(p: Predictions, pair: np.ndarray | None = None, run: np.ndarray | None = None) -> dict[str, float]:

@@ -113,13 +113,19 @@ class ReduceOnPlateau(Callback):
             self.scheduler.load_state_dict(self._state)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the scheduler the epoch's metric; raises :class:`UserError` if there is none of that name."""
+        """Show the scheduler the metric of an epoch that was validated.
+
+        Raises:
+            UserError: If there is none of that name.
+        """
         assert self.scheduler is not None
-        if self.cfg.monitor in trainer.callback_metrics:
-            self.scheduler.step(float(trainer.callback_metrics[self.cfg.monitor]))
-        elif trainer.current_epoch + 1 >= trainer.check_val_every_n_epoch:  # type: ignore[operator]
-            known = ", ".join(sorted(k for k in trainer.callback_metrics if k.startswith("val/")))
-            raise UserError(f"scheduler.monitor={self.cfg.monitor}: no such metric; there are {known}")
+        measured: dict[str, float] = pl_module.measured  # type: ignore[assignment]
+        known = sorted(name for name in measured if name.startswith("val/"))
+        if not known:
+            return
+        if self.cfg.monitor not in known:
+            raise UserError(f"scheduler.monitor={self.cfg.monitor}: no such metric; there are {', '.join(known)}")
+        self.scheduler.step(measured[self.cfg.monitor])
 
     def state_dict(self) -> dict[str, Any]:
         """The scheduler's counters."""

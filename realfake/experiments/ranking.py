@@ -16,18 +16,10 @@ import numpy as np
 
 from realfake.config import minimised
 from realfake.errors import UserError
+from realfake.evaluation.metrics import REPORTED
 from realfake.experiments.finished import EMPTY, FinishedRun, look_up
 
-MAIN_METRICS = (
-    "test/clip/joint_accuracy",
-    "test/clip/emotion_accuracy",
-    "test/clip/authenticity_accuracy",
-    "test/clip/authenticity_auroc",
-    "test/clip/joint_f1",
-    "test/clip/emotion_f1",
-    "test/clip/pair_accuracy",
-    "test/clip/authenticity_ece",
-)
+MAIN_METRICS = tuple(f"test/clip/{name}" for name in REPORTED)
 """What a table shows, in this order, as far as any run has it."""
 
 _NOT_COMPARED = (

@@ -9,12 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from realfake.evaluation.metrics import REPORTED
 from realfake.experiments.folder import RunFolder
-
-SHOWN = (
-    "joint_accuracy", "emotion_accuracy", "authenticity_accuracy", "authenticity_auroc", "joint_f1", "emotion_f1",
-    "pair_accuracy", "authenticity_ece",
-)  # fmt: skip
 
 
 def print_summary(results: dict[str, Any], run: RunFolder, console: Console | None = None) -> None:
@@ -30,7 +26,7 @@ def print_summary(results: dict[str, Any], run: RunFolder, console: Console | No
         table.add_column(name, justify="right")
     if published:
         table.add_column("published", justify="right")
-    for name in SHOWN:
+    for name in REPORTED:
         row = [name.replace("_", " "), *(_number(metrics.get(f"test/{level}/{name}")) for level in ("frame", "clip"))]
         low, high = intervals.get(f"test/clip/{name}", (None, None))
         row.append(f"{_number(low)} to {_number(high)}" if low is not None and math.isfinite(low) else "")

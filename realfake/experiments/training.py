@@ -104,7 +104,10 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
     trainer = build_trainer(cfg, run, devices, [stop, table])
     if caches_features(cfg):
         with phases.measure("features"):
-            compute_features(module, data, trainer.strategy.root_device)
+            if resumed is not None:
+                load_weights(module, resumed)  # which the trainer would do too late
+            with trainer.precision_plugin.forward_context():
+                compute_features(module, data, trainer.strategy.root_device)
     with phases.measure("fit"):
         fit(trainer, module, data, table, run, resumed)
         batches = trainer.num_training_batches

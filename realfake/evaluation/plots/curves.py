@@ -45,8 +45,17 @@ def learning_curves(rows: Sequence[Mapping[str, float]], best_epoch: int | None 
     for axis, metric in zip(axes, _PANELS, strict=False):
         for prefix, color, dash in _SERIES:
             values = _column(rows, f"{prefix}/{metric}")
-            if np.isfinite(values).any():
-                axis.plot(epochs, values, color=color, linestyle=dash, linewidth=1.6, marker=marker, markersize=3)
+            known = np.isfinite(values)  # not every epoch need be validated
+            if known.any():
+                axis.plot(
+                    epochs[known],
+                    values[known],
+                    color=color,
+                    linestyle=dash,
+                    linewidth=1.6,
+                    marker=marker,
+                    markersize=3,
+                )
         plain(axis, "", "", metric.replace("_", " "))
         if metric != "loss":
             axis.set_ylim(0.0, 1.02)
