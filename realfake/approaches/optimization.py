@@ -70,8 +70,8 @@ def build_optimizer(cfg: OptimizerConfig, parameters: Iterable[Any], *, fused: b
     Raises:
         ValueError: If there is no such optimiser.
     """
-    common = {"lr": cfg.lr, "weight_decay": cfg.weight_decay}
-    quick = {"fused": True} if fused else {}
+    common: dict[str, Any] = {"lr": cfg.lr, "weight_decay": cfg.weight_decay}
+    quick: dict[str, Any] = {"fused": True} if fused else {}
     if isinstance(cfg, Adam | AdamW):
         kind = torch.optim.AdamW if isinstance(cfg, AdamW) else torch.optim.Adam
         return kind(parameters, betas=(cfg.betas[0], cfg.betas[1]), **common, **quick)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,13 @@ from realfake.errors import UserError
 from realfake.models.backbone import Backbone
 from realfake.models.stand_ins import StandIn, read_with_stand_ins
 
+log = logging.getLogger(__name__)
+
 NAMES_SHOWN = 5
-WRAPPERS = ("state_dict", "model_state", "model_state_dict", "model", "net", "params")
+WRAPPERS = ("state_dict", "model_state", "model_state_dict", "model", "module", "net", "params")
 """Keys under which training scripts keep the state dict of a network."""
+WRAPPINGS = 4
+"""So many may lie one inside of another."""
 
 CODE_MARKS = ("unsupported global", "unsupported class", "unsupported operand", "trying to call reduce", "torchscript")
 """How torch says that a file holds more than tensors and plain values."""
@@ -61,21 +67,63 @@ def read_checkpoint(path: str | Path, *, foreign: bool = False) -> Any:
 def read_state_dict(path: str | Path, *, foreign: bool = False) -> dict[str, Tensor]:
     """The state dict in a file, out of the wrappings that training scripts put around it.
 
-    ``{"state_dict": …}`` and the like are opened; the prefixes ``module.`` (data parallel) and ``_orig_mod.``
-    (torch.compile) are dropped.
+    ``{"state_dict": …}`` and the like are opened, also one inside of another, and whatever it is called if it is the
+    only thing in the file that is made of tensors. ``_orig_mod.`` (torch.compile) is dropped wherever it stands; for
+    other prefixes see :func:`below_prefix`.
 
     Raises:
         UserError: As :func:`read_checkpoint`, and if there is no state dict in the file.
     """
     content = read_checkpoint(path, foreign=foreign)
-    for key in WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-            break
-    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+    for _ in range(WRAPPINGS):
+        content = _unwrapped(content)
+    if not _is_state(content):
         kind = type(content).__name__
         raise UserError(f"{path}: expected a state dict (names and tensors), found {kind} of other things")
-    return {str(key).replace("_orig_mod.", "").removeprefix("module."): value for key, value in content.items()}
+    return {str(key).replace("_orig_mod.", ""): value for key, value in content.items()}
+
+
+def below_prefix(state: Mapping[str, Tensor], names: Collection[str], source_name: str) -> dict[str, Tensor]:
+    """The tensors of one network, under its own names, in a state dict that puts a prefix before them.
+
+    Training programs keep a network as an attribute (``model.``, ``backbone.``, ``encoder.``), and wrap it
+    (``module.module.``). The prefix is the one below which most of the network's tensors are found; what does not lie
+    below it belongs to something else.
+
+    Args:
+        state: As it was read.
+        names: Those of the network's tensors.
+        source_name: What an error calls the state dict, e.g. its path.
+
+    Returns:
+        All tensors below the prefix; the whole state dict if there is none, or less than half of the network below it.
+
+    Raises:
+        UserError: If there are several such networks.
+    """
+    wanted = set(names)
+    found: Counter[str] = Counter()
+    for key in state:
+        steps = key.split(".")
+        found.update(key[: len(key) - len(own)] for i in range(len(steps)) if (own := ".".join(steps[i:])) in wanted)
+    prefix, most = max(found.items(), key=lambda item: (item[1], -len(item[0])), default=("", 0))
+    if not prefix or most < len(wanted) / 2:
+        return dict(state)
+    rivals = [name for name, number in found.items() if number == most]
+    if len(rivals) > 1:
+        raise UserError(
+            f"{source_name} holds several such networks ({', '.join(sorted(rivals)[:NAMES_SHOWN])}); save the one that "
+            "is meant in a file of its own"
+        )
+    below = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    if len(below) < len(state):
+        log.info(
+            "%s: only what begins with %r is taken, %d other tensors are not",
+            source_name,
+            prefix,
+            len(state) - len(below),
+        )
+    return below
 
 
 def load_backbone_state(backbone: Backbone, state: Mapping[str, Tensor], source_name: str) -> None:
@@ -95,16 +143,16 @@ def load_backbone_state(backbone: Backbone, state: Mapping[str, Tensor], source_
 def load_published_state(backbone: Backbone, state: Mapping[str, Tensor], source_name: str) -> None:
     """Load a state dict with the names of the reference implementation, or of this project, into a backbone.
 
-    The reference's classifier is left out, if it is there; everything else has to fit exactly.
+    A prefix before the names is dropped. The reference's classifier is left out, if it is there, as are the heads of a
+    run of this project; everything else has to fit exactly.
 
     Raises:
         UserError: If keys or shapes differ.
     """
-    own = {key.removeprefix("backbone."): value for key, value in state.items() if key.startswith("backbone.")}
-    if own or any(key.startswith("net.") for key in state):
-        load_backbone_state(backbone, own or state, source_name)
-        return
-    body = {key: value for key, value in state.items() if not key.startswith(backbone.classifier or ("\0",))}
+    own = backbone.net.state_dict()
+    network = below_prefix(state, own.keys(), source_name)
+    classifier = backbone.classifier or ("\0",)
+    body = {key: value for key, value in network.items() if not key.startswith(classifier)}
     _load_strictly(backbone.net, body, source_name, backbone.name)
 
 
@@ -125,6 +173,21 @@ def mismatch(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str
         if names
     ]
     return ", ".join(parts) or None
+
+
+def _is_state(content: Any) -> bool:
+    return isinstance(content, Mapping) and bool(content) and all(isinstance(v, Tensor) for v in content.values())
+
+
+def _unwrapped(content: Any) -> Any:
+    """What lies in a wrapping of a training script: under a usual key, or the only state dict that there is."""
+    if not isinstance(content, Mapping) or _is_state(content):
+        return content
+    for key in WRAPPERS:
+        if isinstance(content.get(key), Mapping):
+            return content[key]
+    states = [value for value in content.values() if _is_state(value)]
+    return states[0] if len(states) == 1 else content
 
 
 def _load_strictly(module: nn.Module, state: Mapping[str, Tensor], source_name: str, name: str) -> None:

@@ -14,7 +14,7 @@ import torch
 
 from realfake.errors import UserError
 from realfake.models.backbone import Backbone
-from realfake.models.checkpoints import load_published_state, read_state_dict
+from realfake.models.checkpoints import below_prefix, load_published_state, read_state_dict
 from realfake.models.pytorchvideo_networks import FEATURES as PYTORCHVIDEO
 from realfake.models.torchvision_networks import LAST_LAYER as TORCHVISION
 
@@ -82,7 +82,7 @@ def load_weights(backbone: Backbone, name: str, weights: str) -> None:
     path = Path(weights).expanduser() if file is None else fetch(file)
     state = read_state_dict(path)
     if name == "vit_b_16":
-        state = _resize_positions(state, backbone.spec.size)
+        state = _resize_positions(below_prefix(state, backbone.net.state_dict().keys(), str(path)), backbone.spec.size)
     load_published_state(backbone, state, str(path))
 
 
