@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from realfake import cli, config
 from realfake.config import TrainConfig, as_plain
 from realfake.errors import UserError
+from realfake.experiments.folder import RunFolder
 from realfake.messages import known_keys
 from realfake.overrides import check_plugin, name_sweep, rewrite
 
@@ -192,6 +193,7 @@ def test_every_experiment_composes(name: str) -> None:
         assert name.rpartition("/")[2].startswith(cfg.approach.name)
     if name.startswith("thesis/"):
         assert (cfg.split.name, cfg.sampling.window) == ("thesis", [0.4, 0.9])
+        assert cfg.optimizer.decay_norms
 
 
 TABLES = {
@@ -357,11 +359,51 @@ def test_a_pattern_becomes_its_experiments() -> None:
      r"backbone\.input\.stride_sec=train: expected trained, a number of seconds or null"),
     ("approach=temporal backbone=cnn3d backbone.input.stride_sec=trained",
      r"backbone\.input\.stride_sec=trained: expected a number of seconds or null \(cnn3d\)"),
+    ("data.window=[0.4,0.9] sampling.window=[0.0,1.0]", r"sampling\.window=\[0\.0,1\.0\] reaches beyond data\.win"),
+    ("trainer.check_val_every_n_epoch=31", r"trainer\.check_val_every_n_epoch=31: expected at most .*max_epochs=30"),
+    ("trainer.limit_val_batches=0", r"trainer\.limit_val_batches=0: expected at least 1 or more than 0"),
+    ("scheduler=cosine scheduler.min_lr=1.0", r"scheduler\.min_lr=1: expected at most optimizer\.lr=0\.003"),
+    ("scheduler=plateau scheduler.min_lr=1.0", r"scheduler\.min_lr=1: expected at most optimizer\.lr=0\.003"),
+    ("scheduler=cosine scheduler.warmup_epochs=30", r"scheduler\.warmup_epochs=30: expected fewer than .*epochs=30"),
+    ("scheduler=plateau scheduler.monitor=train/frame/loss", r"scheduler\.monitor=train/frame/loss: expected a valid"),
+    ("optimizer=sgd optimizer.nesterov=true optimizer.momentum=0.0", r"optimizer\.nesterov=true: expected optimizer\."),
+    ("optimizer.betas=[0.9]", r"optimizer\.betas=\[0\.9\]: expected at least 2 values"),
+    ("optimizer.betas=[0.9,0.99,0.5]", r"optimizer\.betas=\[0\.9,0\.99,0\.5\]: expected at most 2 values"),
+    ("optimizer.betas=[0.9,1.0]", r"optimizer\.betas\.1=1\.0: expected less than 1"),
+    ("optimizer=rmsprop optimizer.alpha=1.0", r"optimizer\.alpha=1\.0: expected less than 1"),
+    ("optimizer.lr=inf", r"optimizer\.lr=inf: expected a finite number"),
 ])  # fmt: skip
 def test_a_mistake_is_one_line_that_helps(overrides: str, line: str) -> None:
     with pytest.raises(UserError, match="^(?:.*: )?" + line) as caught:
         compose(*overrides.split())
     assert "\n" not in str(caught.value)
+
+
+def test_all_that_is_prepared_is_sampled() -> None:
+    assert compose().sampling.window == [0.0, 1.0]
+    assert compose("data.window=[0.4,0.9]").sampling.window == [0.4, 0.9]
+    assert compose("data.window=[0.4,0.9]", "sampling.window=[0.5,0.6]").sampling.window == [0.5, 0.6]
+
+
+def test_one_batch_of_everything_needs_no_best_epoch() -> None:
+    assert compose("debug=fast_dev_run", "trainer.check_val_every_n_epoch=9").trainer.fast_dev_run
+
+
+def test_runs_from_before_load_as_they_were_trained(tmp_path: Path) -> None:
+    """Without the keys that came later, and with what training refuses today."""
+    old = as_plain(compose("data.window=[0.2,0.8]"))
+    del old["optimizer"]["decay_norms"]
+    old["sampling"]["window"] = [0.0, 1.0]
+    run = RunFolder(tmp_path)
+    run.config.parent.mkdir()
+    run.config.write_text(yaml.safe_dump(old))
+    cfg = run.load_config()
+    assert cfg.optimizer.decay_norms
+    assert cfg.sampling.window == [0.0, 1.0]
+    assert not compose().optimizer.decay_norms
+    assert all(
+        compose(f"experiment={name}").optimizer.decay_norms for name in EXPERIMENTS if name.startswith("thesis/t")
+    )
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ RUNS = {
     "multi_task": ["approach=multi_task"],
     "temporal": ["approach=temporal"],
     "single_task": [
-        "approach=single_task", "sampling.frames_per_clip=50", "sampling.window=[0.2,0.9]", "data.window=[0.1,0.8]",
+        "approach=single_task", "sampling.frames_per_clip=50", "sampling.window=[0.2,0.8]", "data.window=[0.1,0.8]",
     ],
     "temporal_multi_task": [
         "approach=temporal_multi_task", "sampling.windows_per_clip=3", "backbone.frames=4", "backbone.stride_sec=0.1",

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -80,7 +81,9 @@ def test_metrics_of_every_stage_and_level(finished: tuple[Path, str]) -> None:
     found = results_of(finished[0])["metrics"]
     for stage in ("val", "test"):
         assert {f"{stage}/{level}/{name}" for level in ("frame", "clip") for name in names} <= set(found)
-        assert f"{stage}/frame/loss" in found
+        assert {f"{stage}/{level}/{name}" for level in ("frame", "clip") for name in ("loss", "loss_joint")} <= set(
+            found
+        )
     table = pd.read_csv(finished[0] / "metrics.csv")
     assert table["epoch"].tolist() == [0, 1]
     assert {"train/frame/loss", "train/frame/loss_joint", "val/frame/loss", "lr", "seconds"} <= set(table)
@@ -93,6 +96,9 @@ def test_predictions_give_the_metrics_of_the_results(finished: tuple[Path, str])
     stored = results_of(finished[0])["metrics"]
     for name, value in recomputed.items():
         assert stored[f"test/clip/{name}"] == pytest.approx(value, abs=1e-12), name
+    true = predictions.p_joint[np.arange(12), predictions.joint]
+    assert stored["test/clip/loss"] == pytest.approx(-np.log(true).mean())
+    assert stored["test/clip/loss"] == pytest.approx(stored["test/frame/loss"], rel=1e-5)  # one window a clip
 
 
 def test_checkpoints_hold_tensors_and_plain_values_only(finished: tuple[Path, str]) -> None:
@@ -229,12 +235,10 @@ def test_the_best_epoch_may_lie_before_the_resumption(tiny: list[str], tmp_path:
         source = second
     else:
         source = first
-    state = torch.load(source / "checkpoints/last.ckpt", weights_only=True)
-    state["optimizer_states"][0]["param_groups"][0]["lr"] = 1.0
-    torch.save(state, source / "checkpoints/last.ckpt")
     (source / "results.json").unlink()
     before = pd.read_csv(source / "metrics.csv")["val/frame/loss"]
-    results = train([*words, "trainer.max_epochs=4", f"ckpt={source / 'checkpoints/last.ckpt'}"], second)
+    words += ["trainer.max_epochs=4", "optimizer.lr=1.0", f"ckpt={source / 'checkpoints/last.ckpt'}"]
+    results = train(words, second)
     assert results["best_epoch"] == before.idxmin()
     assert results["metrics"]["val/frame/loss"] == before.min()
     kept = torch.load(second / "checkpoints/best.ckpt", weights_only=True)["state_dict"]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
+from sklearn.metrics import log_loss
 
+from realfake.approaches.base import clip_losses
 from realfake.approaches.record import EpochMeans, EpochRecord
 from realfake.data.batch import Batch
+from realfake.evaluation.predictions import Predictions
 
 
 def test_means_are_over_samples_not_over_batches() -> None:
@@ -44,3 +48,26 @@ def test_samples_that_come_twice_are_kept_once() -> None:
     for name in ("probabilities", "losses"):
         assert rows[name][:, 0].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
     assert rows["clip"].tolist() == [0, 0, 1, 1, 2]
+
+
+def test_a_loss_of_clips_is_the_log_loss_of_their_mean_probabilities() -> None:
+    rng = np.random.default_rng(1)
+    clip = np.repeat(np.arange(30), 3)
+    emotion, authenticity = (rng.integers(0, k, 30)[clip] for k in (6, 2))
+    heads = {"emotion": rng.dirichlet(np.ones(6), 90), "authenticity": rng.dirichlet(np.ones(2), 90)}
+    clips = Predictions.from_tasks(heads, clip, np.where(clip < 5, -1, emotion), authenticity).by_clip()
+    found = clip_losses(clips, ("emotion", "authenticity"))
+    for task, first in (("emotion", 5), ("authenticity", 0)):
+        mean = heads[task].reshape(30, 3, -1).mean(axis=1)[first:]
+        expected = log_loss(clips.true(task)[first:], mean, labels=range(mean.shape[1]))
+        assert found[f"loss_{task}"] == pytest.approx(expected)
+    assert found["loss"] == pytest.approx(found["loss_emotion"] + found["loss_authenticity"])
+
+
+def test_a_task_without_labels_leaves_the_loss_of_the_others() -> None:
+    heads = {"emotion": np.full((2, 6), 1 / 6), "authenticity": np.full((2, 2), 0.5)}
+    none, some = np.array([-1, -1]), np.array([0, 1])
+    found = clip_losses(Predictions.from_tasks(heads, some, none, some), ("emotion", "authenticity"))
+    assert np.isnan(found["loss_emotion"])
+    assert found["loss"] == pytest.approx(np.log(2))
+    assert np.isnan(clip_losses(Predictions.from_tasks(heads, some, none, none), ("emotion", "authenticity"))["loss"])

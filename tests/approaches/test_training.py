@@ -65,6 +65,18 @@ def test_frozen_features_are_computed_once_and_change_nothing(tiny: list[str], t
     assert cached["parameters"]["trained"] < cached["parameters"]["all"]
 
 
+def test_features_are_those_of_the_checkpoint_that_a_run_goes_on_from(tiny: list[str], tmp_path: Path) -> None:
+    """Another seed would give the frozen backbone other weights; half precision gives other features than single."""
+    words = [*tiny, "approach=multi_task", "backbone.freeze=true", "augmentation=none", "precision=bf16"]
+    train([*words, "trainer.max_epochs=1"], tmp_path / "first")
+    words += ["seed=1", f"ckpt={tmp_path}/first"]
+    cached = train(words, tmp_path / "cached")
+    plain = train([*words, "backbone.cache_features=false"], tmp_path / "plain")
+    assert "features" in cached["seconds"]
+    for name, value in plain["metrics"].items():
+        assert cached["metrics"][name] == pytest.approx(value, abs=1e-5), name
+
+
 @pytest.mark.parametrize("mix", ["weighted", "precision", "uncertainty", "dwa"])
 def test_losses_and_weights_of_the_tasks_are_logged(mix: str, tiny: list[str], tmp_path: Path) -> None:
     extra = ["loss_mix.emotion=0.3"] if mix == "weighted" else []
@@ -147,6 +159,27 @@ def test_plateau_lowers_the_rate_when_validation_stands_still(tiny: list[str], t
     rates = table(tmp_path / "run")["lr"].tolist()
     assert rates[0] == pytest.approx(1e-6)
     assert rates[-1] <= 0.5e-6
+
+
+def test_adagrad_trains_under_one_cycle(tiny: list[str], tmp_path: Path) -> None:
+    results = train([*tiny, "approach=single_task", "optimizer=adagrad", "trainer.max_epochs=1"], tmp_path / "run")
+    assert results["status"] == "completed"
+
+
+def test_epochs_without_validation_have_no_validation_figures(tiny: list[str], tmp_path: Path) -> None:
+    words = ["scheduler=plateau", "scheduler.patience=0", "scheduler.factor=0.5", "optimizer.lr=1e-9"]
+    words += ["backbone.freeze=true", "trainer.max_epochs=5", "trainer.check_val_every_n_epoch=2"]
+    words += ["trainer.num_sanity_val_steps=1"]
+    results = train([*tiny, "approach=single_task", *words], tmp_path / "run")
+    found = table(tmp_path / "run")
+    validation = found[[name for name in found if name.startswith("val/")]]
+    assert validation.notna().all(axis=1).tolist() == [False, True, False, True, False]
+    assert validation.isna().all(axis=1).tolist() == [True, False, True, False, True]
+    assert found["train/frame/loss"].notna().all()
+    # The first validation sets the mark, the second does not beat it: one reduction.
+    assert found["lr"].tolist() == pytest.approx([1e-9, 1e-9, 1e-9, 5e-10, 5e-10])
+    assert results["best_epoch"] == 1
+    assert results["metrics"]["val/frame/loss"] == found["val/frame/loss"][1]
 
 
 def test_plateau_on_an_unknown_metric_names_the_known_ones(tiny: list[str], tmp_path: Path) -> None:

@@ -39,6 +39,15 @@ def test_frames_of_one_clip_change_alike() -> None:
         assert torch.equal(after[:, i], after[:, 0])
 
 
+def test_half_precision_of_the_network_leaves_the_frames_alone() -> None:
+    before, changed = frames(4, 32, 32, 3), []
+    for half in (False, True):
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            changed.append(augment(before, STRONG))
+    assert torch.equal(*changed)
+
+
 def test_nothing_set_changes_nothing() -> None:
     before = frames(2, 8, 8, 3)
     assert augment(before, Augmentation(name="none")) is before

@@ -133,6 +133,13 @@ def test_learning_curves_show_the_rows():
     assert plots.learning_curves(ROWS[:1]).axes[5].lines[0].get_ydata() == pytest.approx([1.0])
 
 
+def test_learning_curves_join_the_epochs_that_were_validated():
+    rows = [{k: v for k, v in row.items() if row["epoch"] % 2 or not k.startswith("val/")} for row in ROWS]
+    axis = plots.learning_curves(rows).axes[0]
+    assert [line.get_xdata().tolist() for line in axis.lines] == [[0, 1, 2, 3], [1, 3]]
+    assert axis.lines[1].get_ydata() == pytest.approx([2.5 / 2, 2.5 / 4])
+
+
 def test_a_video_over_time():
     time_sec = np.array([0.5, 1.0, 1.5])
     p_emotion = np.random.default_rng(6).dirichlet(np.ones(6), 3)

@@ -131,7 +131,19 @@ def timm_error(weights: str) -> str:
 
 
 @pytest.mark.parametrize("ending", [".pt", ".pth", ".ckpt", ".safetensors"])
-@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "module._orig_mod."])
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "",
+        "module.",
+        "_orig_mod.",
+        "module._orig_mod.",
+        "model.",
+        "module.module.",
+        "model._orig_mod.",
+        "a.b.encoder_q.",
+    ],
+)
 def test_files_of_other_programs(state: dict[str, torch.Tensor], tmp_path: Path, ending: str, prefix: str) -> None:
     path = tmp_path / f"weights{ending}"
     content = {prefix + key: value.contiguous() for key, value in state.items()}
@@ -143,11 +155,49 @@ def test_files_of_other_programs(state: dict[str, torch.Tensor], tmp_path: Path,
     assert all(torch.equal(value, state[key]) for key, value in loaded.items())
 
 
+@pytest.mark.parametrize("wrapping", [("model",), ("model", "state_dict"), ("ema_weights",), ("run", "best")])
+def test_a_network_inside_of_other_things(
+    state: dict[str, torch.Tensor], tmp_path: Path, wrapping: tuple[str, ...]
+) -> None:
+    content: object = {f"model.{key}": value for key, value in state.items()} | {"criterion.weight": torch.ones(12)}
+    for key in reversed(wrapping):
+        content = {key: content, "epoch": 3, "optimizer": {"state": {}, "param_groups": [{"lr": 0.1}]}}
+    torch.save(content, tmp_path / "last.ckpt")
+    if wrapping == ("run", "best"):  # not to be told from anything else
+        assert "expected a state dict" in error_of("tiny_cnn", tmp_path / "last.ckpt")
+        return
+    loaded = build_backbone(backbone_config("tiny_cnn", f"backbone.weights={tmp_path}/last.ckpt")).state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in loaded.items())
+
+
+def test_a_reference_network_with_its_classifier_in_another_program(tmp_path: Path) -> None:
+    from torchvision.models import resnet18
+
+    reference = resnet18(num_classes=7).state_dict()
+    torch.save({"state_dict": {f"module.module.{key}": value for key, value in reference.items()}}, tmp_path / "r.pth")
+    loaded = build_backbone(backbone_config("resnet18", f"backbone.weights={tmp_path}/r.pth")).net.state_dict()
+    assert loaded.keys() == {key for key in reference if not key.startswith("fc.")}
+    assert all(torch.equal(value, reference[key]) for key, value in loaded.items())
+
+
+def test_of_two_networks_in_a_file_neither_is_chosen(state: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    names = ("student.", "teacher.")
+    torch.save({prefix + key: value for prefix in names for key, value in state.items()}, tmp_path / "two.pth")
+    assert "holds several such networks (student.net., teacher.net.)" in error_of("tiny_cnn", tmp_path / "two.pth")
+
+
+def test_below_a_prefix_everything_has_to_fit(state: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    some = {f"model.{key}": value for key, value in list(state.items())[1:]} | {"model.net.more": torch.ones(1)}
+    torch.save(some, tmp_path / "less.pth")
+    message = error_of("tiny_cnn", tmp_path / "less.pth")
+    assert message.endswith("keys 1 missing (blocks.0.weight), 1 unexpected (more)")
+
+
 def test_timm_file_with_its_classifier(tmp_path: Path) -> None:
     import timm
 
     reference = timm.create_model("mobilenetv3_small_050", num_classes=8).eval()
-    torch.save(reference.state_dict(), tmp_path / "hsemotion.pt")
+    torch.save({f"model.{key}": value for key, value in reference.state_dict().items()}, tmp_path / "hsemotion.pt")
     overrides = ["backbone.name=mobilenetv3_small_050", f"backbone.weights={tmp_path}/hsemotion.pt", "backbone.size=64"]
     ours = build_backbone(backbone_config("timm", *overrides)).eval()
     reference.reset_classifier(0)
@@ -169,7 +219,7 @@ def test_vit_positions_are_resized(tmp_path: Path) -> None:
         small = build_backbone(backbone_config("vit_b_16", "backbone.input.size=32"))
     state = {key.removeprefix("net."): torch.zeros(value.shape) for key, value in small.state_dict().items()}
     state["encoder.pos_embedding"] = torch.ones(1, 5, 768)
-    torch.save(state, tmp_path / "vit.pth")
+    torch.save({f"module.module.{key}": value for key, value in state.items()}, tmp_path / "vit.pth")
     overrides = ["backbone.input.size=64", f"backbone.weights={tmp_path}/vit.pth"]
     loaded = build_backbone(backbone_config("vit_b_16", *overrides)).net.encoder.pos_embedding
     torch.testing.assert_close(loaded, torch.ones(1, 17, 768))
