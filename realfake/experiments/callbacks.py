@@ -108,6 +108,7 @@ class ReduceOnPlateau(Callback):
             factor=self.cfg.factor,
             patience=self.cfg.patience,
             min_lr=self.cfg.min_lr,
+            eps=0.0,  # min_lr is the only bound
         )
         if self._state is not None:
             self.scheduler.load_state_dict(self._state)

@@ -274,6 +274,7 @@ def quiet_warnings() -> None:
         ".*It is recommended to use `self.log.*sync_dist=True.*",
         ".*Checkpoint directory .* exists and is not empty.*",
         ".*The number of training batches .* is smaller than the logging interval.*",
+        ".*could not find the monitored key.*",  # in an epoch that is not validated; else it is an error
         ".*Trying to infer the `batch_size`.*",
         ".*compute_uint8_.*|.*deterministic implementation.*",
         ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
