@@ -839,8 +839,12 @@ class TrainConfig(Strict):
         return self
 
     def _check_training(self) -> None:
-        if (problem := beyond_stored(self.sampling, self.data)) is not None:
-            raise ValueError(problem)
+        (start, end), (first, last) = self.sampling.window, self.data.window
+        if start < first or last < end:  # the crops at the borders of what is stored would be repeated
+            raise ValueError(
+                f"sampling.window=[{start},{end}] reaches beyond data.window=[{first},{last}], the part of each clip "
+                f"that is prepared; expected a window within it, such as sampling.window=[{first},{last}]"
+            )
         t, s = self.trainer, self.scheduler
         if t.fast_dev_run:
             return
@@ -869,17 +873,6 @@ class TrainConfig(Strict):
                 f"are {stride:.4g} s apart; expected data.rate_fps={math.ceil(1.0 / stride - 1e-6)} or more, or "
                 f"backbone.{key}=null, which spreads the frames over the clip"
             )
-
-
-def beyond_stored(sampling: Sampling, data: _Data) -> str | None:
-    """What is wrong if samples reach beyond what is stored of a clip: they would be its border crops, repeated."""
-    (start, end), (first, last) = sampling.window, data.window
-    if first <= start and end <= last:
-        return None
-    return (
-        f"sampling.window=[{start},{end}] reaches beyond data.window=[{first},{last}], the part of each clip that is "
-        f"prepared; expected a window within it, such as sampling.window=[{first},{last}]"
-    )
 
 
 class PrepareConfig(Strict):
