@@ -33,7 +33,7 @@ from torch.nn import functional as F
 from benchmarks.results import add_out, report
 from realfake.approaches import approach_class, build_datamodule
 from realfake.approaches.base import ApproachModule, target_of
-from realfake.approaches.optimization import build_optimizer
+from realfake.approaches.optimization import build_optimizer, parameter_groups
 from realfake.cli import compose
 from realfake.config import TrainConfig
 from realfake.data.augment import augment
@@ -52,7 +52,8 @@ class ByHand:
 
     def __init__(self, cfg: TrainConfig, module: ApproachModule, device: torch.device) -> None:
         self.cfg, self.module, self.device = cfg, module.to(device).train(), device
-        self.optimizer = build_optimizer(cfg.optimizer, module.parameters(), fused=True)
+        groups = parameter_groups(cfg.optimizer, (module.backbone, module.heads), module.mix)
+        self.optimizer = build_optimizer(cfg.optimizer, groups, fused=True)
         self.total = torch.zeros((), device=device)
 
     def loss(self, batch: Batch) -> torch.Tensor:
