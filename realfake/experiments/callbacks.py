@@ -88,6 +88,9 @@ class MovableCheckpoint(ModelCheckpoint):
         super().load_state_dict({**state_dict, **moved, "best_k_models": best, "dirpath": self.dirpath})
 
 
+_PLATEAU_STATE = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch", "_last_lr")
+
+
 class ReduceOnPlateau(Callback):
     """Lowers the learning rate once a validation metric no longer improves.
 
@@ -110,8 +113,9 @@ class ReduceOnPlateau(Callback):
             min_lr=self.cfg.min_lr,
             eps=0.0,  # min_lr is the only bound
         )
-        if self._state is not None:
-            self.scheduler.load_state_dict(self._state)
+        if self._state:
+            # The counters alone: factor, patience and bound are those configured now.
+            self.scheduler.load_state_dict({name: self._state[name] for name in _PLATEAU_STATE})
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the scheduler the metric of an epoch that was validated.

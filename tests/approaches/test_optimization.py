@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 from pydantic import TypeAdapter
+from pytorch_lightning import LightningModule, Trainer
 from torch import nn
 
 from realfake.approaches import approach_class
@@ -21,7 +22,8 @@ from realfake.approaches.optimization import (
     stay_as_configured,
 )
 from realfake.cli import compose, conf_dir
-from realfake.config import OptimizerConfig, SchedulerConfig, TrainConfig
+from realfake.config import OptimizerConfig, Plateau, SchedulerConfig, TrainConfig
+from realfake.experiments.callbacks import ReduceOnPlateau
 
 STEPS = 20
 OPTIMIZERS, SCHEDULERS = (
@@ -127,6 +129,22 @@ def test_a_plateau_keeps_the_learning_rate_that_it_has_come_to() -> None:
     first.optimizer.param_groups[0]["lr"] = 1e-5
     again.resume(first)
     assert again.group["lr"] == 1e-5
+
+
+def test_a_resumed_plateau_counts_on_with_the_settings_of_now() -> None:
+    trainer, module = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False), LightningModule()
+    trainer.strategy.optimizers = [Training("sgd", "plateau").optimizer]
+    before = ReduceOnPlateau(Plateau(name="plateau", factor=0.5))
+    before.on_fit_start(trainer, module)
+    assert before.scheduler is not None
+    for figure in (2.0, 1.0, 1.5):
+        before.scheduler.step(figure)
+    now = ReduceOnPlateau(Plateau(name="plateau", factor=0.2, patience=5, min_lr=1e-5))
+    now.load_state_dict(before.state_dict())
+    now.on_fit_start(trainer, module)
+    assert now.scheduler is not None
+    assert (now.scheduler.best, now.scheduler.num_bad_epochs) == (1.0, 1)
+    assert (now.scheduler.factor, now.scheduler.patience, now.scheduler.min_lrs) == (0.2, 5, [1e-5])
 
 
 # --- weight decay ----------------------------------------------------------------------------------------------------
