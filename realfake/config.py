@@ -687,7 +687,8 @@ class TrainerConfig(Strict):
     deterministic: bool = True
     """Deterministic algorithms; excludes cuDNN's benchmark mode."""
     threads: Count | None = None
-    """Intra-op threads of torch on the CPU; null = torch's default."""
+    """Intra-op threads of torch on the CPU, of each process; null = those of the checkpoint or of the sweep's earlier
+    runs, else a parallel launcher's share, else torch's default."""
     log_every_n_steps: Count = 20
     check_val_every_n_epoch: Count = 1
     num_sanity_val_steps: NonNegative = 0

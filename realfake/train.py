@@ -31,8 +31,8 @@ def run(cfg: TrainConfig) -> float | None:
     hydra_cfg = HydraConfig.get()
     folder = RunFolder(Path(hydra_cfg.runtime.output_dir))
     in_sweep = hydra_cfg.mode == RunMode.MULTIRUN
-    with placed(cfg, hydra_cfg) as placed_cfg:
-        results = execute(placed_cfg, folder, in_sweep=in_sweep)
+    with placed(cfg, hydra_cfg) as (placed_cfg, share):
+        results = execute(placed_cfg, folder, in_sweep=in_sweep, share=share)
     print_summary(results, folder)
     value = results["metrics"].get(cfg.optimized_metric)
     return None if value is None else float(value)

@@ -59,6 +59,7 @@ def test_the_report_holds_everything(multi_task: Path, tmp_path: Path) -> None:
     assert set(report["baselines"]) >= {"chance", "majority", "emotion only", "first frame"}
     assert report["leaks"] == []
     assert report["settings"]["calibrated"]
+    assert (read_results(folder) or {})["threads"] == torch.get_num_threads()
     assert all(row["temperature"] > 0 for row in report["calibration"].values())
     assert {p.stem for p in (folder / "plots").iterdir()} >= {"confusion_joint", "reliability", "roc", "examples"}
     page = (folder / "evaluation.html").read_text()

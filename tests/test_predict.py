@@ -235,6 +235,7 @@ def test_a_folder_is_predicted_around_its_bad_files(trained: Trained, faces: Pat
     assert float(row["p_fake"]) + float(row["p_real"]) == pytest.approx(1, abs=1e-6)
     assert_on_face(FacePredictionBox(row), ASTRONAUT_FACE, (70, 150))
     assert len(content["items"]) == len(BAD) + 2  # type: ignore[arg-type]
+    assert content["threads"] == torch.get_num_threads()
     for name in BAD:
         assert len([line for line in screen.splitlines() if line.startswith("failed") and f"{name}: " in line]) == 1
         assert "Traceback" not in by_name[name][0]["error"]

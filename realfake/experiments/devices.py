@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -33,6 +35,24 @@ class Devices:
         if self.accelerator == "gpu":
             return f"{self.count} x {torch.cuda.get_device_name(0)}"
         return f"CPU, {len(os.sched_getaffinity(0))} cores, {torch.get_num_threads()} threads"
+
+
+@contextmanager
+def use_threads(count: int | None) -> Iterator[int]:
+    """Compute with so many threads of torch while the block runs.
+
+    Args:
+        count: ``None`` = as many as torch takes by itself, whatever an earlier run of this process had.
+
+    Yields:
+        The number in use.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
 
 
 def choose_devices(cfg: TrainerConfig) -> Devices:

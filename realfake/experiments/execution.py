@@ -18,6 +18,7 @@ from realfake.config import TrainConfig, as_plain
 from realfake.errors import Interrupted, UserError
 from realfake.experiments.folder import RunFolder
 from realfake.experiments.interruption import StopBetweenBatches
+from realfake.experiments.placement import keep_threads, note_threads
 from realfake.experiments.results import (
     COMPLETED,
     FAILED,
@@ -34,13 +35,14 @@ class RunFailed(UserError):
     """A run ended with an error that is described in its own folder."""
 
 
-def execute(cfg: TrainConfig, run: RunFolder, *, in_sweep: bool = False) -> dict[str, Any]:
+def execute(cfg: TrainConfig, run: RunFolder, *, in_sweep: bool = False, share: int | None = None) -> dict[str, Any]:
     """Carry a run out, and leave ``results.json`` however it ends.
 
     Args:
         cfg: The configuration.
         run: Its folder, which exists and holds ``.hydra/``.
         in_sweep: Whether the folder may hold an earlier attempt at the same run, see ``cfg.sweep``.
+        share: Threads that a parallel launcher leaves to the run, if nothing else says how many it takes.
 
     Returns:
         The results, those of the earlier attempt if the run is left as it is.
@@ -62,7 +64,7 @@ def execute(cfg: TrainConfig, run: RunFolder, *, in_sweep: bool = False) -> dict
     with ExitStack() as stack:
         stack.enter_context(stop.listening())
         try:
-            return _train(cfg, run, stop)
+            return _train(keep_threads(cfg, run, in_sweep=in_sweep, share=share), run, stop)
         except Interrupted as error:
             write_results(run.results, describe_run(cfg, run) | {"status": INTERRUPTED, "error": str(error)})
             log.warning("%s; go on with ckpt=last hydra.run.dir=%s", error, run.path)
@@ -135,7 +137,7 @@ def _clear(run: RunFolder) -> None:
 def _train(cfg: TrainConfig, run: RunFolder, stop: StopBetweenBatches) -> dict[str, Any]:
     from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-    from realfake.experiments.devices import choose_devices
+    from realfake.experiments.devices import choose_devices, use_threads
     from realfake.experiments.loggers import close_loggers
     from realfake.experiments.training import train_here
 
@@ -143,7 +145,9 @@ def _train(cfg: TrainConfig, run: RunFolder, stop: StopBetweenBatches) -> dict[s
     if devices.count > 1 and not started_by_cluster():
         return train_in_processes(cfg, run, devices.count)
     try:
-        return train_here(cfg, run, devices, stop)
+        with use_threads(cfg.trainer.threads) as threads:
+            note_threads(run, threads)
+            return train_here(cfg, run, devices, stop)
     except SIGTERMException:  # what Lightning makes of it, at the border of two batches as well
         raise Interrupted(signal.SIGTERM) from None
     finally:
@@ -178,6 +182,10 @@ def train_in_processes(cfg: TrainConfig, run: RunFolder, processes: int) -> dict
         command.append(cfg.ckpt)
     log.info("starting %d processes", processes)
     environment = {"OMP_NUM_THREADS": str(max(1, len(os.sched_getaffinity(0)) // processes)), **os.environ}
+    if (
+        cfg.trainer.threads is not None
+    ):  # perhaps a share or an earlier number, of which the saved configuration is silent
+        environment["OMP_NUM_THREADS"] = str(cfg.trainer.threads)
     child = subprocess.Popen(command, env=environment)
     try:
         code = child.wait()

@@ -77,6 +77,11 @@ class RunFolder:
         return self.path / "evaluation" / what
 
     @property
+    def threads(self) -> Path:
+        """The number of threads with which the run computes."""
+        return self.path / ".hydra" / "threads"
+
+    @property
     def log(self) -> Path:
         """``run.log``."""
         return self.path / "run.log"
@@ -118,6 +123,13 @@ class RunFolder:
             and (started / value).exists()
         }
         return data.model_copy(update=found)
+
+    def noted_threads(self) -> int | None:
+        """With how many threads the run computes, or did; ``None`` if it never began, or is older than the note."""
+        try:
+            return int(self.threads.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
 
     def overrides(self) -> list[str]:
         """The run's overrides, as typed."""

@@ -115,6 +115,7 @@ def leaderboard_table(board: Leaderboard, figures: Figures) -> pd.DataFrame:
                 "best_epoch": run.results.get("best_epoch"),
                 "epochs": run.results.get("epochs"),
                 "seconds": run.seconds,
+                "threads": run.results.get("threads"),
                 "approach": run.results.get("approach"),
                 "experiment": run.results.get("experiment"),
                 "config_digest": run.results.get("config_digest"),

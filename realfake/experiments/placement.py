@@ -1,8 +1,14 @@
-"""Where the runs of a parallel sweep on one machine compute: each has a GPU of its own, or its share of the cores."""
+"""Where a run computes: in a parallel sweep on one machine with a GPU of its own or its share of the cores.
+
+How many threads torch takes is part of what a run computes: sums over other pieces round differently, and after some
+hundred steps the figures differ as with another seed. So a run notes its number where it can be found again, and what
+goes on later, in another place, keeps to it.
+"""
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import tempfile
 import time
@@ -12,33 +18,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realfake.config import TrainConfig
+from realfake.experiments.folder import RunFolder, write_atomic
 
 if TYPE_CHECKING:
     from hydra.conf import HydraConf
+
+log = logging.getLogger(__name__)
 
 PARALLEL_LAUNCHERS = ("JoblibLauncher",)
 """Launchers that run several jobs at once on this machine without dividing it themselves, as SLURM and Ray do."""
 
 
 @contextmanager
-def placed(cfg: TrainConfig, hydra_cfg: HydraConf) -> Iterator[TrainConfig]:
-    """The configuration of a job with its place filled in; the place is held while the block runs."""
+def placed(cfg: TrainConfig, hydra_cfg: HydraConf) -> Iterator[tuple[TrainConfig, int | None]]:
+    """The configuration of a job with its GPU filled in, and its share of the threads; held while the block runs.
+
+    Yields:
+        The configuration, and the threads that each process of the run may take; ``None`` = as many as torch takes.
+    """
     launcher: Any = hydra_cfg.launcher
     job: Any = hydra_cfg.job
     if not str(launcher.get("_target_", "")).endswith(PARALLEL_LAUNCHERS) or "num" not in job:
-        yield cfg
+        yield cfg, None
         return
     import torch
 
     visible = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if visible and cfg.trainer.gpus in ("auto", 1):
         with claim_gpu(visible) as gpu:
-            yield _with(cfg, gpus=[gpu])
+            yield with_trainer(cfg, gpus=[gpu]), None
         return
     cores = len(os.sched_getaffinity(0))
     jobs = int(launcher.get("n_jobs") or -1)
     jobs = jobs if jobs > 0 else max(1, cores + 1 + jobs)
-    yield _with(cfg, threads=cfg.trainer.threads or max(1, cores // jobs))
+    yield cfg, max(1, cores // (jobs * cfg.trainer.cpu_processes))
 
 
 @contextmanager
@@ -61,5 +74,47 @@ def claim_gpu(visible: int) -> Iterator[int]:
         time.sleep(1.0)
 
 
-def _with(cfg: TrainConfig, **changes: Any) -> TrainConfig:
+def keep_threads(cfg: TrainConfig, run: RunFolder, *, in_sweep: bool, share: int | None) -> TrainConfig:
+    """Fill in ``trainer.threads`` where it is not set.
+
+    Args:
+        cfg: The configuration.
+        run: Its folder.
+        in_sweep: Whether the folders beside it are runs of the same sweep.
+        share: What a parallel launcher leaves to the run.
+
+    Returns:
+        The configuration, with the number that this run had before, that of the run whose checkpoint it goes on from,
+        or that of the sweep's other runs; else with the share, which may be ``None``.
+    """
+    if cfg.trainer.threads is not None:
+        return cfg
+    numbers = (other.noted_threads() for other in _relatives(cfg, run, in_sweep))
+    earlier = next((number for number in numbers if number is not None), None)
+    if earlier is not None and share not in (None, earlier):
+        log.info("%d threads, as before; this launcher would give %d (trainer.threads=… chooses)", earlier, share)
+    return with_trainer(cfg, threads=earlier or share)
+
+
+def note_threads(run: RunFolder, threads: int) -> None:
+    """Write down, before anything is computed, with how many threads a run computes: it may be killed."""
+    write_atomic(run.threads, f"{threads}\n")
+
+
+def _relatives(cfg: TrainConfig, run: RunFolder, in_sweep: bool) -> Iterator[RunFolder]:
+    """Folders of the runs whose number of threads this one has to have, the nearest first."""
+    if in_sweep or cfg.ckpt is not None:
+        yield run
+    if cfg.ckpt is not None:
+        from realfake.experiments.checkpoints import resume_path
+
+        checkpoint = resume_path(cfg, run)
+        assert checkpoint is not None
+        yield RunFolder(checkpoint.parent.parent)
+    if in_sweep:
+        yield from map(RunFolder, sorted(path for path in run.path.parent.iterdir() if path.is_dir()))
+
+
+def with_trainer(cfg: TrainConfig, **changes: Any) -> TrainConfig:
+    """The configuration with other values in the group ``trainer``."""
     return cfg.model_copy(update={"trainer": cfg.trainer.model_copy(update=changes)})

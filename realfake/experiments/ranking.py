@@ -27,7 +27,7 @@ _NOT_COMPARED = (
     "callbacks.plots", "callbacks.lr_monitor", "trainer.gpus", "trainer.require_gpu", "trainer.threads",
     "data.workers", "data.prepare_workers", "data.cache",
 )  # fmt: skip
-"""Settings that do not change what a run computes."""
+"""Settings that do not change what a run computes, but for rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,6 +183,12 @@ def _notes(runs: Sequence[FinishedRun]) -> Iterable[str]:
         found = {run.results.get(key) for run in completed} - {None}
         if len(found) > 1:
             yield f"The runs come from {len(found)} different {what}: compare only rows that share one."
+    threads = sorted({n for run in completed if isinstance(n := run.results.get("threads"), int)})
+    if len(threads) > 1:
+        yield (
+            f"The runs computed with {', '.join(map(str, threads[:-1]))} and {threads[-1]} threads, which round "
+            "differently: the same run with another number comes out as with another seed."
+        )
     if any(look_up(run.config, "data") == "synthetic" for run in completed):
         yield "Synthetic faces: these figures say nothing about people."
     metrics = {run.optimized_metric for run in completed} - {None}

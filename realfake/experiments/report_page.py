@@ -135,6 +135,7 @@ def _row(board: Leaderboard, run: FinishedRun, figures: Figures) -> dict[str, An
         "parameters": results.get("parameters"),
         "device": results.get("device"),
         "metric definitions": run.definitions if run.completed else None,
+        "threads": results.get("threads"),
         "config": results.get("config_digest"),
         "data": results.get("data_fingerprint"),
         "commit": (results.get("git_commit") or "")[:12] or None,

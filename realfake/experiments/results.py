@@ -20,7 +20,7 @@ COMPLETED, FAILED, INTERRUPTED = "completed", "failed", "interrupted"
 
 _NOT_IDENTITY = ("sweep", "callbacks", "logger", "ckpt", "published", "experiment_name")
 _PLACE = ("gpus", "require_gpu", "threads", "cpu_processes", "num_nodes")
-"""Where a run computes, of the group ``trainer``."""
+"""Where a run computes, of the group ``trainer``; the threads, which change rounding, are noted by themselves."""
 
 _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "hydra-core", "numpy")
 
@@ -49,6 +49,7 @@ def describe_run(cfg: TrainConfig, run: RunFolder) -> dict[str, Any]:
         "experiment": cfg.experiment_name,
         "overrides": run.overrides(),
         "seed": cfg.seed,
+        "threads": run.noted_threads(),
         "metrics": {},
         "metric_definitions": DEFINITIONS,
         "best_epoch": None,

@@ -83,8 +83,6 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
     started, phases = time.monotonic(), Phases()
     quiet_warnings()
     spare_overhead()
-    if cfg.trainer.threads:
-        torch.set_num_threads(cfg.trainer.threads)
     seed_everything(cfg.seed, workers=True, verbose=False)
     resumed, initial = resume_path(cfg, run), initial_checkpoint(cfg) if cfg.init_from else None
     with phases.measure("prepare"):

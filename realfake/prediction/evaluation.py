@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from realfake.config import EvaluateConfig, FaceConfig
@@ -86,6 +87,7 @@ def _write(
         metrics |= {"val" + name.removeprefix("test"): value for name, value in validation.metrics.items()}
     results = describe_run(tester.cfg, tester.run) | {
         "status": COMPLETED,
+        "threads": torch.get_num_threads(),  # of this test: training's stand in the run's own results
         "data": tested.data.data.name,
         "stands_for_run": _stands_for_run(cfg, tester),
         "metrics": dict(sorted(metrics.items())),

@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
+import torch
 from PIL import Image
 from rich.console import Console
 from rich.markup import escape
@@ -80,7 +81,8 @@ class Record:
             writer.writeheader()
             for item in self.items:
                 writer.writerows(as_rows(item))
-        content = {"run": self.cfg.run, "items": [as_plain(item) for item in self.items]}
+        items = [as_plain(item) for item in self.items]
+        content = {"run": self.cfg.run, "threads": torch.get_num_threads(), "items": items}
         (self.folder / "predictions.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
     def _draw_video(self, item: VideoPrediction, answer: Answer, target: Path) -> None:
