@@ -961,6 +961,7 @@ class EvaluateConfig(Strict):
     against: str | None = None
     """Another run, to be compared with on the same clips."""
     calibration: Literal["none", "temperature"] = "none"
+    """``temperature`` = scale each task by one that is fitted on validation clips, if it can be relied on."""
     resamples: Annotated[int, Field(ge=100)] = 2000
     seed: NonNegative = 0
     device: str = "auto"
@@ -976,6 +977,10 @@ class EvaluateConfig(Strict):
             raise ValueError("run is missing: give it as run=outputs/<approach>/<folder of a finished run>")
         if self.data.get("name") is not None and self.part != "test":
             raise ValueError(f"part={self.part}: another dataset is tested as a whole; leave part out")
+        if self.part == "val" and self.calibration == "temperature":
+            raise ValueError(
+                "calibration=temperature is fitted on part=val, so that it cannot be tested there; use part=test"
+            )
         return self
 
 

@@ -94,8 +94,9 @@ def shuffle_test(
         seed: Of the exchanges.
 
     Returns:
-        Metric of :data:`SHUFFLED` → ``value``, ``mean`` and ``p95`` over the exchanges (mean and 95 % quantile), and
-        ``p_value``: how often chance does as well, one-sided, counting the observed order. NaN where undefined.
+        Metric of :data:`SHUFFLED` → ``value``, ``mean`` and ``p95`` over the exchanges (mean and 95 % quantile),
+        ``p_value``: how often chance does as well, one-sided, counting the observed order, and ``smallest_p``: how
+        often it does as well as in the best exchange that was seen. NaN where undefined.
     """
     rng = np.random.default_rng(seed)
     known = p.authenticity != ABSENT
@@ -119,13 +120,17 @@ def shuffle_test(
 
 def _summary(value: float, drawn: np.ndarray) -> dict[str, float]:
     if np.isnan(value):
-        return dict.fromkeys(("value", "mean", "p95", "p_value"), float("nan"))
-    reached = int((drawn >= value - 1e-12).sum())
+        return dict.fromkeys(("value", "mean", "p95", "p_value", "smallest_p"), float("nan"))
+
+    def part(least: float) -> float:
+        return (int((drawn >= least - 1e-12).sum()) + 1) / (len(drawn) + 1)
+
     return {
         "value": value,
         "mean": float(drawn.mean()),
         "p95": float(np.quantile(drawn, 0.95)),
-        "p_value": (reached + 1) / (len(drawn) + 1),
+        "p_value": part(value),
+        "smallest_p": part(max(value, float(drawn.max(initial=value)))),
     }
 
 

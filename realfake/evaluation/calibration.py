@@ -14,6 +14,14 @@ from realfake.labels import ABSENT
 
 TEMPERATURES = (0.02, 50.0)
 """Range in which a temperature is sought."""
+LEAST_PEOPLE = 5
+"""People that a temperature rests on, at least: of fewer, a single one decides."""
+LEAST_ERRORS = 10
+"""Clips with a mistake that it rests on, at least: without any, the sharpest probabilities are the likeliest."""
+_FOLDS = 10
+"""Groups of people of the cross-validation, at most."""
+_AT_THE_END = 1.01
+"""Factor to an end of the range below which a fit counts as ended there: the search never returns the very end."""
 _SMALLEST = 1e-30
 """Stands for a probability of 0, which has no logarithm."""
 
@@ -92,11 +100,75 @@ def fit_temperatures(validation: Predictions) -> dict[str, float]:
     return {task: fit_temperature(validation.probabilities(task), validation.true(task)) for task in TASKS}
 
 
+@dataclass(frozen=True)
+class Temperature:
+    """A task's temperature, and whether it may be used."""
+
+    used: float
+    """The fitted one, or 1 if that is refused."""
+    fitted: float
+    refused: str | None = None
+    """Why, in a few words."""
+
+
+def choose_temperatures(validation: Predictions, subject: np.ndarray) -> dict[str, Temperature]:
+    """Temperature of each task where it can be relied on; 1, which changes nothing, where it cannot.
+
+    A fit is refused if it rests on fewer than :data:`LEAST_PEOPLE` people or :data:`LEAST_ERRORS` wrong clips, if it
+    ended at an end of :data:`TEMPERATURES`, or if it raises the log loss of people on whom it was not fitted.
+
+    Args:
+        validation: Predictions of the validation part, N rows, samples or clips.
+        subject: Number of the person of each row (N,).
+    """
+    found = {}
+    for task, fitted in fit_temperatures(validation).items():
+        reason = _refusal(validation, task, fitted, subject)
+        found[task] = Temperature(fitted if reason is None else 1.0, fitted, reason)
+    return found
+
+
+def cross_validated_loss(p: np.ndarray, y: np.ndarray, subject: np.ndarray) -> float:
+    """Log loss of every row at the temperature that is fitted on other people: ten groups of people, or one each.
+
+    Args:
+        p: Probabilities (N, K).
+        y: True classes (N,), all known.
+        subject: Number of the person of each row (N,), at least two people.
+    """
+    fold = np.unique(subject, return_inverse=True)[1] % _FOLDS
+    losses = [
+        log_loss(sharpen(p[fold == k], fit_temperature(p[fold != k], y[fold != k])), y[fold == k]) * (fold == k).sum()
+        for k in np.unique(fold)
+    ]
+    return float(sum(losses) / len(y))
+
+
+def _refusal(validation: Predictions, task: str, fitted: float, subject: np.ndarray) -> str | None:
+    known = validation.true(task) != ABSENT
+    p, y, clip = validation.probabilities(task)[known], validation.true(task)[known], validation.clip[known]
+    people, clips = len(np.unique(subject[known])), len(np.unique(clip))
+    if people < LEAST_PEOPLE:
+        return f"{people} people to fit it on, expected at least {LEAST_PEOPLE}"
+    wrong = len(np.unique(clip[validation.most_probable(task)[known] != y]))
+    if wrong < LEAST_ERRORS:
+        return f"{wrong} of {clips} validation clips wrong, expected at least {LEAST_ERRORS} to fit it on"
+    low, high = TEMPERATURES
+    if not low * _AT_THE_END < fitted < high / _AT_THE_END:
+        return f"the fit ended at an end of its range, {low:g} to {high:g}"
+    before, after = log_loss(p, y), cross_validated_loss(p, y, subject[known])
+    if after >= before:
+        return f"it raises the log loss of validation people on whom it is not fitted from {before:.3f} to {after:.3f}"
+    return None
+
+
 def apply_temperatures(p: Predictions, temperatures: dict[str, float]) -> Predictions:
-    """Scale each task's probabilities.
+    """Scale each task's probabilities; a temperature of 1 leaves them exactly as they are.
 
     No order within a row changes, so that every prediction stays what it was. Scaled marginals are no longer exactly
     the marginals of the scaled joint probabilities.
     """
-    scaled: dict[str, Any] = {f"p_{task}": sharpen(p.probabilities(task), t) for task, t in temperatures.items()}
+    scaled: dict[str, Any] = {
+        f"p_{task}": sharpen(p.probabilities(task), t) for task, t in temperatures.items() if t != 1.0
+    }
     return replace(p, **scaled)

@@ -11,7 +11,13 @@ import numpy as np
 
 from realfake.errors import UserError
 from realfake.evaluation.baselines import CHANCE, emotion_only, majority, shuffle_test
-from realfake.evaluation.calibration import apply_temperatures, fit_temperatures, log_loss, reliability
+from realfake.evaluation.calibration import (
+    Temperature,
+    apply_temperatures,
+    choose_temperatures,
+    log_loss,
+    reliability,
+)
 from realfake.evaluation.metrics import metrics
 from realfake.evaluation.predictions import TASKS, Predictions, pair_numbers, subject_numbers
 from realfake.evaluation.statistics import LEVEL, RESAMPLES, Interval, bootstrap, compare, wilson
@@ -56,6 +62,7 @@ def evaluate_predictions(
     *,
     about: Mapping[str, str] | None = None,
     validation: Predictions | None = None,
+    validation_table: pd.DataFrame | None = None,
     calibrate: bool = False,
     first_frame: Predictions | None = None,
     against: Rival | None = None,
@@ -72,7 +79,9 @@ def evaluate_predictions(
         class_counts: Training clips of each class of ``joint``, ``emotion`` and ``authenticity``.
         about: What the report is about (run, data, part, …), shown as it is.
         validation: Predictions of the validation part, one row a sample, from which temperatures are taken.
-        calibrate: Scale the test predictions by these temperatures before anything else.
+        validation_table: Its clip table; None = ``table``.
+        calibrate: Scale the test predictions by these temperatures before anything else, as far as they are reliable:
+            see :func:`realfake.evaluation.calibration.choose_temperatures`.
         first_frame: The model's predictions from each clip's first frame alone, one row a clip.
         against: Another run on the same clips.
         leaks: Lines about subjects, pairs and files that are in several parts, or that the model has learned before;
@@ -85,22 +94,24 @@ def evaluate_predictions(
         The report's keys: ``about``, ``settings``, ``counts``; ``metrics`` (level → metric → value, low, high),
         ``proportions`` (task → right, total and Wilson's interval, clips taken as independent), ``by_emotion``,
         ``by_subject``, ``baselines``, ``first_frame`` and ``against`` (differences to them), ``shuffle``,
-        ``calibration``, ``leaks``, ``people``.
+        ``calibration``, ``temperatures`` (level → task → used, fitted, why refused), ``leaks``, ``people``.
 
     Raises:
         UserError: If calibration is asked for without validation predictions, or if the rival shares no clip.
     """
     samples, clips = test, test.by_clip()
-    temperatures: dict[str, dict[str, float]] = {}
+    temperatures: dict[str, dict[str, Temperature]] = {}
     if validation is not None:
+        persons = subject_numbers(table if validation_table is None else validation_table)
         levels = {"frame": validation, "clip": validation.by_clip()}
-        temperatures = {level: fit_temperatures(p) for level, p in levels.items()}
-    calibration = _calibration(clips, temperatures.get("clip"))
+        temperatures = {level: choose_temperatures(p, persons[p.clip]) for level, p in levels.items()}
+    used = {level: {task: t.used for task, t in found.items()} for level, found in temperatures.items()}
+    calibration = _calibration(clips, used.get("clip"))
     if calibrate:
         if not temperatures:
             raise UserError("calibration=temperature: there are no validation clips to take temperatures from")
-        samples = apply_temperatures(samples, temperatures["frame"])
-        clips = apply_temperatures(clips, temperatures["clip"])
+        samples = apply_temperatures(samples, used["frame"])
+        clips = apply_temperatures(clips, used["clip"])
     subjects, pairs = subject_numbers(table), pair_numbers(table)
     subject, pair = subjects[clips.clip], pairs[clips.clip]
     found = {
@@ -141,6 +152,9 @@ def evaluate_predictions(
         "baselines": baselines,
         "shuffle": shuffle_test(clips, subject, seed=seed),
         "calibration": calibration,
+        "temperatures": {
+            level: {task: asdict(t) for task, t in found.items()} for level, found in temperatures.items()
+        },
         **versus,
         "leaks": None if leaks is None else list(leaks),
         "people": people,

@@ -34,6 +34,9 @@ CAPTIONS = {
     "examples": "The surest right and wrong clips",
 }
 NOTHING = "–"
+NOTABLE_P = 0.05
+"""A test that cannot give a smaller p-value cannot find anything, whatever there is."""
+LEAST_P = "least: the smallest p-value that the test can give on so few people, however large the effect is"
 _SIZES = ("clips", "subjects")
 _FRACTIONS = ("accuracy", "f1")
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -56,11 +59,12 @@ def span(metric: str, interval: Mapping[str, float | None], signed: bool = False
     return f"[{', '.join(ends)}]"
 
 
-def p_value(value: float | None) -> str:
-    """A p-value for people."""
+def p_value(value: float | None, smallest: float | None = None) -> str:
+    """A p-value for people; with the smallest one that was possible, where that is not below 0.05."""
     if value is None:
         return NOTHING
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    text = "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return text if smallest is None or smallest < NOTABLE_P else f"{text} (least {smallest:.3f})"
 
 
 def print_report(console: Console, report: Mapping[str, Any]) -> None:
@@ -85,8 +89,12 @@ def print_report(console: Console, report: Mapping[str, Any]) -> None:
     show("By emotion (clips)", *emotion_table(report))
     if any(row["temperature"] is not None for row in report["calibration"].values()):
         show("Calibration (clips)", *calibration_table(report))
+        for line in refusals(report):
+            console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
     for title, found in differences(report):
         show(escape(title), *difference_table(found))
+    if few_people(report):
+        console.print(LEAST_P, highlight=False)
     if report["leaks"]:
         console.print(
             f"{len(report['leaks'])} overlaps with what was learned, e.g. {report['leaks'][0]}",
@@ -112,7 +120,7 @@ def main_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     rows = []
     for m in METRICS:
         known = [number(m, found.get(m)) for found in baselines.values()]
-        chance = report["shuffle"].get(m, {}).get("p_value")
+        luck = report["shuffle"].get(m)
         rows.append(
             [
                 WORDS[m],
@@ -121,7 +129,7 @@ def main_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
                 number(m, frame[m]["value"]),
                 span(m, frame[m]),
                 *known,
-                p_value(chance) if m in report["shuffle"] else "",
+                p_value(luck["p_value"], luck["smallest_p"]) if luck else "",
             ]
         )
     return columns, rows
@@ -160,6 +168,23 @@ def calibration_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[s
     return ["task", "error", "error, scaled", "log loss", "log loss, scaled", "temperature"], rows
 
 
+def scaled_tasks(report: Mapping[str, Any]) -> list[str]:
+    """Tasks whose clip probabilities were scaled."""
+    found = report["temperatures"].get("clip", {}) if report["settings"]["calibrated"] else {}
+    return [task for task, t in found.items() if t["refused"] is None]
+
+
+def refusals(report: Mapping[str, Any]) -> list[str]:
+    """Why temperatures are not used, one line a reason: of clips, and of samples if these were to be scaled too."""
+    levels = {"clip": "clips", "frame": "samples"} if report["settings"]["calibrated"] else {"clip": "clips"}
+    tasks: dict[str, list[str]] = {}
+    for level, what in levels.items():
+        for task, t in report["temperatures"].get(level, {}).items():
+            if t["refused"] is not None:
+                tasks.setdefault(t["refused"], []).append(f"{task} of {what}")
+    return [f"not scaled (temperature 1): {', '.join(names)}: {reason}" for reason, names in tasks.items()]
+
+
 def proportion_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Right clips of all, with Wilson's interval."""
     rows = []
@@ -185,11 +210,17 @@ def difference_table(found: Mapping[str, Any]) -> tuple[list[str], list[list[str
             number(m, d["second"]),
             number(m, d["value"], signed=True),
             span(m, d, signed=True),
-            p_value(d["p_value"]),
+            p_value(d["p_value"], d["smallest_p"]),
         ]
         for m, d in found.items()
     ]
     return ["metric", "other", "this", "difference", "95 % interval", "p (permutation)"], rows
+
+
+def few_people(report: Mapping[str, Any]) -> bool:
+    """Whether any p-value of the report could not have been below 0.05."""
+    tests = [*report["shuffle"].values(), *(d for _, found in differences(report) for d in found.values())]
+    return any(t["smallest_p"] is not None and t["smallest_p"] >= NOTABLE_P for t in tests)
 
 
 def write_page(report: Mapping[str, Any], pictures: Mapping[str, Path], path: Path) -> None:
@@ -221,6 +252,9 @@ def write_page(report: Mapping[str, Any], pictures: Mapping[str, Path], path: Pa
             emotions=emotion_table(report),
             subjects=subject_table(report),
             calibration=calibration_table(report),
+            refusals=refusals(report),
+            scaled=scaled_tasks(report),
+            least_p=LEAST_P if few_people(report) else None,
             proportions=proportion_table(report),
             differences=[(title, difference_table(found)) for title, found in differences(report)],
             pictures=[(CAPTIONS.get(n, n), base64.b64encode(f.read_bytes()).decode()) for n, f in pictures.items()],

@@ -37,6 +37,8 @@ class Difference(Interval):
     second: float
     p_value: float
     """Two-sided, of the hypothesis that it does not matter which system is which."""
+    smallest_p: float
+    """The smallest p-value that the test can give: 2 / 2^n if the systems differ on n people, all in one direction."""
 
 
 def bootstrap(
@@ -150,7 +152,11 @@ def compare(
         value = float(observed[name][0])
         low, high = _interval(name, value, drawn[name], left_out[name], size, level, difference=True)
         a, b = float(alone[0][name][0]), float(alone[1][name][0])
-        found[name] = Difference(value, low, high, a, b, _p_value(np.abs(null[name]), abs(value), complete))
+        size_of = np.abs(null[name])
+        p, smallest = (
+            _p_value(size_of, v, complete) for v in (abs(value), np.fmax.reduce(size_of, initial=abs(value)))
+        )
+        found[name] = Difference(value, low, high, a, b, p, smallest)
     return found
 
 

@@ -49,16 +49,18 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
     if not elsewhere and store.fingerprint != earlier.get("data_fingerprint", store.fingerprint):
         log.warning("the data is not bit for bit what this run was trained on: figures may differ from its own")
     own = None if elsewhere else data
-    validation = _validation(
-        tester, own, None if elsewhere else cfg.face, required=cfg.calibration == "temperature", wanted=not elsewhere
-    )
+    calibrate = cfg.calibration == "temperature"
+    # What was fitted on clips says nothing about these clips.
+    wanted = calibrate or (not elsewhere and cfg.part != "val")
+    validation = tester.test(own, None if elsewhere else cfg.face, part="val") if wanted else None
     found = evaluate_predictions(
         tested.samples,
         store.table,
         _class_counts(tester, own, tested, elsewhere),
         about=_about(cfg, tester, tested, elsewhere),
         validation=None if validation is None else validation.samples,
-        calibrate=cfg.calibration == "temperature",
+        validation_table=None if validation is None else validation.data.opened().table,
+        calibrate=calibrate,
         first_frame=first_rows(tester.test(**what, first_frame=True).samples),
         against=_rival(cfg, what, tested),
         leaks=_leaks(cfg, tester, tested, elsewhere),
@@ -82,7 +84,7 @@ def _write(
     write_predictions(folder / "predictions.csv", found.clips, store)
     text = json.dumps(found.report, indent=2, ensure_ascii=False, allow_nan=False)
     write_atomic(folder / "evaluation.json", text + "\n")
-    metrics = dict(tested.metrics)
+    metrics = dict(_metrics(tested, found))
     if validation is not None:  # so that a report can choose by it, as by the run's own
         metrics |= {"val" + name.removeprefix("test"): value for name, value in validation.metrics.items()}
     results = describe_run(tester.cfg, tester.run) | {
@@ -91,6 +93,7 @@ def _write(
         "data": tested.data.data.name,
         "stands_for_run": _stands_for_run(cfg, tester),
         "metrics": dict(sorted(metrics.items())),
+        "temperatures": found.report["temperatures"] if found.report["settings"]["calibrated"] else None,
         "intervals": {
             f"test/clip/{name}": [i["low"], i["high"]] for name, i in found.report["metrics"]["clip"].items()
         },
@@ -118,11 +121,12 @@ def _stands_for_run(cfg: EvaluateConfig, tester: Tester) -> bool:
     return cfg.calibration == "none" and not other_weights and not elsewhere
 
 
-def _validation(tester: Tester, own: Any, face: FaceConfig | None, *, required: bool, wanted: bool) -> Tested | None:
-    """The run's validation part, from which temperatures are taken."""
-    if not (required or wanted):
-        return None
-    return tester.test(own, face, part="val")
+def _metrics(tested: Tested, found: Evaluation) -> dict[str, Any]:
+    """``test/<level>/<metric>`` → value, of the scaled probabilities where they were scaled."""
+    if not found.report["settings"]["calibrated"]:
+        return tested.metrics
+    levels = found.report["metrics"].items()
+    return tested.metrics | {f"test/{level}/{m}": i["value"] for level, values in levels for m, i in values.items()}
 
 
 def _class_counts(tester: Tester, own: Any, tested: Tested, elsewhere: bool) -> dict[str, list[int]]:

@@ -91,8 +91,17 @@ def test_shuffling_keeps_each_subjects_labels():
     known = Predictions.from_tasks(heads, p.clip, p.emotion, y)
     found = shuffle_test(known, subject)
     assert found["authenticity_accuracy"]["value"] > 0.8
-    assert found["authenticity_accuracy"]["p_value"] == 1.0
+    assert found["authenticity_accuracy"]["p_value"] == found["authenticity_accuracy"]["smallest_p"] == 1.0
     assert shuffle_test(known, np.arange(len(p)))["authenticity_accuracy"]["p_value"] < 0.001
+
+
+def test_a_handful_of_clips_cannot_be_unlikely():
+    """Two people with two clips each, all told right: every fourth exchange is the observed order."""
+    p, subject, _ = people(np.random.default_rng(9), 2)
+    rows = np.array([0, 6, 12, 18])
+    some = replace(p.select(rows), p_authenticity=np.eye(2)[p.authenticity[rows]])
+    found = shuffle_test(some, subject[rows])["authenticity_accuracy"]
+    assert found["p_value"] == found["smallest_p"] == pytest.approx(0.25, abs=0.03)
 
 
 def test_shuffle_test_finds_what_is_there_and_nothing_else():

@@ -19,7 +19,7 @@ from realfake.evaluation import plots
 from realfake.evaluation.metrics import METRICS, metrics
 from realfake.evaluation.predictions import Predictions
 from realfake.evaluation.report import Evaluation, Rival, evaluate_predictions
-from realfake.evaluation.report_page import number, p_value, print_report, span, write_page
+from realfake.evaluation.report_page import LEAST_P, number, p_value, print_report, span, write_page
 from realfake.evaluation.statistics import bootstrap, compare
 from realfake.labels import EMOTIONS
 
@@ -42,13 +42,13 @@ def clip_table(dataset: str = "synthetic", subjects: int = SUBJECTS) -> pd.DataF
 
 
 def samples(seed: int, shift: float = 0.8) -> Predictions:
-    """Three samples a clip."""
+    """Three samples a clip, of a model that is too sure of itself."""
     rng = np.random.default_rng(seed)
     clips, _, _ = people(rng, SUBJECTS, shift=shift)
     rows = np.repeat(np.arange(len(clips)), 3)
     p = clips.select(rows)
     heads = {"emotion": p.p_emotion, "authenticity": p.p_authenticity}
-    heads = {k: v ** rng.uniform(0.7, 1.3, (len(rows), 1)) for k, v in heads.items()}
+    heads = {k: v ** rng.uniform(2.0, 3.0, (len(rows), 1)) for k, v in heads.items()}
     heads = {k: v / v.sum(axis=1, keepdims=True) for k, v in heads.items()}
     return Predictions.from_tasks(heads, p.clip, p.emotion, p.authenticity)
 
@@ -145,6 +145,50 @@ def test_calibration_is_taken_from_validation_and_applied_if_asked_for(evaluatio
         evaluate_predictions(samples(0), clip_table(), COUNTS, calibrate=True)
 
 
+def test_a_temperature_that_rests_on_too_little_is_not_used_and_says_why(evaluation, tmp_path):
+    """Of the three people that a small validation part has."""
+    few = samples(1).select(np.arange(3 * 36))
+    found = evaluate_predictions(samples(0), clip_table(), COUNTS, validation=few, calibrate=True, resamples=20)
+    report, plain = found.report, evaluation.report
+    assert np.array_equal(found.clips.p_joint, samples(0).by_clip().p_joint)
+    reason = "3 people to fit it on, expected at least 5"
+    for level in ("frame", "clip"):
+        for t in report["temperatures"][level].values():
+            assert (t["used"], t["refused"]) == (1.0, reason)
+    for task, row in report["calibration"].items():
+        assert row["temperature"] == 1.0
+        assert row["log_loss_after"] == pytest.approx(row["log_loss"])
+        assert row["log_loss"] == plain["calibration"][task]["log_loss"]
+    out = io.StringIO()
+    print_report(Console(file=out, width=200), report)
+    write_page(report, {}, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    for text in (out.getvalue(), page):
+        assert text.count(reason) == 1
+    assert "are temperature-scaled" not in page
+
+
+def test_the_people_of_validation_are_those_of_its_own_table():
+    """Tested on another dataset: the numbers of the clips mean other people there."""
+    table = clip_table("elsewhere").assign(subject="one person")
+    found = evaluate_predictions(
+        samples(0), table, COUNTS, validation=samples(1), validation_table=clip_table(), resamples=20
+    )
+    assert found.report["temperatures"]["clip"]["authenticity"]["refused"] is None
+
+
+def test_a_p_value_that_few_people_cannot_bring_lower_says_so(tmp_path):
+    rows = np.arange(4 * 36)
+    rival = Rival("other", samples(2).select(rows).by_clip(), clip_table())
+    report = evaluate_predictions(samples(0).select(rows), clip_table(), COUNTS, against=rival, resamples=20).report
+    out = io.StringIO()
+    print_report(Console(file=out, width=200), report)
+    write_page(report, {}, tmp_path / "page.html")
+    for text in (out.getvalue(), (tmp_path / "page.html").read_text()):
+        assert "(least 0.125)" in text
+        assert LEAST_P[1:] in text
+
+
 def test_a_dataset_without_emotions_is_scored_on_authenticity():
     test = samples(0)
     test = replace(test, emotion=np.full(len(test), -1))
@@ -200,3 +244,8 @@ def test_numbers_for_people():
     assert span("joint_f1", {"low": 0.1, "high": 0.2}) == "[10.0, 20.0]"
     assert span("joint_f1", {"low": None, "high": 0.2}) == ""
     assert [p_value(p) for p in (0.0004, 0.04, None)] == ["< 0.001", "0.040", "–"]
+    assert [p_value(0.25, least) for least in (0.125, 0.05, 0.03)] == [
+        "0.250 (least 0.125)",
+        "0.250 (least 0.050)",
+        "0.250",
+    ]

@@ -192,6 +192,23 @@ def test_with_few_subjects_every_exchange_is_tried():
         assert found[name].p_value == pytest.approx(expected), name
 
 
+@pytest.mark.parametrize(("people_that_differ", "least"), [(3, 0.25), (4, 0.125), (6, 0.03125)])
+def test_few_people_cannot_give_a_small_p(people_that_differ, least):
+    """Perfect against never right: 2 of 2^n exchanges of the n people that differ are as extreme."""
+    p, subject, _ = people(np.random.default_rng(14), 6)
+    right = np.eye(12)[p.joint]
+    wrong = np.where((subject < people_that_differ)[:, None], np.roll(right, 1, axis=1), right)
+    best, worst = (Predictions.from_tasks({"joint": q}, p.clip, p.emotion, p.authenticity) for q in (right, wrong))
+    found = compare(worst, best, subject, names=["joint_accuracy"], resamples=10)["joint_accuracy"]
+    assert found.p_value == found.smallest_p == least
+
+
+def test_the_smallest_p_is_never_above_the_p():
+    first, second, subject = two_systems(np.random.default_rng(15), 4, better=0.2)
+    for found in compare(first, second, subject, subject * 6 + first.emotion, resamples=10).values():
+        assert 2 / 2**4 <= found.smallest_p <= found.p_value
+
+
 def test_the_test_of_an_accuracy_is_scipys_sign_flip():
     first, second, subject = two_systems(np.random.default_rng(11), 9, better=0.3)
     right = [(p.predicted("joint") == p.joint).reshape(9, 12).mean(axis=1) for p in (first, second)]
