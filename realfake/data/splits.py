@@ -26,6 +26,7 @@ UNUSED = ""
 """Part of a clip that is left out: it belongs to an official part whose labels were never published."""
 
 _ATTEMPTS = 200
+_THESIS_TEST = 0.2
 
 
 def assign_parts(table: pd.DataFrame, split: SplitConfig) -> np.ndarray:
@@ -56,7 +57,7 @@ def assign_parts(table: pd.DataFrame, split: SplitConfig) -> np.ndarray:
         if isinstance(split, HoldoutSplit):
             test = _draw(every, counts, split.test, [split.seed, 0], reserve=2)
         elif isinstance(split, ThesisSplit):
-            test = _draw(every, counts, 0.2, [split.seed, 0], reserve=2)
+            test = _draw(every, counts, _THESIS_TEST, [split.seed, 0], reserve=2)
         elif isinstance(split, KFoldSplit):
             if split.folds > len(names):
                 raise UserError(f"split.folds={split.folds}: there are only {len(names)} subjects; use fewer folds")
@@ -73,6 +74,20 @@ def assign_parts(table: pd.DataFrame, split: SplitConfig) -> np.ndarray:
         parts = of_group[groups]
     _check(table, parts)
     return parts
+
+
+def tested_share(split: SplitConfig, subjects: int) -> float:
+    """Part of the subjects that a split tests, as it is meant: rounding to whole people, and official parts, apart.
+
+    Args:
+        split: The group ``split`` of the configuration.
+        subjects: How many there are.
+    """
+    if isinstance(split, KFoldSplit):
+        return 1.0 / split.folds
+    if isinstance(split, LosoSplit):
+        return 1.0 / subjects
+    return split.test if isinstance(split, HoldoutSplit) else _THESIS_TEST
 
 
 def leaks(table: pd.DataFrame, parts: np.ndarray) -> list[str]:

@@ -20,7 +20,7 @@ from realfake.evaluation.calibration import (
 )
 from realfake.evaluation.metrics import metrics
 from realfake.evaluation.predictions import TASKS, Predictions, pair_numbers, subject_numbers
-from realfake.evaluation.statistics import LEVEL, RESAMPLES, Interval, bootstrap, compare, wilson
+from realfake.evaluation.statistics import HOLDS, LEVEL, RESAMPLES, Interval, bootstrap, compare, wilson
 from realfake.evaluation.tables import by_emotion, by_subject
 from realfake.labels import ABSENT, EMOTIONS
 
@@ -133,7 +133,13 @@ def evaluate_predictions(
         versus["against"] = _against(against, clips, table, resamples, seed)
     report = {
         "about": dict(about or {}),
-        "settings": {"resamples": resamples, "level": LEVEL, "seed": seed, "calibrated": calibrate},
+        "settings": {
+            "resamples": resamples,
+            "level": LEVEL,
+            "seed": seed,
+            "calibrated": calibrate,
+            "intervals_hold": HOLDS,
+        },
         "counts": {
             "samples": len(samples),
             "clips": len(clips),

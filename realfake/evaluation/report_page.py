@@ -93,6 +93,7 @@ def print_report(console: Console, report: Mapping[str, Any]) -> None:
             console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
     for title, found in differences(report):
         show(escape(title), *difference_table(found))
+    console.print(f"95 % interval: {report['settings']['intervals_hold']}", highlight=False, soft_wrap=True)
     if few_people(report):
         console.print(LEAST_P, highlight=False)
     if report["leaks"]:

@@ -18,6 +18,11 @@ from realfake.evaluation.predictions import Predictions
 
 RESAMPLES = 2000
 LEVEL = 0.95
+HOLDS = (
+    "resamples the test people, each with all clips; the trained models, and the draw of people that they were trained "
+    "on, stay as they are"
+)
+"""What an interval of :func:`bootstrap` and of :func:`compare` holds: said wherever one is shown."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +163,31 @@ def compare(
         )
         found[name] = Difference(value, low, high, a, b, p, smallest)
     return found
+
+
+def t_interval(values: np.ndarray, test_to_train: float = 0.0, level: float = LEVEL) -> Interval:
+    """Mean of the values of several trainings, with an interval that includes what differs between these.
+
+    Student's interval with J − 1 degrees of freedom at the variance ``(1 / J + n_test / n_train) s²`` of the mean of J
+    values, ``s²`` their sample variance (Nadeau and Bengio 2003, https://doi.org/10.1023/A:1024068626366): models that
+    are tested on different parts of the same people were trained on much the same people, so that their values differ
+    by less than those of models of new people would, and ``s² / J`` is too small.
+
+    Args:
+        values: One a training (J,), without NaN.
+        test_to_train: People tested for each person trained on; 0 = the trainings share nobody.
+        level: Confidence, between 0 and 1.
+
+    Returns:
+        The mean and the ends, NaN for fewer than two values; the ends may lie beyond what the metric can be.
+    """
+    count = len(values)
+    mean = float(np.mean(values)) if count else float("nan")
+    if count < 2:
+        return Interval(mean, float("nan"), float("nan"))
+    error = np.sqrt((1.0 / count + test_to_train) * np.var(values, ddof=1))
+    half = float(student.ppf((1.0 + level) / 2.0, count - 1) * error)
+    return Interval(mean, mean - half, mean + half)
 
 
 def wilson(successes: float, trials: float, level: float = LEVEL) -> tuple[float, float]:

@@ -11,7 +11,7 @@ import numpy as np
 from realfake.config import TrainConfig
 from realfake.data.datamodule import ClipDataModule
 from realfake.evaluation.predictions import Predictions, pair_numbers, subject_numbers
-from realfake.evaluation.statistics import Interval, bootstrap
+from realfake.evaluation.statistics import HOLDS, Interval, bootstrap
 from realfake.evaluation.tables import by_emotion
 from realfake.experiments.folder import RunFolder, write_atomic
 
@@ -40,7 +40,7 @@ def write_artifacts(
         metrics: Test metrics, for the HParams.
 
     Returns:
-        What they add to ``results.json``: intervals of the clips' metrics, from drawing subjects.
+        What they add to ``results.json``: intervals of the clips' metrics, and what they hold.
     """
     store = data.opened()
     clips = predictions.by_clip()
@@ -64,7 +64,7 @@ def write_artifacts(
         if cfg.callbacks.plots:
             show_in_tensorboard(run)
         write_hparams(run.tensorboard, run.overrides(), metrics)
-    return {"intervals": {f"test/clip/{name}": [i.low, i.high] for name, i in found.items()}}
+    return {"intervals": {f"test/clip/{name}": [i.low, i.high] for name, i in found.items()}, "intervals_hold": HOLDS}
 
 
 def write_predictions(path: Path, clips: Predictions, store: PreparedStore) -> None:

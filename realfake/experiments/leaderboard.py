@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
+from realfake.evaluation.statistics import HOLDS, Interval
 from realfake.experiments.finished import find_runs, read_run
 from realfake.experiments.folder import write_atomic
 from realfake.experiments.pooling import Figures, compute_figures
 from realfake.experiments.ranking import Leaderboard, command, rank, short_name
 from realfake.experiments.report_page import PageOptions, duration, figure, render_page
+from realfake.experiments.spread import explained, spread
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,6 +48,9 @@ class Report:
         console.print(_run_table(self.board, console))
         if any(len(group.completed) > 1 for group in self.board.groups if not group.outdated):
             console.print(_group_table(self.board, self.figures))
+            for what, words in (("people", [HOLDS]), ("trainings", explained(self.board))):
+                for sentence in words:
+                    console.print(f"95 % interval, {what}: {sentence}", highlight=False, soft_wrap=True)
         for run in self.board.failures:
             console.print(f"{run.status}: {run.name}: {run.error or ''}", markup=False, highlight=False, soft_wrap=True)
         for note in self.board.notes:
@@ -129,7 +134,8 @@ def leaderboard_table(board: Leaderboard, figures: Figures) -> pd.DataFrame:
 
 
 def group_table(board: Leaderboard, figures: Figures) -> pd.DataFrame:
-    """One row a group of runs: of each main metric the mean, standard deviation and number over runs, and the figure
+    """One row a group of runs: of each main metric the mean, standard deviation and number over runs, the ends of the
+    95 % interval of the mean over what ``mean over`` says (:func:`realfake.experiments.spread.spread`), and the figure
     of the pooled predictions with its 95 % interval over subjects."""
     rows = []
     for place, group in enumerate(board.groups, start=1):
@@ -141,6 +147,7 @@ def group_table(board: Leaderboard, figures: Figures) -> pd.DataFrame:
             "subjects": figures.subjects.get(group),
             "people": next((figures.people[run] for run in group.runs if run in figures.people), None),
             "metric_definitions": group.completed[0].definitions if group.completed else None,
+            "mean over": found.basis if (found := spread(group, board.metric)) else None,
         }
         for name in board.metrics:
             row |= {
@@ -148,8 +155,10 @@ def group_table(board: Leaderboard, figures: Figures) -> pd.DataFrame:
                 f"{name} std": group.deviation(name),
                 f"{name} n": len(group.values(name)),
             }
-            if (found := figures.groups.get(group, {}).get(name)) is not None:
-                row |= {f"{name} pooled": found.value, f"{name} low": found.low, f"{name} high": found.high}
+            if (trained := spread(group, name)) is not None:
+                row |= {f"{name} mean low": trained.interval.low, f"{name} mean high": trained.interval.high}
+            if (pooled := figures.groups.get(group, {}).get(name)) is not None:
+                row |= {f"{name} pooled": pooled.value, f"{name} low": pooled.low, f"{name} high": pooled.high}
         rows.append(row)
     return pd.DataFrame(rows).astype({"rank": "Int64", "subjects": "Int64", "metric_definitions": "Int64"})
 
@@ -197,19 +206,25 @@ def _group_table(board: Leaderboard, figures: Figures) -> Table:
     keys = list(board.groups[0].settings)
     for key in keys:
         table.add_column(Text(key), overflow="fold")
-    for name in ("runs", "mean", "std", "pooled", "95 % interval"):
+    for name in ("runs", "mean", "std", "95 %, trainings", "pooled", "95 %, people"):
         table.add_column(name, justify="right", no_wrap=True)
     for group in [g for g in board.groups if not g.outdated][:ROWS_ON_SCREEN]:
+        trained = spread(group, board.metric)
         found = figures.groups.get(group, {}).get(board.metric)
         table.add_row(
             *(Text(group.settings[key] or "–") for key in keys),
             str(len(group.completed)),
             figure(group.mean(board.metric)),
             figure(group.deviation(board.metric)),
+            f"{_ends(trained.interval)} ({trained.basis})" if trained else "–",
             figure(found.value if found else None),
-            f"{figure(found.low)} to {figure(found.high)}" if found else "–",
+            _ends(found) if found else "–",
         )
     return table
+
+
+def _ends(interval: Interval) -> str:
+    return f"{figure(interval.low)} to {figure(interval.high)}"
 
 
 def _track(items: Iterable[T], what: str) -> Iterator[T]:

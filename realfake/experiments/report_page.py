@@ -16,10 +16,11 @@ import numpy as np
 from markupsafe import Markup
 
 from realfake.config import minimised
-from realfake.evaluation.statistics import Interval
+from realfake.evaluation.statistics import HOLDS, Interval
 from realfake.experiments.finished import CURVE_POINTS, FinishedRun
 from realfake.experiments.pooling import Figures
 from realfake.experiments.ranking import Leaderboard, RunGroup, command, short_name
+from realfake.experiments.spread import explained, spread
 from realfake.labels import TASK_NAMES
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -76,6 +77,8 @@ def render_page(board: Leaderboard, figures: Figures, options: PageOptions) -> s
         groups=[_group_row(board, g, figures, scale) for g in board.groups if not g.outdated] if varied else [],
         group_keys=[key for key in board.varying if key not in options.pool],
         scale=scale,
+        holds=HOLDS,
+        includes=explained(board),
         has_confusions=bool(figures.confusions),
         published=_published(board),
         failures=[_failure(board, run, options.log_lines) for run in board.failures],
@@ -119,6 +122,7 @@ def _chosen(board: Leaderboard, figures: Figures) -> dict[str, Any] | None:
     return {
         "value": group.mean(board.metric),
         "interval": figures.groups.get(group, {}).get(board.metric),
+        "spread": spread(group, board.metric),
         "runs": f"mean of {number} runs" if number > 1 else group.completed[0].name,
         "settings": settings,
     }
@@ -173,6 +177,7 @@ def _group_row(board: Leaderboard, group: RunGroup, figures: Figures, scale: dic
         "completed": len(group.completed),
         "subjects": figures.subjects.get(group),
         "metrics": [{"mean": group.mean(name), "deviation": group.deviation(name)} for name in board.metrics],
+        "spread": spread(group, board.metric),
         "interval": found,
         "bar": _bar(found, scale),
     }

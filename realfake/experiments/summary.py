@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from realfake.evaluation.metrics import REPORTED
+from realfake.evaluation.statistics import HOLDS
 from realfake.experiments.folder import RunFolder
 
 
@@ -35,6 +36,7 @@ def print_summary(results: dict[str, Any], run: RunFolder, console: Console | No
             row.append("" if figure is None else _number(figure))
         table.add_row(*row)
     console.print(table)
+    console.print(f"95 % interval: {HOLDS}", highlight=False, soft_wrap=True)
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in (results.get("seconds") or {}).items())
     console.print(f"seconds: {seconds}", soft_wrap=True, highlight=False)
     if results.get("people"):

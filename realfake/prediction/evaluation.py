@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from realfake.config import EvaluateConfig, FaceConfig
+from realfake.config import EvaluateConfig
 from realfake.data.preparation_summary import log_remarks
 from realfake.data.splits import leaks
 from realfake.errors import UserError
@@ -97,6 +97,7 @@ def _write(
         "intervals": {
             f"test/clip/{name}": [i["low"], i["high"]] for name, i in found.report["metrics"]["clip"].items()
         },
+        "intervals_hold": found.report["settings"]["intervals_hold"],
         "data_fingerprint": store.fingerprint,
         "people": found.report["people"],
     }

@@ -15,7 +15,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from realfake.evaluation.metrics import METRICS, metrics
 from realfake.evaluation.predictions import Predictions
-from realfake.evaluation.statistics import bootstrap, compare, wilson
+from realfake.evaluation.statistics import bootstrap, compare, t_interval, wilson
 
 
 def mixed(first: Predictions, second: Predictions, rows: np.ndarray) -> Predictions:
@@ -226,3 +226,18 @@ def test_only_the_same_rows_can_be_compared():
     p, subject, _ = people(np.random.default_rng(13), 5)
     with pytest.raises(ValueError, match="expected the same rows"):
         compare(p, replace(p, emotion=p.emotion[::-1]), subject)
+
+
+def test_the_interval_over_trainings_by_hand():
+    """Five folds: s² = 0.02 / 4 = 0.005, (1 / 5 + 1 / 4) s² = 0.00225, t(4, 0.975) = 2.7764."""
+    found = t_interval(np.array([0.5, 0.6, 0.7, 0.6, 0.6]), test_to_train=0.25)
+    assert found.value == pytest.approx(0.6)
+    assert (found.low, found.high) == pytest.approx((0.6 - 0.131698, 0.6 + 0.131698), abs=1e-6)
+
+
+def test_trainings_that_share_nobody_have_students_interval():
+    values = np.random.default_rng(16).normal(size=7)
+    expected = stats.t.interval(0.9, 6, values.mean(), stats.sem(values))
+    found = t_interval(values, level=0.9)
+    assert (found.low, found.high) == pytest.approx(expected)
+    assert all(math.isnan(end) for end in (t_interval(values[:1]).low, t_interval(values[:0]).value))

@@ -16,6 +16,7 @@ from realfake.evaluation.statistics import Interval
 from realfake.labels import ABSENT, EMOTIONS, TASK_NAMES, Authenticity
 
 HATCHES = ("", "//", "..")
+_INTERVAL = "95 % interval over the test people, the model as it is"
 _WORDS = {"joint": "both right", "emotion": "emotion", "authenticity": "real or fake"}
 
 
@@ -64,6 +65,8 @@ def roc(p: Predictions, interval: Interval | None = None) -> Figure:
     span = "" if interval is None else f" [{interval.low:.3f}, {interval.high:.3f}]"
     text = "undefined: one class only" if np.isnan(area) else f"AUROC {area:.3f}{span}"
     axis.text(0.97, 0.05, text, ha="right", fontsize=TEXT)
+    if span:
+        axis.text(0.97, 0.01, f"brackets: {_INTERVAL}", ha="right", fontsize=SMALL)
     axis.set_xlim(-0.01, 1.01)
     axis.set_ylim(-0.01, 1.01)
     axis.set_aspect("equal")
@@ -110,7 +113,7 @@ def emotion_bars(by_emotion: Mapping[str, Mapping[str, Interval]]) -> Figure:
     figure.text(
         0.08,
         0.86,
-        "Whiskers: 95 % interval over subjects. Black line in a bar: guessing.",
+        f"Whiskers: {_INTERVAL}. Black line in a bar: guessing.",
         fontsize=SMALL,
         color="#444444",
     )
