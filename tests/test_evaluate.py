@@ -17,6 +17,7 @@ from realfake.config import EvaluateConfig, TrainConfig
 from realfake.data.sources import build_source
 from realfake.errors import UserError
 from realfake.evaluation.metrics import DEFINITIONS
+from realfake.evaluation.statistics import HOLDS
 from realfake.experiments.results import read_results
 from realfake.prediction.evaluation import evaluate_run
 
@@ -59,7 +60,10 @@ def test_the_report_holds_everything(multi_task: Path, tmp_path: Path) -> None:
     assert set(report["baselines"]) >= {"chance", "majority", "emotion only", "first frame"}
     assert report["leaks"] == []
     assert report["settings"]["calibrated"]
-    assert (read_results(folder) or {})["threads"] == torch.get_num_threads()
+    results = read_results(folder) or {}
+    assert results["threads"] == torch.get_num_threads()
+    assert results["intervals_hold"] == HOLDS
+    assert results["temperatures"]["clip"]["emotion"]["refused"] == "a fit needs at least 5 validation people: found 1"
     assert all(row["temperature"] > 0 for row in report["calibration"].values())
     assert {p.stem for p in (folder / "plots").iterdir()} >= {"confusion_joint", "reliability", "roc", "examples"}
     page = (folder / "evaluation.html").read_text()
@@ -140,6 +144,8 @@ def test_wrong_runs(multi_task: Path, tmp_path: Path) -> None:
         evaluate(f"run={tmp_path}")
     with pytest.raises(UserError, match="run is missing"):
         evaluate()
+    with pytest.raises(UserError, match="calibration=temperature is fitted on part=val"):
+        evaluate(f"run={multi_task}", "part=val", "calibration=temperature")
     run = tmp_path / "run"
     shutil.copytree(multi_task, run)
     best = run / "checkpoints/best.ckpt"

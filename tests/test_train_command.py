@@ -22,6 +22,7 @@ from realfake.config import TrainConfig
 from realfake.data.learned import Learned
 from realfake.evaluation.metrics import metrics
 from realfake.evaluation.predictions import pair_numbers, read_table
+from realfake.evaluation.statistics import HOLDS
 from realfake.experiments.folder import RunFolder
 from realfake.experiments.results import read_results
 
@@ -50,6 +51,7 @@ def test_a_run_asks_for_a_gpu_and_goes_on_without(finished: tuple[Path, str]) ->
     assert "NO CUDA DEVICE IS VISIBLE" in finished[1]
     assert "authenticity accuracy" in finished[1]
     assert "say nothing about people" in finished[1]
+    assert f"95 % interval: {HOLDS}" in finished[1]
 
 
 def test_everything_is_written(finished: tuple[Path, str]) -> None:
@@ -67,6 +69,7 @@ def test_everything_is_written(finished: tuple[Path, str]) -> None:
     assert set(results["seconds"]) >= {"prepare", "fit", "test", "plots", "total"}
     assert results["samples_per_second"] > 0
     assert "CPU" in results["device"]
+    assert results["intervals_hold"] == HOLDS
     assert len(results["config_digest"]) == 12
     assert {"torch", "pytorch-lightning", "realfake"} <= set(results["versions"])
     assert "approach=temporal" in results["overrides"]

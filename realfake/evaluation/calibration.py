@@ -149,10 +149,10 @@ def _refusal(validation: Predictions, task: str, fitted: float, subject: np.ndar
     p, y, clip = validation.probabilities(task)[known], validation.true(task)[known], validation.clip[known]
     people, clips = len(np.unique(subject[known])), len(np.unique(clip))
     if people < LEAST_PEOPLE:
-        return f"{people} people to fit it on, expected at least {LEAST_PEOPLE}"
+        return f"a fit needs at least {LEAST_PEOPLE} validation people: found {people}"
     wrong = len(np.unique(clip[validation.most_probable(task)[known] != y]))
     if wrong < LEAST_ERRORS:
-        return f"{wrong} of {clips} validation clips wrong, expected at least {LEAST_ERRORS} to fit it on"
+        return f"a fit needs at least {LEAST_ERRORS} validation clips with a mistake: found {wrong} of {clips}"
     low, high = TEMPERATURES
     if not low * _AT_THE_END < fitted < high / _AT_THE_END:
         return f"the fit ended at an end of its range, {low:g} to {high:g}"

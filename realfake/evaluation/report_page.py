@@ -182,8 +182,8 @@ def refusals(report: Mapping[str, Any]) -> list[str]:
     for level, what in levels.items():
         for task, t in report["temperatures"].get(level, {}).items():
             if t["refused"] is not None:
-                tasks.setdefault(t["refused"], []).append(f"{task} of {what}")
-    return [f"not scaled (temperature 1): {', '.join(names)}: {reason}" for reason, names in tasks.items()]
+                tasks.setdefault(t["refused"], []).append(f"{task} ({what})")
+    return [f"temperature 1 for {', '.join(names)}: {reason}" for reason, names in tasks.items()]
 
 
 def proportion_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:

@@ -151,7 +151,7 @@ def test_a_temperature_that_rests_on_too_little_is_not_used_and_says_why(evaluat
     found = evaluate_predictions(samples(0), clip_table(), COUNTS, validation=few, calibrate=True, resamples=20)
     report, plain = found.report, evaluation.report
     assert np.array_equal(found.clips.p_joint, samples(0).by_clip().p_joint)
-    reason = "3 people to fit it on, expected at least 5"
+    reason = "a fit needs at least 5 validation people: found 3"
     for level in ("frame", "clip"):
         for t in report["temperatures"][level].values():
             assert (t["used"], t["refused"]) == (1.0, reason)

@@ -99,6 +99,17 @@ def test_a_remark_stands_below_pictures_with_intervals():
         assert drawn.y1 < min(axis.get_tightbbox().y0 for axis in figures[name].axes)
 
 
+def test_intervals_in_pictures_say_what_they_hold():
+    p, subject, _ = people(np.random.default_rng(4), 4)
+    words = "95 % interval over the test people"
+    for number, shown in ((4, True), (1, False)):
+        some = p.select(subject < number)
+        area = bootstrap(some, subject[subject < number], names=["authenticity_auroc"], resamples=50)
+        texts = " ".join(t.get_text() for t in plots.roc(some, area["authenticity_auroc"]).axes[0].texts)
+        assert (words in texts) == ("[" in texts) == shown
+    assert words in plots.emotion_bars(by_emotion(p, subject, resamples=50)).texts[-1].get_text()
+
+
 def test_examples_are_the_surest():
     p, _, _ = people(np.random.default_rng(4), 10)
     right, wrong = plots.choose_examples(p, 5)

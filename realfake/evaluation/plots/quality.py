@@ -62,11 +62,11 @@ def roc(p: Predictions, interval: Interval | None = None) -> Figure:
     if len(false):
         axis.plot(false, true, color=BLUE, linewidth=2)
         axis.fill_between(false, true, color=BLUE, alpha=0.08, linewidth=0)
-    span = "" if interval is None else f" [{interval.low:.3f}, {interval.high:.3f}]"
+    span = "" if interval is None or np.isnan(interval.low) else f" [{interval.low:.3f}, {interval.high:.3f}]"
     text = "undefined: one class only" if np.isnan(area) else f"AUROC {area:.3f}{span}"
-    axis.text(0.97, 0.05, text, ha="right", fontsize=TEXT)
+    axis.text(0.97, 0.13, text, ha="right", fontsize=TEXT)
     if span:
-        axis.text(0.97, 0.01, f"brackets: {_INTERVAL}", ha="right", fontsize=SMALL)
+        axis.text(0.97, 0.03, f"brackets: {_INTERVAL}".replace(", ", ",\n"), ha="right", fontsize=SMALL)
     axis.set_xlim(-0.01, 1.01)
     axis.set_ylim(-0.01, 1.01)
     axis.set_aspect("equal")
