@@ -182,9 +182,7 @@ def train_in_processes(cfg: TrainConfig, run: RunFolder, processes: int) -> dict
         command.append(cfg.ckpt)
     log.info("starting %d processes", processes)
     environment = {"OMP_NUM_THREADS": str(max(1, len(os.sched_getaffinity(0)) // processes)), **os.environ}
-    if (
-        cfg.trainer.threads is not None
-    ):  # perhaps a share or an earlier number, of which the saved configuration is silent
+    if cfg.trainer.threads is not None:  # the saved configuration may be silent of it
         environment["OMP_NUM_THREADS"] = str(cfg.trainer.threads)
     child = subprocess.Popen(command, env=environment)
     try:

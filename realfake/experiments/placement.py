@@ -1,8 +1,8 @@
 """Where a run computes: in a parallel sweep on one machine with a GPU of its own or its share of the cores.
 
-How many threads torch takes is part of what a run computes: sums over other pieces round differently, and after some
-hundred steps the figures differ as with another seed. So a run notes its number where it can be found again, and what
-goes on later, in another place, keeps to it.
+How many threads torch takes is part of what a run computes: sums over other pieces round differently, and the
+differences grow from step to step. So a run notes its number where it can be found again, and what goes on later, in
+another place, keeps to it.
 """
 
 from __future__ import annotations

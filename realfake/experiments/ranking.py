@@ -187,7 +187,7 @@ def _notes(runs: Sequence[FinishedRun]) -> Iterable[str]:
     if len(threads) > 1:
         yield (
             f"The runs computed with {', '.join(map(str, threads[:-1]))} and {threads[-1]} threads, which round "
-            "differently: the same run with another number comes out as with another seed."
+            "differently: the same run comes to other figures with another number."
         )
     if any(look_up(run.config, "data") == "synthetic" for run in completed):
         yield "Synthetic faces: these figures say nothing about people."
