@@ -100,7 +100,7 @@ def test_a_handful_of_clips_cannot_be_unlikely():
     p, subject, _ = people(np.random.default_rng(9), 2)
     rows = np.array([0, 6, 12, 18])
     some = replace(p.select(rows), p_authenticity=np.eye(2)[p.authenticity[rows]])
-    found = shuffle_test(some, subject[rows])["authenticity_accuracy"]
+    found = shuffle_test(some, subject[rows])["authenticity_auroc"]
     assert found["p_value"] == found["smallest_p"] == pytest.approx(0.25, abs=0.03)
 
 
