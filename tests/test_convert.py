@@ -384,18 +384,19 @@ def test_cropped_faces_need_no_detector(tmp_path: Path) -> None:
     torch.save(SmallNet().state_dict(), tmp_path / "model.pth")
     convert_model(ConvertConfig(model=str(tmp_path / "model.pth"), out=str(tmp_path / "run"), input=SMALL))
     rng = np.random.default_rng(0)
-    for i, (person, joint) in enumerate(product(("anna", "ben", "cleo", "dora"), ("fake_happy", "real_happy"))):
-        folder = tmp_path / "data" / ("test" if person == "dora" else "train") / joint
+    codes = {"S2N2H": "fake_happy", "N2H": "real_happy"}
+    for person, code, frame in product(("anna", "ben", "cleo", "dora"), codes, (10, 11)):
+        folder = tmp_path / "data" / ("test" if person == "dora" else "train") / codes[code]
         folder.mkdir(parents=True, exist_ok=True)
         noise = Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
-        noise.save(folder / f"N2H.MP4{person}{i}.jpg")
+        noise.save(folder / f"{code}.MP4{person}{frame}.jpg")
     words = [f"run={tmp_path}/run", f"input={tmp_path}/data", f"out={tmp_path}/out", "annotate=false"]
     assert predict(compose("predict", words, PredictConfig)) == 1  # a detector finds no face in noise
     assert predict(compose("predict", [*words, "face=none"], PredictConfig)) == 0
     words = [f"run={tmp_path}/run", "data=seed_frames", f"data.root={tmp_path}/data", f"data.prepared={tmp_path}/store"]
     words += ["face=none", "plots=false", "resamples=100", "data.prepare_workers=1"]
     folder = evaluate_run(compose("evaluate", words, EvaluateConfig))
-    assert len((folder / "predictions.csv").read_text().splitlines()) == 9
+    assert len((folder / "predictions.csv").read_text().splitlines()) == 17
 
 
 def test_model_has_to_be_given() -> None:

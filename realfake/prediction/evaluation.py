@@ -134,6 +134,9 @@ def _class_counts(tester: Tester, own: Any, tested: Tested, elsewhere: bool) -> 
     """Training clips of each class: of the run's own data, or of the tested data if that is gone."""
     if not elsewhere:
         return tested.data.class_counts()
+    if not tester.run.results.is_file():  # converted: what it was trained on is not what its configuration names
+        log.warning("nothing is known of the run's training data: the baselines know the tested classes instead")
+        return tested.data.class_counts("test")
     try:
         return tester.datamodule(own).class_counts()
     except UserError as error:
