@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
-from processes import ROOT, Command
+from processes import Command, Forks, environment
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -46,21 +47,26 @@ def tiny(tiny_data: list[str]) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def command() -> Command:
-    """Run ``python -m realfake.<name>`` as a process: ``command("train", "approach=temporal", cwd=folder)``."""
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """Where commands start without importing torch each."""
+    found = Forks(tmp_path_factory.mktemp("forks"))
+    yield found
+    found.close()
 
-    def run(
-        name: str, *arguments: str, cwd: Path, timeout: float = 300, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", f"realfake.{name}", *arguments],
-            cwd=cwd,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "150", **environment},
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+
+@pytest.fixture(scope="session")
+def command(forks: Forks) -> Command:
+    """Run ``python -m realfake.<name>`` as a process: ``command("train", "approach=temporal", cwd=folder)``.
+
+    The process is a fork of one that has imported torch; with ``fresh=True`` it has an interpreter of its own.
+    """
+
+    def run(name: str, *arguments: str, cwd: Path, fresh: bool = False, **variables: str) -> CompletedProcess[str]:
+        argv, env = [f"realfake.{name}", *arguments], environment(**variables)
+        if not fresh:
+            return forks.run(argv, cwd, env)
+        line = [sys.executable, "-m", *argv]
+        return subprocess.run(line, cwd=cwd, env=env, capture_output=True, text=True, check=False)
 
     return run
 

@@ -48,7 +48,7 @@ def log_of(folder: Path) -> dict[str, str]:
 
 
 def sweep(command: Command, cwd: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return command("train", "-m", *arguments, cwd=cwd, timeout=900, **environment)
+    return command("train", "-m", *arguments, cwd=cwd, **environment)
 
 
 def folder_name(*overrides: str) -> str:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from processes import ROOT, Command
+from processes import Command, Fork, Forks, Gate, environment
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from realfake.config import TrainConfig
@@ -39,7 +36,7 @@ def finished(command: Command, tiny: list[str], tmp_path_factory: pytest.TempPat
     folder = tmp_path_factory.mktemp("finished")
     done = command(
         "train", "approach=temporal", "trainer.gpus=1", *tiny, "callbacks.plots=true", "logger=[tensorboard,csv]",
-        cwd=folder, CUDA_VISIBLE_DEVICES="",
+        cwd=folder, fresh=True, CUDA_VISIBLE_DEVICES="",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     runs = list((folder / "outputs/temporal").iterdir())
@@ -122,30 +119,23 @@ def test_csv_logger_writes_beside_the_table(finished: tuple[Path, str]) -> None:
     assert (finished[0] / "csv/metrics.csv").is_file()
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "realfake.train", f"hydra.run.dir={folder}", *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+Starter = Callable[..., Fork]
 
 
-def wait_for_epochs(folder: Path, count: int) -> None:
-    """Wait until the table of metrics has ``count`` rows."""
-    end = time.monotonic() + 200
-    while time.monotonic() < end:
-        path = folder / "metrics.csv"
-        if path.exists() and len(path.read_text().splitlines()) > count:
-            return
-        time.sleep(0.02)
-    raise AssertionError("training made no progress")
+@pytest.fixture
+def start(forks: Forks, tmp_path: Path) -> Starter:
+    """Start training in a folder, which waits at a gate if there is one."""
+
+    def run(folder: Path, *arguments: str, gate: Gate | None = None) -> Fork:
+        argv = ["realfake.train", f"hydra.run.dir={folder}", *arguments]
+        return forks.start(argv, tmp_path, environment(**(gate.variables if gate else {})))
+
+    return run
 
 
 @pytest.fixture(scope="module")
 def longer(tiny: list[str]) -> list[str]:
-    return [*tiny, "approach=multi_task", "trainer.max_epochs=8", "scheduler=plateau", "scheduler.patience=0"]
+    return [*tiny, "approach=multi_task", "trainer.max_epochs=6", "scheduler=plateau", "scheduler.patience=0"]
 
 
 @pytest.fixture(scope="module")
@@ -155,35 +145,40 @@ def undisturbed(longer: list[str], tmp_path_factory: pytest.TempPathFactory) -> 
     return train(longer, tmp_path_factory.mktemp("undisturbed") / "run")["metrics"]
 
 
-def test_killed_and_resumed_ends_as_if_undisturbed(longer: list[str], undisturbed: dict, tmp_path: Path) -> None:
+def test_killed_and_resumed_ends_as_if_undisturbed(
+    longer: list[str], undisturbed: dict, start: Starter, tmp_path: Path
+) -> None:
     folder = tmp_path / "run"
-    first = start(folder, *longer)
-    wait_for_epochs(folder, 3)
+    gate = Gate(tmp_path, "*/metrics.csv", after=3)
+    first = start(folder, *longer, gate=gate)
+    gate.reached(first)
     first.kill()
-    first.wait()
+    assert first.wait() == -signal.SIGKILL
     assert read_results(folder) is None
     second = start(folder, *longer, "ckpt=last")
-    output, _ = second.communicate(timeout=200)
-    assert second.returncode == 0, output
-    assert "resuming after epoch" in output
+    assert second.wait() == 0, second.output
+    assert "resuming after epoch" in second.output
     assert results_of(folder)["metrics"] == undisturbed
-    assert pd.read_csv(folder / "metrics.csv")["epoch"].tolist() == list(range(8))
+    assert pd.read_csv(folder / "metrics.csv")["epoch"].tolist() == list(range(6))
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_cleanly(longer: list[str], tmp_path: Path, number: signal.Signals, code: int) -> None:
+def test_a_signal_ends_cleanly(
+    longer: list[str], start: Starter, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     folder = tmp_path / "run"
-    run = start(folder, *longer, "trainer.max_epochs=500")
-    wait_for_epochs(folder, 1)
-    run.send_signal(number)
-    output, _ = run.communicate(timeout=60)
-    assert run.returncode == code, output
+    gate = Gate(tmp_path, "*/metrics.csv", after=1)
+    run = start(folder, *longer, gate=gate)
+    gate.reached(run)
+    run.kill(number)
+    gate.open()
+    assert run.wait() == code, run.output
     results = results_of(folder)
     assert results["status"] == "interrupted"
     assert number.name in results["error"]
-    assert "Traceback" not in output
+    assert "Traceback" not in run.output
     state = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
-    assert state["epoch"] >= 0
+    assert state["epoch"] == 1
     assert len(Learned.from_plain(state["realfake"]["learned"]).people) == 5  # one of six is tested
 
 
