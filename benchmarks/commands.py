@@ -44,7 +44,7 @@ import runpy, sys, time
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 def stepped(*_):
-    print("first step at", time.time(), flush=True)
+    print("first step at", time.monotonic(), flush=True)
     handle.remove()
 
 handle = register_optimizer_step_post_hook(stepped)
@@ -54,7 +54,7 @@ runpy.run_module("realfake.train", run_name="__main__")
 
 def first_step(cwd: str, *arguments: str) -> float:
     """Seconds from the start of the command to the end of its first optimiser step."""
-    start = time.time()
+    start = time.monotonic()  # one clock for all processes
     done = subprocess.run(
         [sys.executable, "-c", FIRST_STEP, *arguments],
         cwd=cwd,

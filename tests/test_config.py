@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from functools import cache
 from pathlib import Path
 from typing import get_args
@@ -424,9 +423,7 @@ def own_experiments(tmp_path: Path) -> Path:
 def test_a_mistake_in_a_file_names_the_file(
     name: str, line: str, own_experiments: Path, command: Command, tmp_path: Path
 ) -> None:
-    start = time.monotonic()
     done = command("train", "--config-dir", str(own_experiments), f"experiment={name}", cwd=tmp_path)
-    assert time.monotonic() - start < 5
     assert done.returncode == 1
     assert done.stderr.strip() == line
     assert not (tmp_path / "outputs").exists() or not list((tmp_path / "outputs").glob("*/*"))
@@ -514,23 +511,32 @@ def test_words_that_hydra_would_not_understand() -> None:
     assert compose("debug=null", "experiment=null").experiment_name is None
 
 
-# --- speed -----------------------------------------------------------------------------------------------------------
+# --- what is imported ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("flags", [["--help"], ["--cfg", "job"], ["approach=tempral"]])
-def test_questions_are_answered_without_torch(flags: list[str], tmp_path: Path) -> None:
-    code = (
+@pytest.mark.parametrize(("name", "words", "code"), [
+    ("train", ["--help"], 0), ("train", ["--cfg", "job"], 0), ("train", ["approach=tempral"], 1),
+    ("train", ["experiment=typo"], 1), ("prepare", ["--help"], 0),
+])  # fmt: skip
+def test_questions_are_answered_without_torch(
+    name: str, words: list[str], code: int, own_experiments: Path, tmp_path: Path
+) -> None:
+    """Nothing that takes long is imported; how long the answers take, ``benchmarks.commands`` tells."""
+    folder = ["--config-dir", str(own_experiments)] if "experiment=typo" in words else []
+    script = (
         "import sys, runpy\n"
-        f"sys.argv = ['train', *{flags!r}]\n"
+        f"sys.argv = ['{name}', *{[*folder, *words]!r}]\n"
         "try:\n"
-        "    runpy.run_module('realfake.train', run_name='__main__')\n"
+        f"    runpy.run_module('realfake.{name}', run_name='__main__')\n"
         "finally:\n"
         "    print(sorted({'torch', 'pandas', 'cv2', 'matplotlib', 'decord'} & set(sys.modules)))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    cwd = tmp_path / "empty"
+    cwd.mkdir()
+    done = subprocess.run([sys.executable, "-c", script], cwd=cwd, capture_output=True, text=True, check=False)
     assert done.stdout.strip().splitlines()[-1] == "[]"
-    assert done.returncode == (1 if "approach=tempral" in flags else 0)
-    assert not list(tmp_path.iterdir())
+    assert done.returncode == code
+    assert not list(cwd.iterdir())
 
 
 def test_known_keys_are_dotted_paths_through_all_options() -> None:

@@ -32,7 +32,7 @@ TINY = [
 
 
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=5), st.integers(0, 1000), st.sampled_from([1, 2, 256]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_streamed_channel_statistics_equal_direct_ones(sizes: list[int], seed: int, top: int) -> None:
     rng = np.random.default_rng(seed)
     chunks = [rng.integers(0, top, (n, 3, 2, 3), dtype=np.uint8) for n in sizes]

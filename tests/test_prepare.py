@@ -1,9 +1,8 @@
-"""``python -m realfake.prepare`` as a command: the summary, files that were left out, errors, and a fast answer."""
+"""``python -m realfake.prepare`` as a command: the summary, files that were left out, and errors."""
 
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,15 +68,10 @@ def test_errors_are_one_line(command: Callable, tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
-def test_help_answers_fast(command: Callable, tmp_path: Path) -> None:
-    times = []
-    for _ in range(3):
-        start = time.monotonic()
-        done = command("prepare", "--help", cwd=tmp_path)
-        times.append(time.monotonic() - start)
-        assert done.returncode == 0
-        assert "rate_fps" in done.stdout
-    assert min(times) < 4  # 1.5 on an idle machine
+def test_help_names_the_keys(command: Callable, tmp_path: Path) -> None:
+    done = command("prepare", "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "rate_fps" in done.stdout
 
 
 @pytest.mark.parametrize("face", ["haar", "yunet", "none"])

@@ -179,7 +179,7 @@ def test_two_people_are_two_tracks_and_keep_apart() -> None:
 
 
 @given(st.lists(st.floats(0, 300), min_size=2, max_size=12), st.floats(20, 200))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_smoothed_boxes_stay_within_what_was_seen(centres: list[float], side: float) -> None:
     track = Track([0.5 * i for i in range(len(centres))], [Box(c, c / 2, side, side) for c in centres])
     boxes = track.at(np.linspace(-1, 8, 50), 0.5)

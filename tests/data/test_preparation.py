@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from processes import Gate, environment, until
 
 from realfake.config import (
     CsvData,
@@ -343,7 +342,7 @@ def test_a_table_of_clips_with_any_names(videos: Path, tmp_path: Path) -> None:
 # --- processes -------------------------------------------------------------------------------------------------------
 
 
-Starter = Callable[[Path, Path], subprocess.Popen[str]]
+Starter = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
@@ -351,7 +350,7 @@ def start() -> Iterator[Starter]:
     """Start preparing in another process (a script without the usual guard), in a process group of its own."""
     running: list[subprocess.Popen[str]] = []
 
-    def run(root: Path, prepared: Path) -> subprocess.Popen[str]:
+    def run(root: Path, prepared: Path, gate: Gate | None = None) -> subprocess.Popen[str]:
         data = sase(root, prepared, prepare_workers=2).model_dump()
         script = prepared.parent / f"script{len(running)}.py"
         script.write_text(
@@ -360,10 +359,9 @@ def start() -> Iterator[Starter]:
             f"store = prepare(SaseFeData.model_validate({data!r}), HaarFace(name='haar'))\n"
             "print(store.fingerprint)\n"
         )
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
         process = subprocess.Popen(
             [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            start_new_session=True, env=environment,
+            start_new_session=True, env=environment(**(gate.variables if gate else {})),
         )  # fmt: skip
         running.append(process)
         return process
@@ -372,14 +370,6 @@ def start() -> Iterator[Starter]:
     for process in running:
         process.kill()
         process.communicate()
-
-
-def until(condition: Callable[[], object], timeout: float = 120) -> None:
-    """Wait for a condition to come true."""
-    end = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
 
 
 def group_members(group: int) -> list[int]:
@@ -395,23 +385,22 @@ def group_members(group: int) -> list[int]:
     return found
 
 
-def test_killed_five_times_the_store_is_the_same(
+def test_killed_again_and_again_the_store_is_the_same(
     undisturbed: PreparedStore, videos: Path, tmp_path: Path, start: Starter
 ) -> None:
     prepared = tmp_path / "p"
-    rng = random.Random(0)
-    for _ in range(5):
-        before = len(list(prepared.rglob("*.mjpeg")))
-        process = start(videos, prepared)
-        aim = before + rng.randrange(1, 4)
-        until(lambda aim=aim: len(list(prepared.rglob("*.mjpeg"))) >= aim)  # type: ignore[misc]
-        time.sleep(rng.random() * 0.05)
+    for after in (1, 0, 2):
+        gate = Gate(tmp_path, "*.mjpeg", after)
+        process = start(videos, prepared, gate)
+        gate.reached(process)
         process.kill()
         assert process.wait() == -signal.SIGKILL
-        until(lambda group=process.pid: not group_members(group), 20)  # type: ignore[misc]
+        until(lambda group=process.pid: not group_members(group))  # type: ignore[misc]
+        gate.open()
     assert not list(prepared.rglob("store.json"))
+    assert list(prepared.rglob(".*.part"))
     process = start(videos, prepared)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate()
     assert process.returncode == 0, err
     assert out.strip() == undisturbed.fingerprint
     assert contents(prepared / undisturbed.folder.name) == contents(undisturbed.folder)
@@ -422,29 +411,33 @@ def test_killed_five_times_the_store_is_the_same(
 def test_ctrl_c_ends_all_processes_and_leaves_nothing_half_written(
     videos: Path, tmp_path: Path, start: Starter
 ) -> None:
-    for attempt in range(5):  # on a busy machine, the signal may come when all is done
-        prepared = tmp_path / f"p{attempt}"
-        process = start(videos, prepared)
-        until(lambda folder=prepared: any(folder.rglob("*.mjpeg")))  # type: ignore[misc]
-        os.killpg(process.pid, signal.SIGINT)
-        _, err = process.communicate(timeout=30)
-        if process.returncode:
-            break
+    gate = Gate(tmp_path, "*.mjpeg", after=1)
+    process = start(videos, tmp_path / "p", gate)
+    gate.reached(process)
+    assert list((tmp_path / "p").rglob(".*.part"))
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate()
     assert process.returncode != 0
     assert err.count("Traceback") <= 1  # the script's own; none of a worker
-    until(lambda: not group_members(process.pid), 10)
-    assert not list(prepared.rglob("*.part"))
+    until(lambda: not group_members(process.pid))
+    assert not list((tmp_path / "p").rglob(".*.part"))
 
 
 def test_two_jobs_at_once_prepare_once(
     undisturbed: PreparedStore, videos: Path, tmp_path: Path, start: Starter
 ) -> None:
     prepared = tmp_path / "p"
-    pair = [start(videos, prepared) for _ in range(2)]
-    results = [process.communicate(timeout=180) for process in pair]
-    assert [p.returncode for p in pair] == [0, 0], results
+    gate = Gate(tmp_path, "*.mjpeg")
+    first = start(videos, prepared, gate)
+    gate.reached(first)
+    second = start(videos, prepared)
+    assert second.stderr is not None
+    assert "waiting for another process" in second.stderr.readline()
+    gate.open()
+    results = [process.communicate() for process in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], results
     assert {out.strip() for out, _ in results} == {undisturbed.fingerprint}
-    assert sum("waiting for another process" in err for _, err in results) == 1
+    assert not any("waiting for another process" in err for _, err in results)
     assert contents(prepared / undisturbed.folder.name) == contents(undisturbed.folder)
 
 

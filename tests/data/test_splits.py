@@ -97,7 +97,7 @@ def test_kfold_tests_every_subject_once_with_balanced_classes() -> None:
 
 
 @given(st.lists(st.lists(st.integers(0, 5), min_size=3, max_size=3), min_size=4, max_size=30), st.integers(2, 4))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_no_fold_is_empty(counts: list[list[int]], folds: int) -> None:
     result = balanced_folds(np.array(counts, float), folds, seed=1)
     assert set(result) == set(range(folds))
@@ -220,7 +220,7 @@ ROW = st.tuples(
 
 
 @given(st.lists(ROW, min_size=1, max_size=40), st.sampled_from(SPLITS), st.integers(0, 3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_table_ever_leaks(rows: list[tuple[str, str, str, int, int]], split: SplitConfig, seed: int) -> None:
     """Subjects, pairs and identical files may be entangled as they like."""
     frame = clip_frame(Clip(f"c{i}", f"c{i}.mp4", "d", r[0].strip(), r[3], r[4], r[1]) for i, r in enumerate(rows))

@@ -115,7 +115,7 @@ def test_any_size_is_an_area_average_of_the_stored_crop(size: int) -> None:
 
 
 @given(st.integers(8, 130), st.integers(0, 3))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_decoding_is_repeatable_and_one_by_one_or_together(size: int, seed: int) -> None:
     jpegs = [simplejpeg.encode_jpeg(picture(seed + k), quality=90) for k in range(3)]
     together = decode_crops(jpegs, size)
@@ -146,7 +146,7 @@ def test_what_was_left_out_and_remarks(store: PreparedStore) -> None:
 
 
 @given(st.integers(0, 2000), st.integers(0, 500))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_journal_cut_off_anywhere_is_taken_up(
     tmp_path_factory: pytest.TempPathFactory, lines: int, rows: int
 ) -> None:
