@@ -12,10 +12,12 @@ from subprocess import CompletedProcess
 import pytest
 from hypothesis import HealthCheck, settings
 from processes import Command, Forks, environment
+from tracing import leave_out_long_calls
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")
+leave_out_long_calls()
 
 TINY_DATA = (
     "data.subjects=6", "data.seconds=1.2", "data.fps=10", "data.video_size=96", "data.size=64", "data.rate_fps=10",

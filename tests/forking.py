@@ -19,6 +19,8 @@ import sys
 from pathlib import Path
 from typing import Any, TextIO
 
+from tracing import leave_out_long_calls
+
 PRELOADED = (
     "torch", "torchvision", "torchmetrics", "pytorch_lightning", "torch.utils.tensorboard", "scipy.stats", "pandas",
     "pyarrow.parquet", "matplotlib.pyplot", "cv2", "av", "simplejpeg", "PIL.Image", "hydra", "omegaconf", "pydantic",
@@ -57,6 +59,8 @@ def become(request: dict[str, Any]) -> None:
     sys.argv = list(request["argv"])
     if "COVERAGE_PROCESS_CONFIG" in os.environ:
         importlib.import_module("coverage").process_startup(force=True)
+        leave_out_long_calls(loaded_only=True)
+        del os.environ["COVERAGE_PROCESS_CONFIG"]  # workers would spend half of their time on it, and show nothing new
     if "GATE_FIFO" in os.environ:
         sys.path.append(os.environ["PYTHONPATH"].rpartition(os.pathsep)[2])
         sys.modules.pop("sitecustomize", None)

@@ -53,7 +53,7 @@ def test_runs_from_top_to_bottom(name: str, tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]))
     notebook = load(name)
-    client = NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(tmp_path)}})
+    client = NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(tmp_path)}})
     client.execute()
     assert (tmp_path / "data").is_dir()
     assert not [o for cell in notebook.cells for o in cell.get("outputs", []) if o.output_type == "error"]

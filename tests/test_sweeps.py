@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import sqlite3
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +15,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from processes import ROOT, Command
+from processes import ROOT, Command, Forks, Gate, environment
 
 from realfake.evaluation.predictions import read_table
 from realfake.experiments.results import read_results
@@ -158,37 +155,31 @@ def test_repeating_trains_only_what_is_missing(
 # --- kills -----------------------------------------------------------------------------------------------------------
 
 
-def kill_and_repeat(cwd: Path, arguments: list[str], kills: int, seed: int) -> None:
-    """Start a sweep again and again, killing it at random moments, until it comes to its end."""
+def kill_and_repeat(forks: Forks, cwd: Path, arguments: list[str], kills: int, seed: int) -> None:
+    """Start a sweep again and again, killing it while it completes some file, until it comes to its end."""
     rng = random.Random(seed)
-    line = [sys.executable, "-m", "realfake.train", "-m", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    argv = ["realfake.train", "-m", *arguments]
     for _ in range(kills):
-        process = subprocess.Popen(
-            line, cwd=cwd, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        finished = len(list(cwd.glob("multirun/*/*/results.json")))
-        end = time.monotonic() + 300
-        # From the moment that this start has trained something, somewhere in the next seconds.
-        while process.poll() is None and time.monotonic() < end:
-            if len(list(cwd.glob("multirun/*/*/results.json"))) > finished:
-                break
-            time.sleep(0.05)
-        time.sleep(rng.uniform(0.0, 2.0))
+        gate = Gate(cwd, f"{cwd}/*", after=rng.randrange(2, 14))
+        process = forks.start(argv, cwd, environment(**gate.variables))
+        gate.reached(process)
         process.kill()
         process.wait()
-    done = subprocess.run(line, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+        gate.open()
+    done = forks.run(argv, cwd, environment())
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow
-def test_killed_five_times_ends_as_if_undisturbed(command: Command, tiny: list[str], tmp_path: Path) -> None:
+def test_killed_five_times_ends_as_if_undisturbed(
+    command: Command, forks: Forks, tiny: list[str], tmp_path: Path
+) -> None:
     arguments = [*tiny, "sweep.name=killed", "trainer.max_epochs=3", *GRID]
     whole, torn = tmp_path / "whole", tmp_path / "torn"
     whole.mkdir()
     torn.mkdir()
     assert sweep(command, whole, *arguments).returncode == 0
-    kill_and_repeat(torn, arguments, kills=5, seed=1)
+    kill_and_repeat(forks, torn, arguments, kills=5, seed=1)
     assert metrics_of(torn / "multirun/killed") == metrics_of(whole / "multirun/killed")
     for name, path in runs(torn / "multirun/killed").items():
         assert pd.read_csv(path / "metrics.csv")["epoch"].tolist() == [0, 1, 2], name
@@ -199,19 +190,22 @@ def test_killed_five_times_ends_as_if_undisturbed(command: Command, tiny: list[s
 # --- several processes -----------------------------------------------------------------------------------------------
 
 
-def test_distributed_runs_in_a_sweep(command: Command, tiny: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "approaches", [["temporal_multi_task"], pytest.param(["single_task", "temporal"], marks=pytest.mark.slow)]
+)
+def test_distributed_runs_in_a_sweep(command: Command, tiny: list[str], tmp_path: Path, approaches: list[str]) -> None:
     """Two processes a run, a number of clips that two does not divide: every clip counts once, no stray folder."""
     from realfake.prediction.testing import Tester
 
     done = sweep(
-        command, tmp_path, *tiny, "approach=single_task,temporal_multi_task", "trainer.cpu_processes=2",
+        command, tmp_path, *tiny, f"approach={','.join(approaches)}", "trainer.cpu_processes=2",
         "data.limit_clips=65", "sweep.name=two", "trainer.max_epochs=1",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["multirun"]
     folders = runs(tmp_path / "multirun/two")
-    assert set(folders) == {"single_task", "temporal_multi_task"}
-    assert len([p for p in (tmp_path / "multirun/two").iterdir() if p.is_dir()]) == 2
+    assert set(folders) == set(approaches)
+    assert len([p for p in (tmp_path / "multirun/two").iterdir() if p.is_dir()]) == len(approaches)
     for name, folder in folders.items():
         results = read_results(folder) or {}
         assert results["processes"] == 2
@@ -240,13 +234,20 @@ def needs(package: str, extra: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(find_spec(package) is None, reason=f"needs the extra {extra}: make test-extras")
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local", pytest.param("ray", marks=needs("ray", "ray"))])
+@pytest.mark.parametrize(
+    ("launcher", "runs"),
+    [("joblib", 2), ("submitit_local", 1), pytest.param("ray", 2, marks=needs("ray", "ray"))],
+)
 def test_launchers_give_the_same_results(
-    command: Command, tiny: list[str], in_turn: dict[str, dict], tmp_path: Path, launcher: str
+    command: Command, tiny: list[str], in_turn: dict[str, dict], tmp_path: Path, launcher: str, runs: int
 ) -> None:
-    done = sweep(command, tmp_path, *tiny, *PAIR, f"launcher={launcher}", "sweep.name=pair")
+    """Two runs at once where the launcher divides this machine among them."""
+    pair = PAIR if runs == 2 else ("approach=single_task", *PAIR[1:])
+    done = sweep(command, tmp_path, *tiny, *pair, f"launcher={launcher}", "sweep.name=pair")
     assert done.returncode == 0, done.stderr
-    assert metrics_of(tmp_path / "multirun/pair") == in_turn
+    found = metrics_of(tmp_path / "multirun/pair")
+    assert found == {name: in_turn[name] for name in found}
+    assert len(found) == runs
     assert (tmp_path / "multirun/pair/report.html").is_file()
 
 
@@ -259,22 +260,22 @@ def trials(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_killed_search_goes_on_and_survives_a_divergence(command: Command, tiny: list[str], tmp_path: Path) -> None:
+def test_a_killed_search_goes_on_and_survives_a_divergence(
+    command: Command, forks: Forks, tiny: list[str], tmp_path: Path
+) -> None:
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs the extra search")
     arguments = [
         *tiny, "approach=single_task", "trainer.max_epochs=1", "search=optuna", "optimizer.lr=choice(1e-3,1e12)",
         "scheduler=none", "trainer.gradient_clip_val=null", "optimizer=sgd", "sweep.trials=8", "sweep.name=search",
     ]  # fmt: skip
     folder = tmp_path / "multirun/search"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "realfake.train", "-m", *arguments],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    while process.poll() is None and (not list(folder.glob("*.db")) or len(trials(folder)) < 4):
-        time.sleep(0.1)
+    gate = Gate(tmp_path, "*/results.json", after=4)
+    process = forks.start(["realfake.train", "-m", *arguments], tmp_path, environment(**gate.variables))
+    gate.reached(process)
     process.kill()
     process.wait()
+    assert len(trials(folder)) < 8
+    gate.open()
     sweep(command, tmp_path, *arguments)
     states = trials(folder)
     assert len(states) == 8
