@@ -16,6 +16,8 @@ from realfake.evaluation.metrics import DEFINITIONS
 from realfake.evaluation.predictions import Predictions
 from realfake.labels import AUTHENTICITIES, EMOTIONS
 
+SUBJECTS = tuple(f"s{i:02}" for i in range(10))
+
 
 def fake_config(approach: str = "single_task", loss_mix: str = "sum", seed: int = 0, fold: int = 0) -> dict[str, Any]:
     """A part of what training composes, in the same layout."""
@@ -71,7 +73,7 @@ def write_run(
     *,
     skill: float = 0.5,
     seed: int = 0,
-    subjects: Sequence[str] = tuple(f"s{i:02}" for i in range(10)),
+    subjects: Sequence[str] = SUBJECTS,
     epochs: int = 30,
     status: str = "completed",
     error: str | None = None,
@@ -104,7 +106,7 @@ def write_run(
         best = int(table["val/clip/joint_accuracy"].argmax())
         figures = {f"test/clip/{k}": v for k, v in clip_metrics(predictions).items()}
         figures |= {"test/clip/authenticity_auroc": 0.5 + skill / 3, "test/frame/loss": 2.0 - skill}
-        figures |= {k: float(v) for k, v in table.iloc[best].items() if "/" in str(k)}
+        figures |= {str(k): float(v) for k, v in table.iloc[best].items() if "/" in str(k)}
         results |= {
             "metrics": figures, "optimized_metric": "val/clip/joint_accuracy", "best_epoch": best, "epochs": epochs,
             "seconds": {"fit": 40.0, "test": 2.0, "total": 40.0 + 10 * rng.random()}, "samples_per_second": 512.3,
