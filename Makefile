@@ -28,7 +28,8 @@ train: $(READY)  ## make train ARGS="approach=multi_task seed=1"
 
 test: $(READY)  ## the tests, with coverage
 	rm -f .coverage .coverage.*
-	$(BIN)/python -m coverage run -m pytest -m 'not slow' $(PARALLEL) $(ARGS)
+	COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")') \
+	    $(BIN)/python -m coverage run -m pytest -m 'not slow' $(PARALLEL) $(ARGS)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --fail-under=90
 

@@ -20,9 +20,10 @@ ROOT = Path(__file__).resolve().parents[1]
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def environment(**changes: str) -> dict[str, str]:
-    """Variables of a process that finds this checkout's package."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "150", **changes}
+def environment(measured: bool = True, **changes: str) -> dict[str, str]:
+    """Variables of a process that finds this checkout's package, and whose coverage is measured if that of tests is."""
+    found = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "150", **changes}
+    return found if measured else {k: v for k, v in found.items() if not k.startswith("COVERAGE_")}
 
 
 class Running(Protocol):
@@ -135,7 +136,7 @@ class Forks:
         with theirs:
             self._server = subprocess.Popen(
                 [sys.executable, str(Path(__file__).with_name("forking.py")), str(theirs.fileno())],
-                env={k: v for k, v in environment().items() if not k.startswith("COVERAGE_")},
+                env=environment(measured=False),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
             )

