@@ -93,54 +93,62 @@ def results_of(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(p.read_text()) for p in paths]
 
 
+def work(cwd: str, epochs: int, figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Rows of the runs and sweeps, whose figures go into ``figures``."""
+    rows = []
+    timed(cwd, *TINY, "approach=single_task", "trainer.fast_dev_run=true")  # data generated and prepared
+    once = [*TINY, "approach=single_task", "trainer.fast_dev_run=true", "callbacks.plots=false"]
+    figures["first step"] = statistics.median(first_step(cwd, *once) for _ in range(3))
+    rows.append(("command to the first optimiser step, prepared data, seconds", f"{figures['first step']:.1f}", ""))
+    figures["one batch of everything"] = timed(cwd, *once)
+    spent_in_all = f"{figures['one batch of everything']:.1f}"
+    rows.append(("command to the end of one batch of everything, prepared data, seconds", spent_in_all, ""))
+    ten = ",".join(map(str, range(10)))
+    one_batch = ("trainer.max_epochs=1", "trainer.limit_train_batches=1", f"seed={ten}", "sweep.name=ten")
+    timed(cwd, "-m", *TINY, "approach=single_task", *one_batch, "sweep.report=false")
+    runs = results_of(Path(cwd) / "multirun/ten")
+    ended = sorted((Path(cwd) / "multirun/ten").glob("*/results.json"), key=lambda p: p.stat().st_mtime)
+    between = [b.stat().st_mtime - a.stat().st_mtime for a, b in itertools.pairwise(ended)]
+    spent = [r["seconds"]["fit"] + r["seconds"]["test"] for r in runs[1:]]
+    overhead = [whole - part for whole, part in zip(between, spent, strict=True)]
+    figures["overhead"] = overhead
+    rows.append(
+        ("sweep: a run outside fit and test, plots included, seconds", f"{statistics.median(overhead):.2f}", "2")
+    )
+    seeds = (
+        "approach=temporal",
+        "seed=1,2,3,4",
+        f"trainer.max_epochs={epochs}",
+        "callbacks=quiet",
+        "sweep.report=false",
+    )
+    turn = timed(cwd, "-m", *TINY, *seeds, "sweep.name=turn")
+    both = timed(cwd, "-m", *TINY, *seeds, "sweep.name=both", "launcher=joblib")
+    figures["joblib"] = both / turn
+    equal = {str(r["metrics"]) for r in results_of(Path(cwd) / "multirun/turn")} == {
+        str(r["metrics"]) for r in results_of(Path(cwd) / "multirun/both")
+    }
+    figures["joblib_equal"] = equal
+    rows.append(("sweep: joblib with two workers over in turn", f"{both / turn:.2f}", "0.65"))
+    rows.append(("sweep: results of both are equal", str(equal), "True"))
+    return rows
+
+
 def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=40, help="of each run of the parallel sweep")
+    parser.add_argument("--answers-only", action="store_true", help="no runs and no sweeps")
     add_out(parser)
     args = parser.parse_args()
-    figures: dict[str, Any] = {}
     rows = []
     with tempfile.TemporaryDirectory() as cwd:
-        figures["answers"] = answers(cwd)
+        figures: dict[str, Any] = {"answers": answers(cwd)}
         for name, found in figures["answers"].items():
             rows.append((f"{name}, seconds", f"{found['seconds']:.2f}", "1.5"))
             rows.append((f"{name}, over importing torch", f"{found['over torch']:.2f}", "≤ 1"))
-        timed(cwd, *TINY, "approach=single_task", "trainer.fast_dev_run=true")  # data generated and prepared
-        once = [*TINY, "approach=single_task", "trainer.fast_dev_run=true", "callbacks.plots=false"]
-        figures["first step"] = statistics.median(first_step(cwd, *once) for _ in range(3))
-        rows.append(("command to the first optimiser step, prepared data, seconds", f"{figures['first step']:.1f}", ""))
-        figures["one batch of everything"] = timed(cwd, *once)
-        spent_in_all = f"{figures['one batch of everything']:.1f}"
-        rows.append(("command to the end of one batch of everything, prepared data, seconds", spent_in_all, ""))
-        ten = ",".join(map(str, range(10)))
-        one_batch = ("trainer.max_epochs=1", "trainer.limit_train_batches=1", f"seed={ten}", "sweep.name=ten")
-        timed(cwd, "-m", *TINY, "approach=single_task", *one_batch, "sweep.report=false")
-        runs = results_of(Path(cwd) / "multirun/ten")
-        ended = sorted((Path(cwd) / "multirun/ten").glob("*/results.json"), key=lambda p: p.stat().st_mtime)
-        between = [b.stat().st_mtime - a.stat().st_mtime for a, b in itertools.pairwise(ended)]
-        spent = [r["seconds"]["fit"] + r["seconds"]["test"] for r in runs[1:]]
-        overhead = [whole - part for whole, part in zip(between, spent, strict=True)]
-        figures["overhead"] = overhead
-        rows.append(
-            ("sweep: a run outside fit and test, plots included, seconds", f"{statistics.median(overhead):.2f}", "2")
-        )
-        seeds = (
-            "approach=temporal",
-            "seed=1,2,3,4",
-            f"trainer.max_epochs={args.epochs}",
-            "callbacks=quiet",
-            "sweep.report=false",
-        )
-        turn = timed(cwd, "-m", *TINY, *seeds, "sweep.name=turn")
-        both = timed(cwd, "-m", *TINY, *seeds, "sweep.name=both", "launcher=joblib")
-        figures["joblib"] = both / turn
-        equal = {str(r["metrics"]) for r in results_of(Path(cwd) / "multirun/turn")} == {
-            str(r["metrics"]) for r in results_of(Path(cwd) / "multirun/both")
-        }
-        figures["joblib_equal"] = equal
-        rows.append(("sweep: joblib with two workers over in turn", f"{both / turn:.2f}", "0.65"))
-        rows.append(("sweep: results of both are equal", str(equal), "True"))
+        if not args.answers_only:
+            rows += work(cwd, args.epochs, figures)
     report("Commands and sweeps", rows, {"commands": figures}, args.out)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from processes import Command
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
@@ -34,7 +34,6 @@ from realfake.predict import run as predict
 from realfake.prediction.evaluation import evaluate_run
 
 SIZE = 96
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
 SPEC = ConvertInput(size=SIZE, frames=4)
 SMALL = ConvertInput(size=32, frames=4)
 """The same in all tests: known networks are looked up once for each input."""
@@ -213,11 +212,10 @@ def test_nobody_knows_whom_it_has_learned(hydra_run: Path, tmp_path: Path, older
     assert "which another program trained" in learned.unknown[0]
 
 
-def test_the_command(hydra_net: tuple[HydraNet, Path], tmp_path: Path) -> None:
+def test_the_command(hydra_net: tuple[HydraNet, Path], command: Command, tmp_path: Path) -> None:
     model = tmp_path / "my model=1.pth"
     model.write_bytes(hydra_net[1].read_bytes())
-    command = [sys.executable, "-m", "realfake.convert", f"model='{model}'", f"input.size={SIZE}"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=ENVIRONMENT)
+    done = command("convert", f"model='{model}'", f"input.size={SIZE}", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "resnet18 with 2 heads: emotion (512), authenticity (512)" in " ".join(done.stdout.split())
     run = open_run(tmp_path / "outputs" / "converted" / "my_model_1")
