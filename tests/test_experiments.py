@@ -39,8 +39,15 @@ def stand_in(cfg: TrainConfig) -> list[str]:
     return [*words, "backbone.input.size=32"]
 
 
+@pytest.fixture(scope="module")
+def video(tiny: list[str]) -> Path:
+    """A video of the small dataset."""
+    source = build_source(compose("train", tiny, TrainConfig).data, progress=False)
+    return Path(source.root) / source.listing().clips[0].path
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_experiment(name: str, tiny: list[str], tmp_path: Path) -> None:
+def test_experiment(name: str, tiny: list[str], video: Path, tmp_path: Path) -> None:
     cfg = compose("train", [f"experiment={name}"], TrainConfig)
     once = ["trainer.max_epochs=1", "data.rate_fps=10", "sampling.window=[0.0,1.0]"]
     results = train([*tiny, f"experiment={name}", *stand_in(cfg), *once], tmp_path / "run")
@@ -49,8 +56,6 @@ def test_experiment(name: str, tiny: list[str], tmp_path: Path) -> None:
     assert 0.0 <= results["metrics"]["test/clip/joint_accuracy"] <= 1.0
     if name.startswith("thesis/") and cfg.published is not None:
         assert results["published"]["metrics"] == cfg.published.metrics
-    source = build_source(compose("train", tiny, TrainConfig).data, progress=False)
-    video = Path(source.root) / source.listing().clips[0].path
     found = realfake.load(tmp_path / "run", device="cpu").predict(video)
     assert found.p_joint.sum() == pytest.approx(1.0, abs=1e-5)
     assert found.p_emotion.shape == (6,)

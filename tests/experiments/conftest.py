@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_run(folder / "f2interrupted", overrides, config, status="interrupted", error="interrupted by signal 15")
     write_run(folder / "f3running", overrides, config)
     (folder / "f3running" / "results.json").unlink()
+    os.utime(folder / "f3running" / "metrics.csv", (time.time() + 86_400,) * 2)  # writes all the time, not once
     write_run(folder / "f4damaged", overrides, config)
     (folder / "f4damaged" / "results.json").write_text('{"status": "comp')
     (folder / "f5empty").mkdir()
