@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import until
 
 from realfake.cli import compose
 from realfake.config import PrepareConfig
@@ -41,16 +42,22 @@ def test_the_cache_gives_what_the_store_gives(store: PreparedStore, size: int) -
 
 
 def test_it_is_built_once_even_by_several_at_once(store: PreparedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
     built: list[int] = []
     build = cache._build
 
+    def ask(number: int) -> MemmapCache:
+        asked.append(number)
+        return open_cache(store, 40, progress=False)
+
     def count(*args: object) -> None:
         built.append(1)
+        until(lambda: len(asked) == 3)
         build(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(cache, "_build", count)
     with ThreadPoolExecutor(3) as pool:
-        caches = list(pool.map(lambda _: open_cache(store, 40, progress=False), range(3)))
+        caches = list(pool.map(ask, range(3)))
     assert len(built) == 1
     assert len({c.path for c in caches}) == 1
     assert not list(store.folder.glob(".*.part"))
