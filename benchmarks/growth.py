@@ -51,7 +51,7 @@ def listing(folder: Path, files: int) -> Callable[[], object]:
 
 def reporting(folder: Path, runs: int) -> Callable[[], object]:
     """Write finished runs; the work is to report on them."""
-    write_sweep(folder / str(runs), seeds=runs // 30, folds=5)
+    write_sweep(folder / str(runs), seeds=runs // 6, folds=1)
     return lambda: make_report(folder / str(runs))
 
 
@@ -59,7 +59,7 @@ def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=1000, help="and eight times as many")
-    parser.add_argument("--runs", type=int, default=30, help="a multiple of 30; and seven times as many")
+    parser.add_argument("--runs", type=int, default=30, help="a multiple of 6; and seven times as many")
     parser.add_argument("--resamples", type=int, default=2000)
     parser.add_argument("--repeats", type=int, default=3)
     add_out(parser)

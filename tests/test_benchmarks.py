@@ -54,7 +54,7 @@ def test_answers_are_timed_over_importing_torch(tmp_path: Path, monkeypatch: pyt
 
 
 def test_growth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    few = ["--files", "20", "--runs", "30", "--resamples", "100", "--repeats", "1"]
+    few = ["--files", "20", "--runs", "6", "--resamples", "100", "--repeats", "1"]
     found = figures("growth", tmp_path, monkeypatch, *few)["growth"]
     assert set(found) == {"files", "runs", "resamples"}
     assert min(found.values()) > 0
