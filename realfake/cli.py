@@ -11,6 +11,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +27,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from realfake.config import Strict, minimised
 from realfake.errors import Interrupted, UserError
+from realfake.files import LOCK, Locked, only_one
 from realfake.messages import COMPOSITION_ERRORS, explain, validate
 from realfake.overrides import check_plugin, combinations, is_sweep, name_sweep, rewrite
 
@@ -232,7 +234,9 @@ def fail(line: str, full_error: str | None) -> None:
 
 def discard_empty_run(folder: Path) -> None:
     """Remove a run folder that holds nothing but Hydra's own files: the run never began."""
-    if folder.is_dir() and {p.name for p in folder.iterdir()} <= {".hydra", "run.log"}:
+    if not folder.is_dir() or not {p.name for p in folder.iterdir()} <= {".hydra", "run.log", LOCK}:
+        return
+    with suppress(Locked), only_one(folder, on_wait=None):  # held by another process, it is that one's run
         logging.shutdown()
         shutil.rmtree(folder)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from realfake.cli import main
 from realfake.config import TrainConfig
+
+log = logging.getLogger(__name__)
 
 
 def run(cfg: TrainConfig) -> float | None:
@@ -15,7 +18,8 @@ def run(cfg: TrainConfig) -> float | None:
         cfg: Composed from ``conf/train.yaml``.
 
     Returns:
-        ``cfg.optimized_metric`` of the best epoch, which a search optimises; ``None`` if it is undefined.
+        ``cfg.optimized_metric`` of the best epoch, which a search optimises; ``None`` if it is undefined, or if another
+        process that was started on the same sweep trains this run.
 
     Raises:
         UserError: If the run cannot begin, or fails.
@@ -23,7 +27,7 @@ def run(cfg: TrainConfig) -> float | None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from realfake.experiments.execution import execute
+    from realfake.experiments.execution import TrainedElsewhere, execute
     from realfake.experiments.folder import RunFolder
     from realfake.experiments.placement import placed
     from realfake.experiments.summary import print_summary
@@ -31,8 +35,15 @@ def run(cfg: TrainConfig) -> float | None:
     hydra_cfg = HydraConfig.get()
     folder = RunFolder(Path(hydra_cfg.runtime.output_dir))
     in_sweep = hydra_cfg.mode == RunMode.MULTIRUN
-    with placed(cfg, hydra_cfg) as (placed_cfg, share):
-        results = execute(placed_cfg, folder, in_sweep=in_sweep, share=share)
+    search = hydra_cfg.runtime.choices.get("search", "none") != "none"  # wants a figure of every run
+    try:
+        with placed(cfg, hydra_cfg) as (placed_cfg, share):
+            results = execute(placed_cfg, folder, in_sweep=in_sweep, share=share, wait=search)
+    except TrainedElsewhere:
+        if not in_sweep:
+            raise
+        log.info("%s: left to another process, which trains it at this moment", folder.path)
+        return None
     print_summary(results, folder)
     value = results["metrics"].get(cfg.optimized_metric)
     return None if value is None else float(value)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import random
 import shutil
+import signal
 import sqlite3
 import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +23,7 @@ from processes import ROOT, Command, Forks, Gate, environment
 
 from realfake.evaluation.predictions import read_table
 from realfake.experiments.results import read_results
+from realfake.files import only_one
 
 GRID = ("approach=single_task,multi_task,temporal", "loss_mix=sum,dwa", "seed=1,2")
 
@@ -57,6 +62,7 @@ def folder_name(*overrides: str) -> str:
 # --- failures and repetition -----------------------------------------------------------------------------------------
 
 FAILING, DIVERGING = "temporal dwa 1", "multi_task sum 2"
+TORN, EMPTY, WITHOUT_BEST = "single_task dwa 1", "single_task dwa 2", "multi_task dwa 2"
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +71,8 @@ def grid(
 ) -> tuple[Path, list[str], subprocess.CompletedProcess[str]]:
     """Twelve runs, one of which fails and one of which diverges: folder, command line, and how it went.
 
-    Both find a half-trained state to go on from: one is damaged, the weights of the other are no numbers.
+    Both find a half-trained state to go on from: one is of another network, the weights of the other are no numbers.
+    Three others find one that is damaged: half a file, an empty one, one without the best weights that belong to it.
     """
     cwd = tmp_path_factory.mktemp("grid")
     arguments = [*tiny, "scheduler=none", "sweep.name=grid", *GRID]
@@ -74,11 +81,15 @@ def grid(
         approach, mix, seed = name.split()
         words = [f"approach={approach}", f"loss_mix={mix}", f"seed={seed}"]
         folder = cwd / "multirun/grid" / folder_name(*arguments[: -len(GRID)], *words) / "checkpoints"
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         return folder / "last.ckpt"
 
-    place(FAILING).write_bytes(b"not a checkpoint")
     first = trained("approach=multi_task", "seed=2", "scheduler=none")
+    whole = (first / "checkpoints/last.ckpt").read_bytes()
+    for name, content in {FAILING: whole, TORN: whole[: len(whole) // 2], EMPTY: b"", WITHOUT_BEST: whole}.items():
+        place(name).write_bytes(content)
+    for name in (FAILING, DIVERGING):
+        shutil.copy(first / "checkpoints/best.ckpt", place(name).with_name("best.ckpt"))
     state = torch.load(first / "checkpoints/last.ckpt", weights_only=True)
     for name, value in state["state_dict"].items():
         if name.startswith("heads"):
@@ -95,7 +106,20 @@ def test_the_others_go_on(grid: tuple[Path, list[str], subprocess.CompletedProce
     assert {name for name, s in status.items() if s != "completed"} == {FAILING, DIVERGING}
     assert status[FAILING] == status[DIVERGING] == "failed"
     assert found[DIVERGING]["error"].startswith("diverged: the ")
-    assert "last.ckpt" in found[FAILING]["error"]
+    assert "state_dict" in found[FAILING]["error"]
+
+
+@pytest.mark.parametrize(("name", "file"), [(TORN, "last"), (EMPTY, "last"), (WITHOUT_BEST, "best")])
+def test_a_run_with_a_damaged_checkpoint_is_trained_anew(
+    grid: tuple[Path, list[str], subprocess.CompletedProcess[str]], name: str, file: str
+) -> None:
+    folder = grid[0] / "multirun/grid"
+    assert outcomes(folder)[name]["status"] == "completed"
+    assert pd.read_csv(runs(folder)[name] / "metrics.csv")["epoch"].tolist() == [0, 1]
+    log = log_of(folder)[name]
+    assert f"{file}.ckpt" in log
+    assert "the run is trained anew" in log
+    assert "resuming" not in log
 
 
 def test_the_exit_status_and_the_screen_say_so(grid: tuple[Path, list[str], subprocess.CompletedProcess[str]]) -> None:
@@ -185,6 +209,99 @@ def test_killed_five_times_ends_as_if_undisturbed(
         assert pd.read_csv(path / "metrics.csv")["epoch"].tolist() == [0, 1, 2], name
     for name, text in log_of(torn / "multirun/killed").items():
         assert text.count("run completed") == 1, f"{name} was trained twice"
+
+
+KILLER = """
+import os, signal
+
+sync, left = os.fsync, [int(os.environ["DIES_IN_WRITE"])]
+
+def fsync(handle):
+    name = os.readlink(f"/proc/self/fd/{handle}")
+    if ".ckpt." in name:
+        left[0] -= 1
+        if left[0] == 0:
+            os.truncate(name, os.path.getsize(name) // 2)
+            os.kill(os.getpid(), signal.SIGKILL)
+    sync(handle)
+
+os.fsync = fsync
+"""
+"""Imported by Python when it starts: dies within the n-th write of a checkpoint, half of which is written by then."""
+
+
+def other_file_system(path: Path) -> Path:
+    """A folder on another file system than ``path``; skips the test if there is none."""
+    shared = Path("/dev/shm")
+    if not os.access(shared, os.W_OK) or shared.stat().st_dev == path.stat().st_dev:
+        pytest.skip("needs a second file system that can be written, /dev/shm")
+    return Path(tempfile.mkdtemp(dir=shared))
+
+
+@pytest.mark.slow
+def test_killed_twenty_times_within_writes_ends_as_if_undisturbed(
+    command: Command, tiny: list[str], tmp_path: Path
+) -> None:
+    arguments = [*tiny, "sweep.name=killed", *GRID]
+    whole, torn, hook = (tmp_path / name for name in ("whole", "torn", "hook"))
+    for folder in (whole, torn, hook):
+        folder.mkdir()
+    assert sweep(command, whole, *arguments).returncode == 0
+    (hook / "sitecustomize.py").write_text(KILLER)
+    elsewhere, rng = other_file_system(tmp_path), random.Random(1)
+    try:
+        for start in range(20):
+            # Two checkpoints an epoch, two epochs a run: on the average, a start completes half a run.
+            hooked = {"PYTHONPATH": f"{hook}:{ROOT}", "DIES_IN_WRITE": str(rng.randint(1, 4)), "TMPDIR": str(elsewhere)}
+            done = sweep(command, torn, *arguments, **hooked)
+            assert done.returncode == -signal.SIGKILL, f"start {start} was not killed: {done.stderr}"
+        assert not list(elsewhere.rglob("*.ckpt*"))
+        assert len(list(torn.rglob(".*.part"))) == 1  # of the last start; each removes what the one before has left
+        done = sweep(command, torn, *arguments, TMPDIR=str(elsewhere))
+        assert done.returncode == 0, done.stderr
+    finally:
+        shutil.rmtree(elsewhere)
+    assert metrics_of(torn / "multirun/killed") == metrics_of(whole / "multirun/killed")
+    assert not list(torn.rglob(".*.part"))
+    for name, text in log_of(torn / "multirun/killed").items():
+        assert "trained anew" not in text, name
+
+
+# --- two at once -----------------------------------------------------------------------------------------------------
+
+
+def test_two_processes_on_one_sweep_share_it(tiny: list[str], tmp_path: Path) -> None:
+    arguments = [*tiny, "sweep.name=shared", "approach=single_task,multi_task", "seed=1,2", "trainer.max_epochs=4"]
+    line = [sys.executable, "-m", "realfake.train", "-m", *arguments]
+    both = [
+        subprocess.Popen(
+            line, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    said = [process.communicate(timeout=600) for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    folder = tmp_path / "multirun/shared"
+    assert len(pd.read_csv(folder / "leaderboard.csv")) == 4
+    for name, text in log_of(folder).items():
+        assert text.count("run completed") == 1, name
+        assert "resuming" not in text, name
+    for name, path in runs(folder).items():
+        assert pd.read_csv(path / "metrics.csv")["epoch"].tolist() == [0, 1, 2, 3], name
+
+
+def test_a_run_that_another_process_trains_is_left_to_it(command: Command, tiny: list[str], tmp_path: Path) -> None:
+    """The lock is held here, so that the command finds it for sure; nothing of the run's folder is touched."""
+    run = tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "checkpoints/best.ckpt").write_bytes(b"of the other process")
+    with only_one(run):
+        done = command("train", *tiny, f"hydra.run.dir={run}", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "another process trains this run" in done.stderr
+    assert (run / "checkpoints/best.ckpt").read_bytes() == b"of the other process"
 
 
 # --- several processes -----------------------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from realfake.data.store import PreparedStore
-from realfake.data.work import cores, only_one, part_path, remove_parts, shown
+from realfake.data.work import cores, shown
 from realfake.errors import UserError
+from realfake.files import only_one, part_path, remove_parts
 
 CHUNK = 256
 """Crops that one thread decodes at once."""

@@ -23,8 +23,9 @@ from realfake.data.low_yield import LOW_YIELD, draw_low_yield, low_yield
 from realfake.data.sources import build_source, limit_clips
 from realfake.data.store import CROP, MARK, PreparedStore, jpeg_path
 from realfake.data.store_writing import MTIMES, Record, StoreWriter, finished_record, unfinish, write_mtimes
-from realfake.data.work import Crashed, cores, only_one, part_path, remove_parts, run_all, shown
+from realfake.data.work import Crashed, cores, run_all, shown
 from realfake.errors import UserError
+from realfake.files import only_one, part_path, remove_parts
 
 if TYPE_CHECKING:
     from realfake.data.faces import Detector

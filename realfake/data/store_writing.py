@@ -21,7 +21,7 @@ import numpy as np
 
 from realfake.data.clips import Clip, Problem, clip_frame
 from realfake.data.store import CLIPS, CROP, CROPS, JPEGS, MARK, SKIPPED, PreparedStore, jpeg_path
-from realfake.data.work import part_path, remove_parts, write_whole
+from realfake.files import part_path, remove_parts, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd

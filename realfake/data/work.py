@@ -1,8 +1,7 @@
-"""Work on many files, whole or not at all: locks, temporary names, processes and a progress bar."""
+"""Work on many files: processes and a progress bar."""
 
 from __future__ import annotations
 
-import fcntl
 import multiprocessing
 import os
 import signal
@@ -14,7 +13,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import wait as wait_for
-from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -28,41 +26,6 @@ class Crashed(Exception):
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextmanager
-def only_one(folder: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Let one process at a time work in ``folder``; the lock ends with the process, however it ends.
-
-    Args:
-        folder: Exists already.
-        on_wait: Called once if another process holds the lock.
-    """
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            on_wait()
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def part_path(path: Path) -> Path:
-    """Temporary name beside ``path``, not shared with any other process."""
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it, so that nobody ever sees half of it."""
-    part = part_path(path)
-    part.write_bytes(content)
-    part.replace(path)
-
-
-def remove_parts(folder: Path, *, deep: bool = True) -> None:
-    """Delete what killed processes left under temporary names in ``folder``, and anywhere below it if ``deep``."""
-    for left in folder.rglob(".*.part") if deep else folder.glob(".*.part"):
-        left.unlink(missing_ok=True)
 
 
 def run_all(function: Callable[[T], R], items: Sequence[T], workers: int) -> Generator[tuple[T, R | Exception]]:

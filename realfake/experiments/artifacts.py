@@ -13,7 +13,8 @@ from realfake.data.datamodule import ClipDataModule
 from realfake.evaluation.predictions import Predictions, pair_numbers, subject_numbers
 from realfake.evaluation.statistics import HOLDS, Interval, bootstrap
 from realfake.evaluation.tables import by_emotion
-from realfake.experiments.folder import RunFolder, write_atomic
+from realfake.experiments.folder import RunFolder
+from realfake.files import write_whole
 
 if TYPE_CHECKING:
     from realfake.data.store import PreparedStore
@@ -69,7 +70,7 @@ def write_artifacts(
 
 def write_predictions(path: Path, clips: Predictions, store: PreparedStore) -> None:
     """Write one row a clip."""
-    write_atomic(path, clips.table(store.table).to_csv(index=False, lineterminator="\n"))
+    write_whole(path, clips.table(store.table).to_csv(index=False, lineterminator="\n"))
 
 
 def draw_run(

@@ -11,11 +11,13 @@ from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from realfake.config import Plateau, minimised
 from realfake.errors import UserError
-from realfake.experiments.folder import write_atomic
+from realfake.experiments.checkpoints import write_checkpoint
+from realfake.files import write_whole
 
 
 class MetricsTable(Checkpoint):
@@ -56,7 +58,7 @@ class MetricsTable(Checkpoint):
         table = csv.DictWriter(out, columns, lineterminator="\n")
         table.writeheader()
         table.writerows(self.rows)
-        write_atomic(self.path, out.getvalue())
+        write_whole(self.path, out.getvalue())
 
     def state_dict(self) -> dict[str, Any]:
         """Rows so far."""
@@ -86,6 +88,19 @@ class MovableCheckpoint(ModelCheckpoint):
         moved = {name: here(state_dict[name]) for name in ("best_model_path", "kth_best_model_path", "last_model_path")}
         best = {here(path): score for path, score in state_dict["best_k_models"].items()}
         super().load_state_dict({**state_dict, **moved, "best_k_models": best, "dirpath": self.dirpath})
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """How the trainer writes checkpoints.
+
+    By itself it writes them into ``TMPDIR`` and moves them, which is a copy if that is another file system: killed
+    meanwhile, half a checkpoint would have the name of a whole one.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write a checkpoint, whole or not at all; raises :class:`realfake.files.DiskError`."""
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_checkpoint(Path(path), checkpoint)
 
 
 _PLATEAU_STATE = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch", "_last_lr")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,16 +10,48 @@ import torch
 
 from realfake import models
 from realfake.config import TrainConfig
-from realfake.data.work import write_whole
 from realfake.errors import UserError
 from realfake.experiments.folder import RunFolder, open_run
 from realfake.experiments.results import COMPLETED, config_digest, read_results
+from realfake.files import open_whole, write_whole
 
 if TYPE_CHECKING:
     from realfake.approaches.base import ApproachModule
     from realfake.models import Backbone
 
 log = logging.getLogger(__name__)
+
+
+def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint, whole or not at all; raises :class:`realfake.files.DiskError`."""
+    with open_whole(path, _tensor_bytes(state)) as file:
+        torch.save(state, file)
+
+
+def _tensor_bytes(state: Any) -> int:
+    if isinstance(state, torch.Tensor):
+        return state.nbytes
+    values = state.values() if isinstance(state, dict) else state if isinstance(state, list | tuple) else ()
+    return sum(map(_tensor_bytes, values))
+
+
+def damage(run: RunFolder) -> str | None:
+    """Why a run's ``last.ckpt`` is nothing to go on from, in one line; ``None`` if it is whole, and what belongs to it.
+
+    To it belongs the ``best.ckpt`` that it counts on, if an epoch has been the best one by then.
+    """
+    try:
+        state = read_checkpoint(run.last)
+        counted_on = {
+            Path(kept["best_model_path"]).name
+            for kept in state.get("callbacks", {}).values()
+            if isinstance(kept, dict) and kept.get("best_model_path")
+        }
+        if run.best.name in counted_on:
+            read_checkpoint(run.best)
+    except UserError as error:
+        return str(error)
+    return None
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -72,7 +103,7 @@ def resume_path(cfg: TrainConfig, run: RunFolder) -> Path | None:
         if (read_results(other.path) or {}).get("status") == COMPLETED:
             continue
         try:
-            if config_digest(other.load_config()) == digest:
+            if config_digest(other.load_config()) == digest and damage(other) is None:
                 return path
         except UserError:
             continue
@@ -103,9 +134,7 @@ def remember(path: Path, learned: dict[str, Any]) -> None:
     """Write into a checkpoint whom its weights have learned (as :meth:`realfake.data.learned.Learned.as_plain`)."""
     state = read_checkpoint(path)
     state["realfake"]["learned"] = learned
-    content = io.BytesIO()
-    torch.save(state, content)
-    write_whole(path, content.getvalue())
+    write_checkpoint(path, state)
 
 
 def take_backbone(backbone: Backbone, source: str) -> None:

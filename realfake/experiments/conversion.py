@@ -13,7 +13,8 @@ from realfake.config import ConvertConfig, ConvertInput, TrainConfig, as_plain
 from realfake.data.learned import Learned
 from realfake.data.sources.seed import MULTI_TASK_EMOTIONS
 from realfake.errors import UserError
-from realfake.experiments.folder import RunFolder, write_atomic
+from realfake.experiments.folder import RunFolder
+from realfake.files import write_whole
 
 SASE_FE: dict[str, object] = {
     "mean": [0.427, 0.3508, 0.2971],
@@ -67,8 +68,8 @@ def convert_model(cfg: ConvertConfig) -> RunFolder:
     run.checkpoints.mkdir(parents=True)
     torch.save(checkpoint, run.best)
     run.overrides_file.parent.mkdir()
-    write_atomic(run.overrides_file, _yaml(overrides))
-    write_atomic(run.config, _yaml(as_plain(train_cfg)))
+    write_whole(run.overrides_file, _yaml(overrides))
+    write_whole(run.config, _yaml(as_plain(train_cfg)))
 
     say = partial(Console().print, highlight=False, soft_wrap=True, markup=False)
     heads = ", ".join(f"{task} ({'-'.join(map(str, found.hidden)) or 'linear'})" for task in found.heads)

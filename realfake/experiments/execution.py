@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import traceback
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from realfake.experiments.results import (
     read_results,
     write_results,
 )
+from realfake.files import Locked, disk_error, only_one, remove_parts
 
 log = logging.getLogger(__name__)
 
@@ -35,22 +36,49 @@ class RunFailed(UserError):
     """A run ended with an error that is described in its own folder."""
 
 
-def execute(cfg: TrainConfig, run: RunFolder, *, in_sweep: bool = False, share: int | None = None) -> dict[str, Any]:
-    """Carry a run out, and leave ``results.json`` however it ends.
+class TrainedElsewhere(UserError):
+    """Another process trains the run at this moment."""
+
+
+def execute(
+    cfg: TrainConfig, run: RunFolder, *, in_sweep: bool = False, share: int | None = None, wait: bool = False
+) -> dict[str, Any]:
+    """Carry a run out, and leave ``results.json`` however it ends. One process at a time does so in a folder.
 
     Args:
         cfg: The configuration.
         run: Its folder, which exists and holds ``.hydra/``.
         in_sweep: Whether the folder may hold an earlier attempt at the same run, see ``cfg.sweep``.
         share: Threads that a parallel launcher leaves to the run, if nothing else says how many it takes.
+        wait: Whether to wait for another process that trains this run, and take its results.
 
     Returns:
         The results, those of the earlier attempt if the run is left as it is.
 
     Raises:
+        TrainedElsewhere: If another process trains this run.
         RunFailed: If the run fails, or had failed and is left as it is.
+        DiskError: If the disk is full or read-only; what was reached by then is kept, to go on from.
         Interrupted: If a signal came.
     """
+    if not first_of_cluster():  # the first process holds the lock for all
+        return carry_out(cfg, run, in_sweep=in_sweep, share=share)
+    on_wait = (lambda: log.info("waiting for another process that trains %s", run.path)) if wait else None
+    try:
+        with only_one(run.path, on_wait) as lock:
+            remove_parts(run.path, deep=False)
+            remove_parts(run.checkpoints, deep=False)
+            return carry_out(cfg, run, in_sweep=in_sweep, share=share, lock=lock)
+    except Locked:
+        raise TrainedElsewhere(
+            f"{run.path}: another process trains this run; let it end, or give another hydra.run.dir"
+        ) from None
+
+
+def carry_out(
+    cfg: TrainConfig, run: RunFolder, *, in_sweep: bool = False, share: int | None = None, lock: int | None = None
+) -> dict[str, Any]:
+    """:func:`execute` for a process that holds the run's lock (its descriptor), or works for the one that does."""
     if in_sweep:
         earlier = read_results(run.path)
         kept = _kept(earlier, cfg)
@@ -64,12 +92,18 @@ def execute(cfg: TrainConfig, run: RunFolder, *, in_sweep: bool = False, share: 
     with ExitStack() as stack:
         stack.enter_context(stop.listening())
         try:
-            return _train(keep_threads(cfg, run, in_sweep=in_sweep, share=share), run, stop)
+            cfg = keep_threads(_unless_damaged(cfg, run), run, in_sweep=in_sweep, share=share)
+            return _train(cfg, run, stop, lock)
         except Interrupted as error:
             write_results(run.results, describe_run(cfg, run) | {"status": INTERRUPTED, "error": str(error)})
             log.warning("%s; go on with ckpt=last hydra.run.dir=%s", error, run.path)
             raise
         except Exception as error:
+            fix = f"give another hydra.{'sweep' if in_sweep else 'run'}.dir"
+            if (full := disk_error(error, run.path, fix)) is not None:
+                with suppress(OSError, UserError):  # kept as it is, to go on from when there is room
+                    write_results(run.results, describe_run(cfg, run) | {"status": INTERRUPTED, "error": str(full)})
+                raise full from error
             line = _one_line(error)
             if isinstance(error, UserError) and not in_sweep and not run.checkpoints.exists():
                 raise  # nothing began: nothing is left behind
@@ -134,7 +168,21 @@ def _clear(run: RunFolder) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _train(cfg: TrainConfig, run: RunFolder, stop: StopBetweenBatches) -> dict[str, Any]:
+def _unless_damaged(cfg: TrainConfig, run: RunFolder) -> TrainConfig:
+    """The configuration, without going on from the run's own checkpoint if that is damaged: then all begins anew."""
+    from realfake.experiments.checkpoints import damage
+
+    if cfg.ckpt != "last" or not run.last.is_file() or started_by_cluster():
+        return cfg
+    problem = damage(run)
+    if problem is None:
+        return cfg
+    log.warning("%s; the run is trained anew", problem)
+    _clear(run)
+    return cfg.model_copy(update={"ckpt": None})
+
+
+def _train(cfg: TrainConfig, run: RunFolder, stop: StopBetweenBatches, lock: int | None) -> dict[str, Any]:
     from pytorch_lightning.utilities.exceptions import SIGTERMException
 
     from realfake.experiments.devices import choose_devices, use_threads
@@ -143,7 +191,7 @@ def _train(cfg: TrainConfig, run: RunFolder, stop: StopBetweenBatches) -> dict[s
 
     devices = choose_devices(cfg.trainer)
     if devices.count > 1 and not started_by_cluster():
-        return train_in_processes(cfg, run, devices.count)
+        return train_in_processes(cfg, run, devices.count, lock)
     try:
         with use_threads(cfg.trainer.threads) as threads:
             note_threads(run, threads)
@@ -159,11 +207,17 @@ def started_by_cluster() -> bool:
     return "LOCAL_RANK" in os.environ or int(os.environ.get("SLURM_NTASKS", "1")) > 1
 
 
-def train_in_processes(cfg: TrainConfig, run: RunFolder, processes: int) -> dict[str, Any]:
+def first_of_cluster() -> bool:
+    """Whether this process is the first of those that torchrun or SLURM started, or the only one."""
+    return not started_by_cluster() or os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"
+
+
+def train_in_processes(cfg: TrainConfig, run: RunFolder, processes: int, lock: int | None = None) -> dict[str, Any]:
     """Train in several processes of this machine, one a device, by torchrun.
 
     The processes run the saved configuration of this very run. (Lightning's own launcher repeats the command line,
-    which inside of a sweep would start the whole sweep again.)
+    which inside of a sweep would start the whole sweep again.) They hold the run's lock too, since they outlive this
+    process if that is killed.
 
     Raises:
         RunFailed: If a process fails; the others are ended.
@@ -184,7 +238,7 @@ def train_in_processes(cfg: TrainConfig, run: RunFolder, processes: int) -> dict
     environment = {"OMP_NUM_THREADS": str(max(1, len(os.sched_getaffinity(0)) // processes)), **os.environ}
     if cfg.trainer.threads is not None:  # the saved configuration may be silent of it
         environment["OMP_NUM_THREADS"] = str(cfg.trainer.threads)
-    child = subprocess.Popen(command, env=environment)
+    child = subprocess.Popen(command, env=environment, pass_fds=() if lock is None else (lock,))
     try:
         code = child.wait()
     except BaseException:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,10 +167,3 @@ def _nearest(path: Path) -> str:
     names = [p.name for p in parent.iterdir()] if parent.is_dir() else []
     near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
     return f"; did you mean {parent / near[0]}?" if near else ""
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Write a text file so that it is either the old or the new one, whenever the process is killed."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

@@ -13,11 +13,11 @@ import pandas as pd
 
 from realfake.evaluation.statistics import HOLDS, Interval
 from realfake.experiments.finished import find_runs, read_run
-from realfake.experiments.folder import write_atomic
 from realfake.experiments.pooling import Figures, compute_figures
 from realfake.experiments.ranking import Leaderboard, command, rank, short_name
 from realfake.experiments.report_page import PageOptions, duration, figure, render_page
 from realfake.experiments.spread import explained, spread
+from realfake.files import write_whole
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,9 +92,9 @@ def make_report(
     page = render_page(board, figures, PageOptions(title, tuple(pool), log_lines, draws))
     out.mkdir(parents=True, exist_ok=True)
     report = Report(board, figures, out / "report.html", out / "leaderboard.csv", out / "groups.csv")
-    write_atomic(report.page, page)
-    write_atomic(report.leaderboard, leaderboard_table(board, figures).to_csv(index=False))
-    write_atomic(report.groups, group_table(board, figures).to_csv(index=False))
+    write_whole(report.page, page)
+    write_whole(report.leaderboard, leaderboard_table(board, figures).to_csv(index=False))
+    write_whole(report.groups, group_table(board, figures).to_csv(index=False))
     return report
 
 

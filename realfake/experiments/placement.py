@@ -7,18 +7,18 @@ another place, keeps to it.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realfake.config import TrainConfig
-from realfake.experiments.folder import RunFolder, write_atomic
+from realfake.experiments.folder import RunFolder
+from realfake.files import Locked, only_one, write_whole
 
 if TYPE_CHECKING:
     from hydra.conf import HydraConf
@@ -64,10 +64,12 @@ def claim_gpu(visible: int) -> Iterator[int]:
     folder.mkdir(exist_ok=True)
     while True:
         for number in range(visible):
-            with (folder / f"{number}.lock").open("w") as lock:
+            place = folder / str(number)
+            place.mkdir(exist_ok=True)
+            with ExitStack() as stack:
                 try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
+                    stack.enter_context(only_one(place, on_wait=None))
+                except Locked:
                     continue
                 yield number
                 return
@@ -98,7 +100,7 @@ def keep_threads(cfg: TrainConfig, run: RunFolder, *, in_sweep: bool, share: int
 
 def note_threads(run: RunFolder, threads: int) -> None:
     """Write down, before anything is computed, with how many threads a run computes: it may be killed."""
-    write_atomic(run.threads, f"{threads}\n")
+    write_whole(run.threads, f"{threads}\n")
 
 
 def _relatives(cfg: TrainConfig, run: RunFolder, in_sweep: bool) -> Iterator[RunFolder]:

@@ -14,7 +14,8 @@ from typing import Any
 from realfake import __version__
 from realfake.config import TrainConfig, as_plain
 from realfake.evaluation.metrics import DEFINITIONS
-from realfake.experiments.folder import RunFolder, write_atomic
+from realfake.experiments.folder import RunFolder
+from realfake.files import write_whole
 
 COMPLETED, FAILED, INTERRUPTED = "completed", "failed", "interrupted"
 
@@ -36,7 +37,7 @@ def read_results(folder: Path) -> dict[str, Any] | None:
 
 def write_results(path: Path, values: dict[str, Any]) -> None:
     """Write a ``results.json``; numbers that are not finite become ``null``."""
-    write_atomic(path, json.dumps(_finite(values), indent=2, ensure_ascii=False) + "\n")
+    write_whole(path, json.dumps(_finite(values), indent=2, ensure_ascii=False) + "\n")
 
 
 def describe_run(cfg: TrainConfig, run: RunFolder) -> dict[str, Any]:

@@ -6,11 +6,15 @@ The module is imported by Hydra in every command that may sweep: nothing heavy b
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
+
+from realfake.errors import Interrupted
+from realfake.files import only_one
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +30,16 @@ class RememberSweep(Callback):
         _started.append((Path(str(config.hydra.sweep.dir)), bool(config.sweep.report)))
 
 
+def wait_for(run: Path) -> None:
+    """Wait for another process that was started on the same sweep and trains this run; until it has ended."""
+    with only_one(run, lambda: print(f"waiting for another process that trains {run}", flush=True)):
+        pass
+
+
 def finish_sweep() -> int:
     """Report on the sweep that this process started, also if it was cut short; the exit status.
+
+    Runs that other processes train are waited for; what they leave unfinished is done by repeating the command.
 
     Returns:
         0 if every run of the sweep completed, otherwise 1; 0 if no sweep was started.
@@ -40,6 +52,10 @@ def finish_sweep() -> int:
     runs = sorted(p.parent.parent for p in folder.glob("*/.hydra/config.yaml"))
     if not runs:
         return 1
+    if not isinstance(sys.exception(), Interrupted | KeyboardInterrupt):
+        for run in runs:
+            if (read_results(run) or {}).get("status") != COMPLETED:
+                wait_for(run)
     if wanted:
         from realfake.experiments.leaderboard import make_report
 

@@ -25,7 +25,13 @@ from realfake.approaches import approach_class, build_datamodule
 from realfake.approaches.features import caches_features, compute_features
 from realfake.config import Plateau, TrainConfig, minimised
 from realfake.data.preparation_summary import log_remarks
-from realfake.experiments.callbacks import MetricsTable, MovableCheckpoint, ProgressBar, ReduceOnPlateau
+from realfake.experiments.callbacks import (
+    MetricsTable,
+    MovableCheckpoint,
+    ProgressBar,
+    ReduceOnPlateau,
+    WholeCheckpoints,
+)
 from realfake.experiments.checkpoints import (
     load_weights,
     read_checkpoint,
@@ -208,6 +214,7 @@ def build_trainer(
         fast_dev_run=t.fast_dev_run,
         profiler=t.profiler or Unprofiled(),
         callbacks=[*callbacks, *_callbacks(cfg, run)],
+        plugins=[WholeCheckpoints()],
         logger=build_loggers(cfg, run) if loggers is None else loggers,
         enable_progress_bar=cfg.callbacks.progress_bar != "none",
         enable_model_summary=cfg.callbacks.model_summary,

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from realfake.errors import Interrupted
-from realfake.experiments.execution import execute
+from realfake.experiments.execution import carry_out
 from realfake.experiments.folder import RunFolder
 
 
@@ -22,7 +22,7 @@ def main(folder: str, checkpoint: str | None = None) -> int:
     logging.basicConfig(level=logging.INFO if first else logging.ERROR, handlers=handlers, format="%(message)s")
     cfg = run.load_config().model_copy(update={"ckpt": checkpoint})
     try:
-        execute(cfg, run)
+        carry_out(cfg, run)  # its starter holds the lock
     except Interrupted as error:
         return 128 + error.number
     except Exception as error:

@@ -17,9 +17,9 @@ from realfake.errors import UserError
 from realfake.evaluation.report import Evaluation, Rival, evaluate_predictions
 from realfake.evaluation.report_page import print_report, write_page
 from realfake.experiments.artifacts import draw_run, write_predictions
-from realfake.experiments.folder import write_atomic
 from realfake.experiments.origin import UNKNOWN
 from realfake.experiments.results import COMPLETED, describe_run, read_results, write_results
+from realfake.files import write_whole
 from realfake.prediction.testing import Tested, Tester, choose_data, first_rows
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def _write(
     folder.mkdir(parents=True, exist_ok=True)
     write_predictions(folder / "predictions.csv", found.clips, store)
     text = json.dumps(found.report, indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomic(folder / "evaluation.json", text + "\n")
+    write_whole(folder / "evaluation.json", text + "\n")
     metrics = dict(_metrics(tested, found))
     if validation is not None:  # so that a report can choose by it, as by the run's own
         metrics |= {"val" + name.removeprefix("test"): value for name, value in validation.metrics.items()}

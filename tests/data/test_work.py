@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from realfake.data.work import Crashed, part_path, remove_parts, run_all, shown, write_whole
+from realfake.data.work import Crashed, run_all, shown
+from realfake.files import part_path, remove_parts, write_whole
 
 
 def _work(item: int) -> int:

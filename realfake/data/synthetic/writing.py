@@ -16,8 +16,9 @@ import numpy as np
 from realfake.data.sources.sase_fe import CODES
 from realfake.data.synthetic.settings import SyntheticSettings
 from realfake.data.synthetic.units import COLUMNS, draw_trace
-from realfake.data.work import cores, only_one, part_path, remove_parts, run_all, shown, write_whole
+from realfake.data.work import cores, run_all, shown
 from realfake.errors import UserError
+from realfake.files import only_one, part_path, remove_parts, write_whole
 
 VIDEOS, TRACES, MARK, STARTED = "FakeTrue_DB", "action_units", "synthetic.json", "synthetic.unfinished.json"
 

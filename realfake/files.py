@@ -1,0 +1,218 @@
+"""Files that are whole or absent, folders that one process works in, and disks that are full or closed, in one line."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from filelock import lock_descriptor
+
+from realfake.errors import UserError
+
+LOCK = ".lock"
+"""File in a folder that whoever works there holds locked."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+_LITTLE = 2**24
+"""Bytes: a disk with less room is the one that an error of no name is about."""
+
+_held: set[int] = set()
+"""Descriptors of the locks that this process holds."""
+
+
+class DiskError(UserError):
+    """A file could not be written: the disk is full, or closed to this user. Nothing else is wrong with the work.
+
+    Args:
+        path: What was being written.
+        number: The ``errno``.
+        needed: Bytes that the file takes, as far as known.
+        fix: What to do about it; ``""`` = choose another folder.
+    """
+
+    def __init__(self, path: Path, number: int, needed: int = 0, fix: str = "") -> None:
+        self.path, self.number, self.needed = path, number, needed
+        fix = fix or "give another folder"
+        if number in _FULL:
+            room = f"{shown_bytes(needed)} needed, " if needed else ""
+            super().__init__(f"{path}: no room: {room}{shown_bytes(_free(path))} free; make room there, or {fix}")
+        else:
+            super().__init__(f"{path}: {os.strerror(number)}; change that, or {fix}")
+
+    def __reduce__(self) -> tuple[type[DiskError], tuple[Path, int, int]]:
+        return DiskError, (self.path, self.number, self.needed)
+
+
+@contextmanager
+def disk_errors(folder: Path, fix: str = "") -> Iterator[None]:
+    """Say in one line, as :class:`DiskError`, if the block cannot write because a disk is full or read-only.
+
+    Args:
+        folder: Named if the error itself names no file.
+        fix: What to do, beside making room.
+    """
+    try:
+        yield
+    except Exception as error:
+        found = disk_error(error, folder, fix)
+        if found is None:
+            raise
+        raise found from error
+
+
+def disk_error(error: BaseException, folder: Path, fix: str = "") -> DiskError | None:
+    """What a full or read-only disk has to do with an exception or with what led to it; ``None`` = nothing."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, DiskError):
+            return DiskError(cause.path, cause.number, cause.needed, fix) if fix else cause
+        if isinstance(cause, UserError):
+            return None  # described already
+        if isinstance(cause, OSError) and cause.errno in _FULL + _CLOSED:
+            path = Path(str(cause.filename or folder))
+            # Shared memory and temporary folders fill up too, and do not say so by name.
+            named = cause.filename is not None or cause.errno not in (errno.ENOSPC, errno.EDQUOT)
+            return DiskError(path, cause.errno, fix=fix) if named or _free(path) < _LITTLE else None
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return None
+
+
+def shown_bytes(count: int) -> str:
+    """A number of bytes as people say it, e.g. ``1.5 GiB``."""
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count / 2**10:.0f} KiB"
+
+
+def part_path(path: Path) -> Path:
+    """Temporary name beside ``path``, not shared with any other process."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def remove_parts(folder: Path, *, deep: bool = True) -> None:
+    """Delete what killed processes left under temporary names in ``folder``, and anywhere below it if ``deep``."""
+    for left in folder.rglob(".*.part") if deep else folder.glob(".*.part"):
+        left.unlink(missing_ok=True)
+
+
+@contextmanager
+def open_whole(path: Path, size: int = 0) -> Iterator[BinaryIO]:
+    """Write a file so that, whenever the process is killed or the power fails, it is the old one, the new one, or none.
+
+    It is written beside its place (a rename is only one step within a file system), is on the disk before it gets its
+    name, and does not get it if the block raises.
+
+    Args:
+        path: Of the file.
+        size: Bytes that it will take, as far as known; only said if there is no room for them.
+
+    Raises:
+        DiskError: If there is no room, or the folder is read-only.
+    """
+    part = part_path(path)
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        _sync_folder(path.parent)
+    except BaseException as error:
+        with suppress(OSError):  # in a read-only file system; what went wrong before is what counts
+            part.unlink(missing_ok=True)
+        found = disk_error(error, path) if isinstance(error, Exception) else None
+        if found is None:
+            raise
+        raise DiskError(path, found.number, size) from error
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file as :func:`open_whole` does; text is UTF-8."""
+    content = content.encode() if isinstance(content, str) else content
+    with open_whole(path, len(content)) as file:
+        file.write(content)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    with suppress(OSError):  # some network file systems cannot; the name is theirs to keep
+        os.fsync(handle)
+    os.close(handle)
+
+
+def _free(path: Path) -> int:
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+class Locked(Exception):
+    """Another process works in the folder."""
+
+
+@contextmanager
+def only_one(folder: Path, on_wait: Callable[[], None] | None = lambda: None) -> Iterator[int | None]:
+    """Let one process at a time work in ``folder``; the lock ends with the process, however it ends.
+
+    In a folder that is read-only and was never locked there is nothing to guard, and where the file system has no
+    locks nothing can be: there the block runs without.
+
+    Args:
+        folder: Exists already.
+        on_wait: Called once if another process holds the lock, before waiting for it; ``None`` = do not wait.
+
+    Yields:
+        The descriptor that holds the lock, also on behalf of a process that inherits it; ``None`` without a lock.
+
+    Raises:
+        Locked: If another process holds the lock and ``on_wait`` is ``None``.
+    """
+    handle = _open_lock(folder / LOCK)
+    if handle is None:
+        yield None
+        return
+    _held.add(handle)
+    try:
+        try:
+            if not lock_descriptor(handle, blocking=False):
+                if on_wait is None:
+                    raise Locked(f"{folder}: another process works there")
+                on_wait()
+                lock_descriptor(handle, poll_interval=0.1)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+        yield handle
+    finally:
+        _held.discard(handle)
+        os.close(handle)
+
+
+def _open_lock(path: Path) -> int | None:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno not in _CLOSED:
+            raise
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
+def _close_inherited() -> None:
+    """Forked processes, such as those that load data, would hold the locks of a parent that was killed."""
+    while _held:
+        os.close(_held.pop())
+
+
+os.register_at_fork(after_in_child=_close_inherited)
