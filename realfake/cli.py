@@ -27,7 +27,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from realfake.config import Strict, minimised
 from realfake.errors import Interrupted, UserError
-from realfake.files import LOCK, Locked, only_one
+from realfake.files import LOCK, Locked, disk_error, only_one
 from realfake.messages import COMPOSITION_ERRORS, explain, validate
 from realfake.overrides import check_plugin, combinations, is_sweep, name_sweep, rewrite
 
@@ -127,6 +127,11 @@ def main(config_name: str, schema: type[C], run: Callable[[C], Any], finish: Cal
         fail(str(error), asked)
     except COMPOSITION_ERRORS as error:
         fail(explain(error, schema, conf_dir()), asked)
+    except Exception as error:
+        refusal = disk_error(error, Path.cwd())
+        if refusal is None:
+            raise
+        fail(str(refusal), asked)
     except Interrupted as error:
         print(error, file=sys.stderr)
         sys.exit(128 + error.number)
@@ -246,7 +251,8 @@ def note_failure(folder: Path, line: str) -> None:
     print(f"error: {folder.name}: {line}", file=sys.stderr)
     path = folder / "results.json"
     if folder.is_dir() and not path.exists():
-        path.write_text(json.dumps({"status": "failed", "error": line, "metrics": {}}, indent=2) + "\n")
+        with suppress(OSError):  # a full or read-only disk, which is what the line is about
+            path.write_text(json.dumps({"status": "failed", "error": line, "metrics": {}}, indent=2) + "\n")
 
 
 # Here, since the workers of a launcher import this module but do not pass through main().

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -39,16 +41,21 @@ class DiskError(UserError):
     """
 
     def __init__(self, path: Path, number: int, needed: int = 0, fix: str = "") -> None:
-        self.path, self.number, self.needed = path, number, needed
+        self.path, self.number, self.needed, self.fix = path, number, needed, fix
         fix = fix or "give another folder"
-        if number in _FULL:
+        if self.full:
             room = f"{shown_bytes(needed)} needed, " if needed else ""
             super().__init__(f"{path}: no room: {room}{shown_bytes(_free(path))} free; make room there, or {fix}")
         else:
             super().__init__(f"{path}: {os.strerror(number)}; change that, or {fix}")
 
-    def __reduce__(self) -> tuple[type[DiskError], tuple[Path, int, int]]:
-        return DiskError, (self.path, self.number, self.needed)
+    @property
+    def full(self) -> bool:
+        """Whether there is no room; else the place is closed to writing."""
+        return self.number in _FULL
+
+    def __reduce__(self) -> tuple[type[DiskError], tuple[Path, int, int, str]]:
+        return DiskError, (self.path, self.number, self.needed, self.fix)
 
 
 @contextmanager
@@ -153,6 +160,38 @@ def _free(path: Path) -> int:
     while not path.exists() and path != path.parent:
         path = path.parent
     return shutil.disk_usage(path).free
+
+
+def reserve(file: BinaryIO, path: Path, size: int) -> None:
+    """Have the disk set ``size`` bytes aside for a file that is being written, so that none of them can be refused.
+
+    Raises:
+        DiskError: If there is no room for them.
+    """
+    try:
+        os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskError(path, error.errno, size) from error
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+            raise
+
+
+class LogFile(logging.FileHandler):
+    """A log that a full disk does not fill the screen with tracebacks about: that is said once, in one line."""
+
+    def __init__(self, filename: str, mode: str = "a", encoding: str = "utf-8") -> None:
+        super().__init__(filename, mode, encoding)
+        self.full = False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Called by ``emit`` for what a write raised."""
+        error = sys.exception()
+        if not isinstance(error, OSError) or error.errno not in _FULL:
+            super().handleError(record)
+        elif not self.full:
+            self.full = True
+            print(f"{DiskError(Path(self.baseFilename), error.errno)} (the log has a gap)", file=sys.stderr)
 
 
 class Locked(Exception):

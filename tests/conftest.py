@@ -76,6 +76,26 @@ def command(forks: Forks) -> Command:
     return run
 
 
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """A file system of its own: ``disk("size=1m")`` mounts it, once more changes its options (``"ro"``, ``"size=9m"``)."""
+    place = tmp_path / "disk"
+    place.mkdir()
+
+    def mount(options: str) -> Path:
+        options = f"remount,{options}" if place.is_mount() else options
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            pytest.skip(f"needs the right to mount a file system: {done.stderr.strip()}")
+        return place
+
+    yield mount
+    if place.is_mount():
+        subprocess.run(["umount", "--lazy", str(place)], check=False)
+
+
 @pytest.fixture(scope="session")
 def trained(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Folder of a finished tiny run with the given overrides, trained once a session."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import logging
+import os
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,20 +14,22 @@ from typing import Any
 
 import numpy as np
 
-from realfake.data.store import PreparedStore
+from realfake.data.store import PreparedStore, StoreReader
 from realfake.data.work import cores, shown
-from realfake.errors import UserError
-from realfake.files import only_one, part_path, remove_parts
+from realfake.files import DiskError, disk_errors, only_one, open_whole, remove_parts, reserve
+
+log = logging.getLogger(__name__)
 
 CHUNK = 256
 """Crops that one thread decodes at once."""
+WAY_OUT = "use data.cache=none, a smaller input or another data.prepared"
 
 
-def open_cache(store: PreparedStore, size: int, *, progress: bool = True) -> MemmapCache:
+def open_cache(store: PreparedStore, size: int, *, progress: bool = True) -> MemmapCache | StoreReader:
     """Open the cache of a store at a size; the first to ask for it builds it, others wait.
 
     The file ``decoded-<size>-<fingerprint>.npy`` lies in the store's folder and takes ``crops × size × size × 3``
-    bytes.
+    bytes. Where that folder is read-only and has no such file, the store itself is read instead, which is said.
 
     Args:
         store: The prepared dataset.
@@ -32,13 +37,19 @@ def open_cache(store: PreparedStore, size: int, *, progress: bool = True) -> Mem
         progress: Whether to show a progress bar.
 
     Raises:
-        UserError: If there is too little room on the disk.
+        DiskError: If there is too little room on the disk.
     """
     path = cache_path(store, size)
     if not path.exists():
-        with only_one(path.parent):
-            if not path.exists():
-                _build(store, size, path, progress)
+        try:
+            with disk_errors(path.parent), only_one(path.parent):
+                if not path.exists():
+                    _build(store, size, path, progress)
+        except DiskError as error:
+            if error.full:
+                raise
+            log.warning("data.cache=memmap: %s cannot be written: crops are decoded as they are needed", path.parent)
+            return store.reader(size)
     return MemmapCache(store, size, path)
 
 
@@ -50,35 +61,35 @@ def cache_path(store: PreparedStore, size: int) -> Path:
 def _build(store: PreparedStore, size: int, path: Path, progress: bool) -> None:
     shape = (len(store.crops), size, size, 3)
     remove_parts(path.parent, deep=False)
-    needed, free = int(np.prod(shape)), shutil.disk_usage(path.parent).free
-    if needed > free:
-        raise UserError(
-            f"data.cache=memmap: {needed / 2**30:.1f} GiB are needed for {shape[0]:,} crops of {size} px in "
-            f"{path.parent}, but only {free / 2**30:.1f} GiB are free; use data.cache=none, a smaller input or another "
-            "data.prepared"
-        )
-    part = part_path(path)
-    decoded = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
+    needed = int(np.prod(shape))
+    if needed > shutil.disk_usage(path.parent).free:
+        raise DiskError(path, errno.ENOSPC, needed, WAY_OUT)
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8)), "fortran_order": False, "shape": shape}
     reader = store.reader(size)
-
-    def fill(start: int) -> int:
-        rows = np.arange(start, min(start + CHUNK, shape[0]))
-        decoded[rows[0] : rows[-1] + 1] = reader.gather(rows)
-        return len(rows)
-
     starts = range(0, shape[0], CHUNK)
-    with ThreadPoolExecutor(cores()) as pool:
-        try:
-            for _ in shown(
-                pool.map(fill, starts), len(starts), f"decoding crops at {size} px", progress, after_sec=2.0
-            ):
-                pass
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            part.unlink(missing_ok=True)
-            raise
-    decoded.flush()
-    part.replace(path)
+    # Written, not mapped: a full disk kills a process that writes to a mapping.
+    with disk_errors(path, WAY_OUT), open_whole(path, needed) as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        file.flush()
+        begin = file.tell()
+        reserve(file, path, begin + needed)
+
+        def fill(start: int) -> None:
+            rows = np.arange(start, min(start + CHUNK, shape[0]))
+            crops, place = memoryview(reader.gather(rows)).cast("B"), begin + start * size * size * 3
+            while crops:
+                count = os.pwrite(file.fileno(), crops, place)
+                crops, place = crops[count:], place + count
+
+        with ThreadPoolExecutor(cores()) as pool:
+            try:
+                for _ in shown(
+                    pool.map(fill, starts), len(starts), f"decoding crops at {size} px", progress, after_sec=2.0
+                ):
+                    pass
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
 
 
 class MemmapCache:

@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from realfake.data.store import CROP, MARK, PreparedStore, jpeg_path
 from realfake.data.store_writing import MTIMES, Record, StoreWriter, finished_record, unfinish, write_mtimes
 from realfake.data.work import Crashed, cores, run_all, shown
 from realfake.errors import UserError
-from realfake.files import only_one, part_path, remove_parts
+from realfake.files import DiskError, disk_error, disk_errors, only_one, part_path, remove_parts
 
 if TYPE_CHECKING:
     from realfake.data.faces import Detector
@@ -88,7 +88,10 @@ def prepare(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"data.prepared={data.prepared}: {error.strerror}; give a folder that can be written") from None
-    with only_one(folder, lambda: log.warning("waiting for another process that prepares %s", folder)):
+    with (
+        disk_errors(folder, "give another data.prepared"),
+        only_one(folder, lambda: log.warning("waiting for another process that prepares %s", folder)),
+    ):
         store = _up_to_date(folder, jobs) or _refreshed(folder, jobs)
         if store is None:
             store = _fill(folder, data, face, listing, jobs, settings, progress)
@@ -171,7 +174,8 @@ def _refreshed(folder: Path, jobs: Sequence[Job]) -> PreparedStore | None:
         now = pool.map(lambda job: file_sha256(job.path) if os.access(job.path, os.R_OK) else "", suspects)
         changed = [job.clip for job, sha256 in zip(suspects, now, strict=True) if sha256 != before.get(job.clip)]
     if not changed:
-        write_mtimes(folder, [job.mtime_ns for job in jobs])
+        with suppress(DiskError):  # a store that is only read: it is compared again the next time
+            write_mtimes(folder, [job.mtime_ns for job in jobs])
         return store
     log.warning("%d files have changed since they were prepared and are prepared again", len(changed))
     unfinish(store, changed, {job.clip: job.mtime_ns for job in jobs})
@@ -203,7 +207,8 @@ def _fill(
                     if isinstance(result, Crashed):  # what has killed a process is only hashed here
                         writer.add(Record(job.clip, job.mtime_ns, file_sha256(job.path), str(result)), NO_ROWS)
                     elif isinstance(result, OSError):
-                        raise UserError(f"{folder}: cannot be written ({result.strerror or result})") from result
+                        line = f"{folder}: cannot be written ({result.strerror or result})"
+                        raise disk_error(result, folder) or UserError(line) from result
                     elif isinstance(result, Exception):
                         raise result
                     else:

@@ -21,7 +21,7 @@ import numpy as np
 
 from realfake.data.clips import Clip, Problem, clip_frame
 from realfake.data.store import CLIPS, CROP, CROPS, JPEGS, MARK, SKIPPED, PreparedStore, jpeg_path
-from realfake.files import part_path, remove_parts, write_whole
+from realfake.files import open_whole, remove_parts, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,15 +164,13 @@ class StoreWriter:
     def _write_crops(self, kept: Sequence[tuple[Clip, Record]]) -> None:
         total = sum(r.stored for _, r in kept)
         source = np.memmap(self.folder / ROWS, CROP, "r") if self._rows else np.empty(0, CROP)
-        part = part_path(self.folder / CROPS)
-        crops = np.lib.format.open_memmap(part, "w+", CROP, (total,))
-        place = 0
-        for clip, record in kept:
-            start = self._starts[clip.clip]
-            crops[place : place + record.stored] = source[start : start + record.stored]
-            place += record.stored
-        crops.flush()
-        part.replace(self.folder / CROPS)
+        header = {"descr": np.lib.format.dtype_to_descr(CROP), "fortran_order": False, "shape": (total,)}
+        # Written, not mapped: a full disk kills a process that writes to a mapping.
+        with open_whole(self.folder / CROPS, total * CROP.itemsize) as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            for clip, record in kept:
+                start = self._starts[clip.clip]
+                file.write(source[start : start + record.stored].tobytes())
 
 
 def write_mtimes(folder: Path, mtimes: Sequence[int]) -> None:
@@ -261,6 +259,5 @@ def _skipped(clips: Sequence[Clip], records: Sequence[Record], problems: Sequenc
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:
-    part = part_path(path)
-    table.to_parquet(part, index=False)
-    part.replace(path)
+    with open_whole(path) as file:
+        table.to_parquet(file, index=False)

@@ -108,7 +108,7 @@ def carry_out(
             if isinstance(error, UserError) and not in_sweep and not run.checkpoints.exists():
                 raise  # nothing began: nothing is left behind
             log.debug("the run failed", exc_info=True)
-            with run.log.open("a", encoding="utf-8") as file:
+            with suppress(OSError), run.log.open("a", encoding="utf-8") as file:
                 file.write(traceback.format_exc())
             write_results(run.results, describe_run(cfg, run) | {"status": FAILED, "error": line})
             raise RunFailed(f"{run.path}: {line}") from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from realfake.errors import Interrupted
 from realfake.experiments.execution import carry_out
 from realfake.experiments.folder import RunFolder
+from realfake.files import LogFile
 
 
 def main(folder: str, checkpoint: str | None = None) -> int:
@@ -18,7 +19,7 @@ def main(folder: str, checkpoint: str | None = None) -> int:
     first = os.environ.get("RANK", "0") == "0"
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if first:
-        handlers.append(logging.FileHandler(run.log))
+        handlers.append(LogFile(str(run.log)))
     logging.basicConfig(level=logging.INFO if first else logging.ERROR, handlers=handlers, format="%(message)s")
     cfg = run.load_config().model_copy(update={"ckpt": checkpoint})
     try:

@@ -77,7 +77,7 @@ def test_it_is_shared_with_other_processes(store: PreparedStore) -> None:
 def test_too_little_room_is_told_before_writing(store: PreparedStore, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 9, 1))
-    with pytest.raises(UserError, match=r"data\.cache=memmap: .* GiB are needed .* use data\.cache=none"):
+    with pytest.raises(UserError, match=r"decoded-56-.* no room: .* needed, .* free; .* use data\.cache=none"):
         open_cache(store, 56, progress=False)
     assert not list(store.folder.glob("decoded-56-*"))
 

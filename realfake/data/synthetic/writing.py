@@ -18,7 +18,7 @@ from realfake.data.synthetic.settings import SyntheticSettings
 from realfake.data.synthetic.units import COLUMNS, draw_trace
 from realfake.data.work import cores, run_all, shown
 from realfake.errors import UserError
-from realfake.files import only_one, part_path, remove_parts, write_whole
+from realfake.files import disk_errors, only_one, part_path, remove_parts, write_whole
 
 VIDEOS, TRACES, MARK, STARTED = "FakeTrue_DB", "action_units", "synthetic.json", "synthetic.unfinished.json"
 
@@ -85,8 +85,9 @@ def generate(root: Path, settings: SyntheticSettings, workers: int | None = None
         raise UserError(f"{root}: expected a folder for the synthetic dataset, but it is a file; give another root")
     if _complete(root, settings):
         return root
-    root.mkdir(parents=True, exist_ok=True)
-    with only_one(root):
+    with disk_errors(root, "give another data.folder"):
+        root.mkdir(parents=True, exist_ok=True)
+    with disk_errors(root, "give another data.folder"), only_one(root):
         if _complete(root, settings):  # another process wrote it while this one waited
             return root
         _check_same(root / STARTED, settings)

@@ -1,0 +1,132 @@
+"""Full and read-only disks: one line that names the file and the way out; nothing is lost, nothing wrong is kept."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import subprocess
+from collections import namedtuple
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from processes import Command
+
+from realfake.cli import compose
+from realfake.config import PrepareConfig
+from realfake.data.cache import open_cache
+from realfake.data.preparation import prepare
+from realfake.data.store import PreparedStore, StoreReader
+from realfake.experiments.results import read_results
+from realfake.files import DiskError, LogFile
+
+Disk = Callable[[str], Path]
+Usage = namedtuple("Usage", "total used free")
+
+
+def prepared(*overrides: str) -> PreparedStore:
+    cfg = compose("prepare", list(overrides), PrepareConfig)
+    return prepare(cfg.data, cfg.face, progress=False)
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command that was refused says."""
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+def test_a_full_disk_while_preparing(tiny_data: list[str], disk: Disk) -> None:
+    folder = disk("size=64k")
+    words = [*tiny_data, f"data.prepared={folder}", "data.limit_clips=12"]
+    with pytest.raises(
+        DiskError, match=rf"{folder}/.* no room: .*free; make room there, or give another data.prepared"
+    ):
+        prepared(*words)
+    assert not list(folder.rglob("store.json"))
+    assert not list(folder.rglob(".*.part"))
+    disk("size=9m")
+    store = prepared(*words)
+    assert len(store) == 12
+    assert store.read(11, [-1]).shape == (1, 64, 64, 3)
+
+
+def test_a_full_disk_while_decoding(tiny_data: list[str], disk: Disk) -> None:
+    store = prepared(*tiny_data)
+    folder = disk("size=2m") / store.folder.name
+    copy = PreparedStore.open(shutil.copytree(store.folder, folder, ignore=shutil.ignore_patterns("decoded-*")))
+    with pytest.raises(DiskError, match=r"decoded-224-.*no room: .* MiB needed, .* free; .* use data.cache=none"):
+        open_cache(copy, 224, progress=False)
+    assert not list(folder.glob("*decoded-*"))
+
+
+def test_room_that_vanishes_while_decoding(tiny_data: list[str], disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the disk had said before: what is written is set aside first, so no process dies of a signal."""
+    store = prepared(*tiny_data)
+    folder = disk("size=2m") / store.folder.name
+    copy = PreparedStore.open(shutil.copytree(store.folder, folder, ignore=shutil.ignore_patterns("decoded-*")))
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "disk_usage", lambda _: Usage(1 << 41, 0, 1 << 40))
+        with pytest.raises(DiskError, match=r"decoded-224-"):
+            open_cache(copy, 224, progress=False)
+    assert not list(folder.glob("*decoded-*"))
+
+
+def test_an_intact_store_that_is_read_only(tiny_data: list[str], disk: Disk, caplog: pytest.LogCaptureFixture) -> None:
+    ready = prepared(*tiny_data)
+    folder = disk("size=20m")
+    copy = shutil.copytree(
+        ready.folder, folder / ready.folder.name, ignore=shutil.ignore_patterns("decoded-*", ".lock")
+    )
+    np.save(copy / ".mtimes.npy", np.load(copy / ".mtimes.npy") + 1)  # as if the videos had been copied since
+    open_cache(PreparedStore.open(copy), 32, progress=False)
+    (copy / ".lock").unlink()
+    disk("ro")
+    store = prepared(*tiny_data, f"data.prepared={folder}")
+    assert store.folder == copy
+    kept, fallback = open_cache(store, 32, progress=False), open_cache(store, 48, progress=False)
+    assert isinstance(fallback, StoreReader)
+    assert "crops are decoded as they are needed" in caplog.text
+    np.testing.assert_array_equal(kept.gather(np.arange(5)), store.reader(32).gather(np.arange(5)))
+
+
+def test_training_on_a_full_disk_goes_on_when_there_is_room(command: Command, tiny: list[str], disk: Disk) -> None:
+    folder = disk("size=256k")
+    run = folder / "run"
+    words = ["approach=single_task", *tiny, "data.cache=none", f"hydra.run.dir={run}"]
+    said = one_line(command("train", *words, cwd=folder.parent))
+    assert f"{run}/" in said
+    assert "no room" in said
+    assert "hydra.run.dir" in said
+    assert not list(run.rglob(".*.part"))
+    disk("size=50m")
+    done = command("train", *words, cwd=folder.parent)
+    assert done.returncode == 0, done.stderr
+    assert (read_results(run) or {})["status"] == "completed"
+
+
+def test_a_log_that_finds_no_room_is_one_line(disk: Disk, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = disk("size=64k")
+    handler = LogFile(str(folder / "run.log"))
+    (folder / "full").write_bytes(b"x" * 60000)
+    for _ in range(20):
+        handler.emit(logging.LogRecord("a", logging.INFO, "", 0, "much to say " * 200, None, None))
+    handler.close()
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert "run.log: no room" in said
+
+
+def test_an_output_folder_that_is_read_only(command: Command, tiny: list[str], disk: Disk) -> None:
+    folder = disk("size=1m,ro")
+    said = one_line(command("train", *tiny, f"hydra.run.dir={folder}/run", cwd=folder.parent))
+    assert f"{folder}/run" in said
+    assert "Read-only file system" in said
+
+
+def test_a_data_folder_that_is_read_only(command: Command, tiny: list[str], disk: Disk) -> None:
+    folder = disk("size=1m,ro")
+    said = one_line(command("prepare", *tiny[:7], f"data.folder={folder}/data", cwd=folder.parent))
+    assert "give another data.folder" in said
