@@ -78,7 +78,7 @@ def command(forks: Forks) -> Command:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """A file system of its own: ``disk("size=1m")`` mounts it, once more changes its options (``"ro"``, ``"size=9m"``)."""
+    """A file system of its own: ``disk("size=1m")`` mounts it, a second call changes its options, e.g. ``"ro"``."""
     place = tmp_path / "disk"
     place.mkdir()
 

@@ -21,6 +21,7 @@ import torch
 import yaml
 from processes import ROOT, Command, Forks, Gate, environment
 
+from realfake.cli import discard_empty_run
 from realfake.evaluation.predictions import read_table
 from realfake.experiments.results import read_results
 from realfake.files import only_one
@@ -270,6 +271,7 @@ def test_killed_twenty_times_within_writes_ends_as_if_undisturbed(
 # --- two at once -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_processes_on_one_sweep_share_it(tiny: list[str], tmp_path: Path) -> None:
     arguments = [*tiny, "sweep.name=shared", "approach=single_task,multi_task", "seed=1,2", "trainer.max_epochs=4"]
     line = [sys.executable, "-m", "realfake.train", "-m", *arguments]
@@ -291,17 +293,22 @@ def test_two_processes_on_one_sweep_share_it(tiny: list[str], tmp_path: Path) ->
         assert pd.read_csv(path / "metrics.csv")["epoch"].tolist() == [0, 1, 2, 3], name
 
 
-def test_a_run_that_another_process_trains_is_left_to_it(command: Command, tiny: list[str], tmp_path: Path) -> None:
-    """The lock is held here, so that the command finds it for sure; nothing of the run's folder is touched."""
-    run = tmp_path / "run"
-    (run / "checkpoints").mkdir(parents=True)
-    (run / "checkpoints/best.ckpt").write_bytes(b"of the other process")
-    with only_one(run):
-        done = command("train", *tiny, f"hydra.run.dir={run}", cwd=tmp_path)
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert "another process trains this run" in done.stderr
-    assert (run / "checkpoints/best.ckpt").read_bytes() == b"of the other process"
+def test_a_run_that_another_process_trains_is_left_to_it(tiny: list[str], tmp_path: Path) -> None:
+    """Nothing in the run's folder is touched, not even if the other process has only begun."""
+    from realfake.experiments.execution import TrainedElsewhere, train
+
+    begun, trained = tmp_path / "begun", tmp_path / "trained"
+    (trained / "checkpoints").mkdir(parents=True)
+    (trained / "checkpoints/best.ckpt").write_bytes(b"of the other process")
+    begun.mkdir()
+    with only_one(trained), only_one(begun):
+        with pytest.raises(TrainedElsewhere, match="another process trains this run"):
+            train(tiny, trained)
+        discard_empty_run(begun)
+    assert (trained / "checkpoints/best.ckpt").read_bytes() == b"of the other process"
+    assert begun.is_dir()
+    discard_empty_run(begun)
+    assert not begun.exists()
 
 
 # --- several processes -----------------------------------------------------------------------------------------------
