@@ -193,6 +193,11 @@ class LogFile(logging.FileHandler):
             self.full = True
             print(f"{DiskError(Path(self.baseFilename), error.errno)} (the log has a gap)", file=sys.stderr)
 
+    def close(self) -> None:
+        """End the log; what it could not write by now was said."""
+        with suppress(OSError):
+            super().close()
+
 
 class Locked(Exception):
     """Another process works in the folder."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from processes import Command
 
 from realfake.cli import compose
@@ -18,6 +19,7 @@ from realfake.config import PrepareConfig
 from realfake.data.cache import open_cache
 from realfake.data.preparation import prepare
 from realfake.data.store import PreparedStore, StoreReader
+from realfake.experiments.execution import train
 from realfake.experiments.results import read_results
 from realfake.files import DiskError, LogFile
 
@@ -53,7 +55,7 @@ def test_a_full_disk_while_preparing(tiny_data: list[str], disk: Disk) -> None:
 
 def test_a_full_disk_while_decoding(tiny_data: list[str], disk: Disk) -> None:
     store = prepared(*tiny_data)
-    folder = disk("size=2m") / store.folder.name
+    folder = disk("size=8m") / store.folder.name
     copy = PreparedStore.open(shutil.copytree(store.folder, folder, ignore=shutil.ignore_patterns("decoded-*")))
     with pytest.raises(DiskError, match=r"decoded-224-.*no room: .* MiB needed, .* free; .* use data.cache=none"):
         open_cache(copy, 224, progress=False)
@@ -63,7 +65,7 @@ def test_a_full_disk_while_decoding(tiny_data: list[str], disk: Disk) -> None:
 def test_room_that_vanishes_while_decoding(tiny_data: list[str], disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the disk had said before: what is written is set aside first, so no process dies of a signal."""
     store = prepared(*tiny_data)
-    folder = disk("size=2m") / store.folder.name
+    folder = disk("size=8m") / store.folder.name
     copy = PreparedStore.open(shutil.copytree(store.folder, folder, ignore=shutil.ignore_patterns("decoded-*")))
     with monkeypatch.context() as patched:
         patched.setattr(shutil, "disk_usage", lambda _: Usage(1 << 41, 0, 1 << 40))
@@ -90,19 +92,20 @@ def test_an_intact_store_that_is_read_only(tiny_data: list[str], disk: Disk, cap
     np.testing.assert_array_equal(kept.gather(np.arange(5)), store.reader(32).gather(np.arange(5)))
 
 
-def test_training_on_a_full_disk_goes_on_when_there_is_room(command: Command, tiny: list[str], disk: Disk) -> None:
-    folder = disk("size=256k")
-    run = folder / "run"
-    words = ["approach=single_task", *tiny, "data.cache=none", f"hydra.run.dir={run}"]
-    said = one_line(command("train", *words, cwd=folder.parent))
-    assert f"{run}/" in said
-    assert "no room" in said
-    assert "hydra.run.dir" in said
+def test_training_on_a_full_disk_goes_on_when_there_is_room(
+    tiny: list[str], trained: Callable[..., Path], disk: Disk
+) -> None:
+    """There is room for the checkpoints of an epoch, and not for others beside them; with more, the run goes on."""
+    words = ["approach=single_task", *tiny, "data.cache=none"]
+    whole = trained("approach=single_task")
+    run = disk(f"size={1.5 * (whole / 'checkpoints/last.ckpt').stat().st_size:.0f}") / "run"
+    with pytest.raises(DiskError, match=rf"{run}/checkpoints/.*: no room: .* needed, .* free; .* hydra.run.dir"):
+        train(words, run)
     assert not list(run.rglob(".*.part"))
     disk("size=50m")
-    done = command("train", *words, cwd=folder.parent)
-    assert done.returncode == 0, done.stderr
-    assert (read_results(run) or {})["status"] == "completed"
+    torch.load(run / "checkpoints/best.ckpt", weights_only=True)  # what was reached by then is kept
+    results = train([*words, "ckpt=last"], run)
+    assert results["metrics"] == (read_results(whole) or {})["metrics"]
 
 
 def test_a_log_that_finds_no_room_is_one_line(disk: Disk, capfd: pytest.CaptureFixture[str]) -> None:
@@ -124,7 +127,6 @@ def test_an_output_folder_that_is_read_only(command: Command, tiny: list[str], d
     assert "Read-only file system" in said
 
 
-def test_a_data_folder_that_is_read_only(command: Command, tiny: list[str], disk: Disk) -> None:
-    folder = disk("size=1m,ro")
-    said = one_line(command("prepare", *tiny[:7], f"data.folder={folder}/data", cwd=folder.parent))
-    assert "give another data.folder" in said
+def test_a_data_folder_that_is_read_only(tiny_data: list[str], disk: Disk) -> None:
+    with pytest.raises(DiskError, match=r"Read-only file system; change that, or give another data\.folder"):
+        prepared(*tiny_data, f"data.folder={disk('size=1m,ro')}/data")
