@@ -80,7 +80,7 @@ def disk_error(error: BaseException, folder: Path, fix: str = "") -> DiskError |
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, DiskError):
-            return DiskError(cause.path, cause.number, cause.needed, fix) if fix else cause
+            return cause if cause.fix or not fix else DiskError(cause.path, cause.number, cause.needed, fix)
         if isinstance(cause, UserError):
             return None  # described already
         if isinstance(cause, OSError) and cause.errno in _FULL + _CLOSED:
