@@ -241,7 +241,7 @@ def discard_empty_run(folder: Path) -> None:
     """Remove a run folder that holds nothing but Hydra's own files: the run never began."""
     if not folder.is_dir() or not {p.name for p in folder.iterdir()} <= {".hydra", "run.log", LOCK}:
         return
-    with suppress(Locked), only_one(folder, on_wait=None):  # held by another process, it is that one's run
+    with suppress(Locked, OSError), only_one(folder, on_wait=None):  # another process's run, or a read-only folder
         logging.shutdown()
         shutil.rmtree(folder)
 

@@ -78,17 +78,22 @@ def disk_errors(folder: Path, fix: str = "") -> Iterator[None]:
 def disk_error(error: BaseException, folder: Path, fix: str = "") -> DiskError | None:
     """What a full or read-only disk has to do with an exception or with what led to it; ``None`` = nothing."""
     cause: BaseException | None = error
+    refusals = _FULL + _CLOSED
     while cause is not None:
         if isinstance(cause, DiskError):
             return cause if cause.fix or not fix else DiskError(cause.path, cause.number, cause.needed, fix)
         if isinstance(cause, UserError):
             return None  # described already
-        if isinstance(cause, OSError) and cause.errno in _FULL + _CLOSED:
+        if isinstance(cause, OSError) and cause.errno in refusals:
             path = Path(str(cause.filename or folder))
             # Shared memory and temporary folders fill up too, and do not say so by name.
             named = cause.filename is not None or cause.errno not in (errno.ENOSPC, errno.EDQUOT)
             return DiskError(path, cause.errno, fix=fix) if named or _free(path) < _LITTLE else None
-        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+        if cause.__cause__ is None and not cause.__suppress_context__:
+            refusals = (*_FULL, errno.EROFS)  # what went wrong before may have been a mere try to open something
+            cause = cause.__context__
+        else:
+            cause = cause.__cause__
     return None
 
 
