@@ -212,56 +212,70 @@ def test_killed_five_times_ends_as_if_undisturbed(
         assert text.count("run completed") == 1, f"{name} was trained twice"
 
 
-KILLER = """
-import os, signal
+STARTS = """
+import os, signal, sys
 
-sync, left = os.fsync, [int(os.environ["DIES_IN_WRITE"])]
+import realfake.experiments.artifacts, realfake.experiments.training  # once, and not anew in each start
+from realfake.config import TrainConfig
+from realfake.experiments.sweeps import finish_sweep
+from realfake.train import main, run
 
-def fsync(handle):
-    name = os.readlink(f"/proc/self/fd/{handle}")
-    if ".ckpt." in name:
-        left[0] -= 1
-        if left[0] == 0:
-            os.truncate(name, os.path.getsize(name) // 2)
-            os.kill(os.getpid(), signal.SIGKILL)
-    sync(handle)
+def start(folder, dies_in_write):
+    left, sync = [dies_in_write], os.fsync
 
-os.fsync = fsync
+    def fsync(handle):
+        name = os.readlink(f"/proc/self/fd/{handle}")
+        if ".ckpt." in name:
+            left[0] -= 1
+            if left[0] == 0:
+                os.truncate(name, os.path.getsize(name) // 2)
+                os.kill(os.getpid(), signal.SIGKILL)
+        sync(handle)
+
+    child = os.fork()
+    if child == 0:
+        os.chdir(folder)
+        os.fsync = fsync
+        try:
+            main("train", TrainConfig, run, finish_sweep)
+        except SystemExit as end:
+            os._exit(end.code)
+        os._exit(99)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), file=sys.stderr, flush=True)
+
+places, sys.argv[1:] = sys.argv[1:3], sys.argv[3:]
+for folder, *writes in (place.split(":") for place in places):
+    for write in writes:
+        start(folder, int(write))
 """
-"""Imported by Python when it starts: dies within the n-th write of a checkpoint, half of which is written by then."""
-
-
-def other_file_system(path: Path) -> Path:
-    """A folder on another file system than ``path``; skips the test if there is none."""
-    shared = Path("/dev/shm")
-    if not os.access(shared, os.W_OK) or shared.stat().st_dev == path.stat().st_dev:
-        pytest.skip("needs a second file system that can be written, /dev/shm")
-    return Path(tempfile.mkdtemp(dir=shared))
+"""Starts the command again and again in folders, each time killed within the n-th write of a checkpoint (0: not)."""
 
 
 @pytest.mark.slow
-def test_killed_twenty_times_within_writes_ends_as_if_undisturbed(
-    command: Command, tiny: list[str], tmp_path: Path
-) -> None:
-    arguments = [*tiny, "sweep.name=killed", *GRID]
-    whole, torn, hook = (tmp_path / name for name in ("whole", "torn", "hook"))
-    for folder in (whole, torn, hook):
-        folder.mkdir()
-    assert sweep(command, whole, *arguments).returncode == 0
-    (hook / "sitecustomize.py").write_text(KILLER)
-    elsewhere, rng = other_file_system(tmp_path), random.Random(1)
+def test_killed_twenty_times_within_writes_ends_as_if_undisturbed(tiny: list[str], tmp_path: Path) -> None:
+    shared = Path("/dev/shm")
+    if not os.access(shared, os.W_OK) or shared.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("needs a second file system that can be written, /dev/shm")
+    elsewhere, rng = Path(tempfile.mkdtemp(dir=shared)), random.Random(1)
+    whole, torn = tmp_path / "whole", tmp_path / "torn"
+    whole.mkdir()
+    torn.mkdir()
+    writes = [rng.randint(1, 4) for _ in range(20)]  # of two checkpoints an epoch, two epochs a run
     try:
-        for start in range(20):
-            # Two checkpoints an epoch, two epochs a run: on the average, a start completes half a run.
-            hooked = {"PYTHONPATH": f"{hook}:{ROOT}", "DIES_IN_WRITE": str(rng.randint(1, 4)), "TMPDIR": str(elsewhere)}
-            done = sweep(command, torn, *arguments, **hooked)
-            assert done.returncode == -signal.SIGKILL, f"start {start} was not killed: {done.stderr}"
+        done = subprocess.run(
+            [
+                sys.executable, "-c", STARTS, f"{whole}:0", ":".join(map(str, [torn, *writes, 0])),
+                "-m", *tiny, "sweep.name=killed", *GRID,
+            ],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(elsewhere)},
+            cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True,
+        )  # fmt: skip
         assert not list(elsewhere.rglob("*.ckpt*"))
-        assert len(list(torn.rglob(".*.part"))) == 1  # of the last start; each removes what the one before has left
-        done = sweep(command, torn, *arguments, TMPDIR=str(elsewhere))
-        assert done.returncode == 0, done.stderr
     finally:
         shutil.rmtree(elsewhere)
+    ends = [int(line) for line in done.stderr.splitlines() if line.removeprefix("-").isdigit()]
+    assert ends == [0, *[-signal.SIGKILL] * 20, 0], done.stderr
+    assert len(metrics_of(whole / "multirun/killed")) == 12
     assert metrics_of(torn / "multirun/killed") == metrics_of(whole / "multirun/killed")
     assert not list(torn.rglob(".*.part"))
     for name, text in log_of(torn / "multirun/killed").items():
