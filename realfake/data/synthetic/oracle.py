@@ -1,11 +1,13 @@
 """The ceiling: how well a simple model tells the labels from the action units themselves.
 
-:func:`oracle` sees the whole trace, :func:`static_oracle` one moment: their distance is what time is worth.
+:func:`oracle` sees the whole trace, :func:`static_oracle` the one moment that tells most, out of all of them: their
+distance is what time is worth.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,19 +15,23 @@ import numpy as np
 
 from realfake.data.sources.sase_fe import CODES
 from realfake.data.synthetic.settings import SyntheticSettings
-from realfake.data.synthetic.units import COLUMNS, SIDED
+from realfake.data.synthetic.units import CENTRAL, COLUMNS, HARD, OPPOSITE, PROTOTYPES, SIDED
 from realfake.data.synthetic.writing import jobs, read_settings, trace_of
 from realfake.errors import UserError
+from realfake.labels import Emotion
 
 
 @dataclass(frozen=True)
 class OracleResult:
-    """Accuracies (0 to 1) in cross-validation over subjects."""
+    """Figures from 0 to 1 in cross-validation over subjects."""
 
+    authenticity_auroc: float
     authenticity_accuracy: float
     emotion_accuracy: float
     joint_accuracy: float
     clips: int
+    moment_sec: float | None
+    """The moment that was looked at; ``None`` = the whole trace."""
 
 
 @dataclass(frozen=True)
@@ -55,47 +61,65 @@ def draw_traces(settings: SyntheticSettings) -> Traces:
 
 
 def oracle(root: Path) -> OracleResult:
-    """Accuracy of a linear model on the dynamics of the whole trace; folds are by subject."""
-    return score(load_traces(root), static=False)
+    """How well a linear model tells the labels from the dynamics of the whole trace; folds are by subject."""
+    return score(load_traces(root))
 
 
-def static_oracle(root: Path, at: float = 0.55) -> OracleResult:
-    """Accuracy of a linear model on one moment, ``at`` (a fraction of the clip); folds are by subject."""
-    return score(load_traces(root), static=True, at=at)
+def static_oracle(root: Path) -> OracleResult:
+    """How well it tells them from the best of all moments; see :func:`best_moment`."""
+    return best_moment(load_traces(root))
 
 
-def score(traces: Traces, static: bool, at: float = 0.55) -> OracleResult:
-    """Cross-validate on ``traces``; needs at least two subjects."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GroupKFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+def best_moment(traces: Traces) -> OracleResult:
+    """Scores of the moment at which :func:`moment_aurocs` is highest, which flatters: chance alone makes a highest."""
+    return score(traces, int(np.argmax(moment_aurocs(traces))))
 
-    moment = _moment(traces, at)
-    asymmetry = _asymmetry(moment)
-    emotion = np.full(len(moment), -1)
-    authenticity = np.full(len(moment), -1)
-    folds = GroupKFold(min(10, len(np.unique(traces.subject))))
-    for train, test in folds.split(moment, groups=traces.subject):
-        teller = make_pipeline(StandardScaler(), LogisticRegression(C=0.3, max_iter=2000))
-        teller.fit(moment[train], traces.emotion[train])
-        emotion[test] = teller.predict(moment[test])
-        # What is weak or strong depends on the emotion, so units are relative to those of the emotion.
-        seen = np.where(np.isin(np.arange(len(moment)), test), emotion, traces.emotion)
-        parts = [_relative(moment, seen, train), asymmetry[:, None]]
-        if not static:
-            parts.append(_dynamics(traces))
-        features = np.concatenate(parts, axis=1)
-        judge = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
-        judge.fit(features[train], traces.authenticity[train])
-        authenticity[test] = judge.predict(features[test])
+
+def moment_aurocs(traces: Traces) -> np.ndarray:
+    """AUROC of real against posed of logistic regression on all units of each single moment, shape ``(frames,)``."""
+    return np.array([_tell(row, traces)[0] for row in np.moveaxis(traces.units, 1, 0)])
+
+
+def score(traces: Traces, moment: int | None = None) -> OracleResult:
+    """Cross-validate on ``traces``; needs at least two subjects.
+
+    Args:
+        traces: What is told apart.
+        moment: Index of the moment that is looked at; ``None`` = the whole trace.
+    """
+    seen = traces.units.mean(axis=1) if moment is None else traces.units[:, moment]
+    emotion = _guess(seen, traces.emotion, traces.subject)[0]
+    auroc, authenticity = _tell(seen if moment is not None else _dynamics(traces, emotion), traces)
     right_emotion, right_authenticity = emotion == traces.emotion, authenticity == traces.authenticity
     return OracleResult(
+        auroc,
         float(right_authenticity.mean()),
         float(right_emotion.mean()),
         float((right_emotion & right_authenticity).mean()),
-        len(moment),
+        len(seen),
+        None if moment is None else float(traces.times_sec[moment]),
     )
+
+
+def _tell(features: np.ndarray, traces: Traces) -> tuple[float, np.ndarray]:
+    """AUROC of real against posed, and the guesses."""
+    from sklearn.metrics import roc_auc_score
+
+    guesses, chances = _guess(features, traces.authenticity, traces.subject)
+    return float(roc_auc_score(traces.authenticity, chances[:, 1])), guesses
+
+
+def _guess(features: np.ndarray, labels: np.ndarray, subject: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels ``(clips,)`` and their probabilities, by logistic regression on the clips of other subjects."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.3, max_iter=2000))
+    folds = GroupKFold(min(10, len(np.unique(subject))))
+    chances = cross_val_predict(model, features, labels, groups=subject, cv=folds, method="predict_proba")
+    return np.unique(labels)[chances.argmax(axis=1)], chances
 
 
 def _traces(settings: SyntheticSettings, times_sec: np.ndarray, units: np.ndarray) -> Traces:
@@ -110,60 +134,32 @@ def _traces(settings: SyntheticSettings, times_sec: np.ndarray, units: np.ndarra
     )
 
 
-def _moment(traces: Traces, at: float) -> np.ndarray:
-    """Units at a moment without blinks: means of both sides, differences of the sides, central units."""
-    row = traces.units[:, min(int(at * traces.units.shape[1]), traces.units.shape[1] - 1)]
-    pairs = row[:, : 2 * len(SIDED)].reshape(len(row), -1, 2)
-    return np.concatenate([pairs.mean(2), np.abs(pairs[..., 0] - pairs[..., 1]), row[:, 2 * len(SIDED) : -1]], axis=1)
+def _dynamics(traces: Traces, emotion: np.ndarray) -> np.ndarray:
+    """How much, and how fast up and down, what the cues move moves; shape ``(clips, 12)``.
 
-
-def _asymmetry(moment: np.ndarray) -> np.ndarray:
-    n = len(SIDED)
-    return moment[:, n : 2 * n].sum(1) / (moment[:, :n].sum(1) + 0.1)
-
-
-def _relative(moment: np.ndarray, emotion: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Strength of the emotion's hard units, as a part of its other units, standardised per emotion."""
-    from realfake.data.synthetic.units import HARD, PROTOTYPES
-    from realfake.labels import Emotion
-
-    names = [*SIDED, *[f"{u}_difference" for u in SIDED], *COLUMNS[2 * len(SIDED) : -1]]
-    out = np.zeros((len(moment), 2))
+    Four curves a clip: the units of its ``emotion``; those of the other emotion alone; how uneven the sides are; how
+    strong the hard units are beside the others.
+    """
+    units = {name: traces.units[:, :, i] for i, name in enumerate(COLUMNS)}
+    whole = {u: (units[f"{u}_L"] + units[f"{u}_R"]) / 2 for u in SIDED} | {u: units[u] for u in CENTRAL}
+    rows = np.zeros((len(emotion), 4, 3))
     for e in Emotion:
-        hard = moment[:, [names.index(u) for u in HARD[e]]].sum(1)
-        easy = moment[:, [names.index(u) for u in PROTOTYPES[e] if u not in HARD[e]]].sum(1)
-        ratio = np.log((hard + 0.05) / (easy + 0.05))
-        pairs = [i for i in range(len(SIDED)) if SIDED[i] in PROTOTYPES[e]]
-        uneven = moment[:, [len(SIDED) + i for i in pairs]].sum(1) / (moment[:, pairs].sum(1) + 0.1)
-        both = np.stack([ratio, uneven], axis=1)
-        base = both[train][emotion[train] == e]
-        chosen = emotion == e
-        if len(base):
-            out[chosen] = (both[chosen] - base.mean(0)) / (base.std(0) + 1e-6)
-    return out
+        main, hard = PROTOTYPES[e], HARD[e]
+        sided = [u for u in main if u in SIDED]
+        shown = _total(whole, main)
+        other = _total(whole, PROTOTYPES[OPPOSITE[e]].keys() - main.keys())
+        left, right = (_total(units, [f"{u}_{side}" for u in sided]) for side in "LR")
+        uneven = (left - right) / (left + right + 0.3)
+        kept = _total(whole, hard) / (_total(whole, main.keys() - set(hard)) + 0.3)
+        for k, curve in enumerate((shown, other, uneven, kept)):
+            change = np.diff(curve[emotion == e], axis=1)
+            moved = [np.abs(change).sum(axis=1), change.max(axis=1), -change.min(axis=1)]
+            rows[emotion == e, k] = np.log(np.stack(moved, axis=1).clip(min=0.0) + 0.01)
+    return rows.reshape(len(emotion), -1)
 
 
-def _dynamics(traces: Traces) -> np.ndarray:
-    """Speed of the onset, what was before it, smoothness and length of the apex; shape ``(clips, 5)``."""
-    t, total = traces.times_sec, traces.units[:, :, :-1].sum(2)
-    length = t[-1] + t[1]
-    scale = min(1.0, length / 3.0)
-    early = total[:, t <= 0.2 * scale].mean(1)
-    rows = []
-    for curve, start in zip(total, early, strict=True):
-        calm = np.flatnonzero((t > 0.2 * scale) & (t < 1.15 * scale))
-        first = calm[np.argmin(curve[calm])]
-        rest = curve[first:] - curve[first]
-        top = np.quantile(rest, 0.9) + 1e-6
-        above = np.flatnonzero(rest >= 0.75 * top)[0]
-        below = np.flatnonzero(rest[: above + 1] <= 0.25 * top)[-1]
-        rise = (above - below) * t[1] / scale
-        held = float((rest > 0.8 * top).mean())
-        apex = rest[above:]
-        rough = np.abs(np.diff(apex, 2)).mean() / top if len(apex) > 2 else 0.0
-        slope = np.diff(rest).max() / top / t[1] * scale
-        rows.append([np.log(rise + 0.04), np.log(slope + 0.1), np.log(start + 0.05), held, np.log(rough + 1e-4)])
-    return np.array(rows)
+def _total(units: Mapping[str, np.ndarray], names: Iterable[str]) -> np.ndarray:
+    return np.sum([units[name] for name in sorted(names)], axis=0)
 
 
 def main() -> None:

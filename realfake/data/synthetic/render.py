@@ -12,12 +12,12 @@ from realfake.data.synthetic.face import draw_face, unit_values
 from realfake.data.synthetic.head import draw_head, draw_wall
 from realfake.data.synthetic.people import Identity, Nuisance
 from realfake.data.synthetic.settings import SyntheticSettings
-from realfake.data.synthetic.units import wander
 
 HEAD_UNIT = 0.33
 """Size of a head unit, as a part of the frame's height."""
 _MAX_UNIT_PX = 216.0
 """Canvases are not drawn larger than this; larger frames are scaled up from it."""
+_GRID_HZ = 50.0
 
 
 def render(
@@ -42,8 +42,8 @@ def render(
     center = (width * 0.5 + seen.place[0] * height, height * (0.49 + seen.place[1]))
     wall = draw_wall(who, seen, height, width, out_unit * seen.scale, center)
     times = np.arange(len(trace)) / settings.fps
-    slow = [wander(rng, settings.seconds, 0.35, times) for _ in range(6)]
-    light = 1.0 + 0.012 * wander(rng, settings.seconds, 0.7, times)
+    slow = [_wander(rng, settings.seconds, 0.35, times) for _ in range(6)]
+    light = 1.0 + 0.012 * _wander(rng, settings.seconds, 0.7, times)
     tint = np.array(seen.tint) * seen.exposure
     noise = _noise_bank(rng, height, width, seen.noise_level * settings.noise)
     for t, row in enumerate(trace):
@@ -78,3 +78,14 @@ def _noise_bank(rng: np.random.Generator, height: int, width: int, level: float)
         return None
     bank = rng.normal(0.0, level, size=(height + 48, width + 48, 3)).astype(np.float32)
     return np.clip(np.rint(0.6 * bank + 0.6 * bank.mean(axis=2, keepdims=True)), -60, 60).astype(np.int16)
+
+
+def _wander(rng: np.random.Generator, seconds: float, cutoff_hz: float, times_sec: np.ndarray) -> np.ndarray:
+    """Smooth noise of unit variance; drawn on a fixed grid, so that the frame rate does not change it."""
+    n = int(np.ceil((seconds + 1.0) * _GRID_HZ))
+    width = _GRID_HZ / (2 * np.pi * cutoff_hz) * 1.5
+    reach = int(np.ceil(3 * width))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
+    kernel /= np.sqrt(np.sum(kernel**2))
+    smooth = np.convolve(rng.normal(size=n + 2 * reach), kernel, mode="valid")
+    return np.interp(times_sec, np.arange(n) / _GRID_HZ, smooth[:n])

@@ -1,20 +1,25 @@
 """Facial action units over time: what a real and a posed expression do, and how they differ.
 
-Prototypes follow EMFACS (Ekman & Friesen 1978; Matsumoto & Ekman 2008). Six cues tell real from posed, each a
-normal score whose mean depends on authenticity, so that every cue overlaps and ``difficulty`` sets how much:
+Prototypes follow EMFACS (Ekman & Friesen 1978; Matsumoto & Ekman 2008). Five cues tell real from posed, each a
+normal score whose mean depends on authenticity, so that every cue overlaps and ``difficulty`` sets how much. The
+literature names what differs; how it runs over time is this generator's choice:
 
 ==========  ================================================================================================
-cue         source
+cue         posed expressions, compared with felt ones
 ==========  ================================================================================================
-onset       posed onsets are faster: Cohn & Schmidt 2004; Schmidt, Bhattacharya & Denlinger 2009
-residue     what was felt before leaks: Porter & ten Brinke 2008; protocol of SASE-FE, Kulkarni et al. 2018
-ripple      posed expressions are less smooth: Hess & Kleck 1990; Ekman & Friesen 1982
-apex        and are held for a shorter time at a steady level: Hess & Kleck 1990
-asymmetry   deliberate actions are less symmetric: Ekman, Hager & Friesen 1981
-hard        units that few people move at will are weak: Ekman 2003; Gosselin et al. 2010; Mehu et al. 2012
+steps       rise and fall in fast jumps between pauses, not smoothly: Hess & Kleck 1990; onsets are faster: Cohn &
+            Schmidt 2004; Schmidt, Bhattacharya & Denlinger 2009
+ripple      wax and wane, where a felt one stays as strong as it is: Hess & Kleck 1990; Ekman & Friesen 1982
+residue     what was felt before springs up and dies away; the flickers of a felt one grow and break off: leaks of
+            other emotions, Porter & ten Brinke 2008; protocol of SASE-FE, Kulkarni et al. 2018
+asymmetry   change the side that leads: deliberate actions are less symmetric, Ekman, Hager & Friesen 1981
+hard        do not keep up units that few people move at will: Ekman 2003; Gosselin et al. 2010; Mehu et al. 2012
 ==========  ================================================================================================
 
-The first four need time to be seen; only the last two show in a single frame.
+**No single moment tells.** A cue sets how fast something changes or in which direction, never what may be seen: phases
+are drawn evenly, and a wave that starts anywhere is, at any one moment, distributed alike for every pace and for either
+direction of time. So at each moment all units together have the same distribution in real and posed clips (the same
+chance of another emotion, of half an onset, of an uneven face), whatever the difficulty; only their course differs.
 """
 
 from __future__ import annotations
@@ -67,69 +72,102 @@ OPPOSITE: Mapping[Emotion, Emotion] = {
 }
 """The emotion that was watched before each posed one, in SASE-FE's protocol."""
 
-SEPARATION: Mapping[str, float] = {
-    "onset": 1.8,
-    "residue": 1.8,
-    "ripple": 0.7,
-    "apex": 0.4,
-    "asymmetry": 0.4,
-    "hard": 0.5,
-}
+SEPARATION: Mapping[str, float] = {"steps": 2.5, "ripple": 2.5, "residue": 2.0, "asymmetry": 1.2, "hard": 1.2}
 """Half the distance of the two authenticities' mean scores at difficulty 0, in standard deviations."""
 
 WEAK_SIDE = 0.12
 """Contempt is unilateral: what the other side does, as a part of the leading side."""
-_GRID_HZ = 50.0
+_STEP_SEC = 0.7
+"""How far a posed expression jumps ahead, and the range of a felt one's delay."""
+_JUMP = 0.12
+"""Part of a step that is the jump; the rest is the pause."""
+_WANING = 0.7
+"""Part of the intensity that an expression can lose at its apex."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """How one clip's expression runs; all times in seconds, already scaled to the clip."""
+    """How one clip's expression runs; in seconds of a clip of three seconds.
 
+    The first five are the cues. Everything below them is drawn alike for real and posed.
+    """
+
+    steps: float
+    """0 = the expression runs smoothly, 1 = it stands still between jumps."""
+    ripple_hz: float
+    residue_rise: float
+    """Part of a flicker in which it grows; in the rest it fades."""
+    asymmetry_hz: float
+    hard_hz: float
     middle_sec: float
-    """Moment of half intensity, drawn alike for real and posed, so that an apex frame does not tell."""
+    """Moment of half intensity."""
     onset_sec: float
     hold_sec: float
     fall_sec: float
     floor: float
     """Part of the intensity that is left after the apex."""
     intensity: float
-    ripple: float
     residue: float
     residue_sec: float
+    """From one flicker of the other emotion to the next."""
     asymmetry: float
-    lag_sec: float
-    hard: float
     leading: int
-    """Side that leads, 0 = left."""
+    """Side that shows contempt, 0 = left."""
+    phases: tuple[float, float, float]
+    """Of steps, ripple and residue, parts of a period."""
+
+    def course(self, moments_sec: np.ndarray) -> np.ndarray:
+        """Part of the full expression, 0 to 1, that is reached at ``moments_sec`` of its own time."""
+        end = self.middle_sec + self.onset_sec / 2 + self.hold_sec + self.fall_sec / 2
+        fallen = (1.0 - self.floor) * _rise(moments_sec, end, self.fall_sec)
+        return _rise(moments_sec, self.middle_sec, self.onset_sec) * (1.0 - fallen)
 
 
 def draw_style(rng: np.random.Generator, authenticity: Authenticity, difficulty: float, seconds: float) -> Style:
     """Draw how one clip runs. The number of draws does not depend on the authenticity."""
     sign = 1.0 if authenticity == Authenticity.FAKE else -1.0
     score = {cue: rng.normal() + sign * (1.0 - difficulty) * s for cue, s in SEPARATION.items()}
-    scale = min(1.0, seconds / 3.0)
-    onset = float(np.clip(0.40 * np.exp(-0.58 * score["onset"]), 0.08, 1.5))
-    asymmetry = 0.09 * np.exp(0.5 * score["asymmetry"])
+    hz = {cue: float(np.clip(0.35 * np.exp(0.7 * score[cue]), 0.03, 1.6)) for cue in ("ripple", "asymmetry", "hard")}
     return Style(
-        middle_sec=scale * max(rng.uniform(0.85, 1.1), 0.5 * onset + 0.1),
-        onset_sec=scale * onset,
-        hold_sec=seconds / 3.0 * 1.35 * np.exp(-0.35 * score["apex"]),
-        fall_sec=scale * rng.uniform(0.4, 0.9),
-        floor=rng.uniform(0.35, 0.75),
-        intensity=float(np.clip(rng.normal(0.88, 0.1), 0.6, 1.05)),
-        ripple=float(np.clip(0.07 * np.exp(0.5 * score["ripple"]), 0.0, 0.3)),
-        residue=float(np.clip(0.36 + 0.33 * score["residue"], 0.0, 0.9)),
-        residue_sec=scale * rng.uniform(0.5, 0.7),
-        asymmetry=float(np.clip(asymmetry, 0.0, 0.45)),
-        lag_sec=scale * 0.25 * float(np.clip(asymmetry, 0.0, 0.4)),
-        hard=float(np.clip(0.70 - 0.24 * score["hard"], 0.05, 1.15)),
+        steps=float(0.5 + 0.5 * np.tanh(0.9 * score["steps"])),
+        ripple_hz=hz["ripple"],
+        residue_rise=float(0.5 - 0.42 * np.tanh(0.9 * score["residue"])),
+        asymmetry_hz=hz["asymmetry"],
+        hard_hz=hz["hard"],
+        middle_sec=rng.uniform(0.9, 1.05),
+        onset_sec=rng.uniform(0.7, 0.9),
+        hold_sec=max(1.0, seconds / 3.0) * rng.uniform(0.6, 0.9),
+        fall_sec=rng.uniform(0.5, 0.8),
+        floor=rng.uniform(0.2, 0.6),
+        intensity=float(np.clip(rng.normal(1.0, 0.1), 0.75, 1.15)),
+        residue=float(np.clip(rng.normal(0.55, 0.15), 0.1, 0.9)),
+        residue_sec=rng.uniform(0.7, 1.0),
+        asymmetry=float(0.15 * np.exp(0.3 * rng.normal())),
         leading=int(rng.integers(2)),
+        phases=(rng.uniform(), rng.uniform(), rng.uniform()),
     )
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What one person's face does in all clips, real and posed; each of shape ``(len(COLUMNS),)``."""
+
+    strength: np.ndarray
+    """Of each unit, 1 = as in the prototype."""
+    lag_sec: np.ndarray
+    rest: np.ndarray
+    """Intensity of the neutral face."""
+
+
+def draw_habits(rng: np.random.Generator) -> Habits:
+    """Draw a person's ways of moving the face."""
+    draws = rng.normal(size=(3, len(COLUMNS)))
+    return Habits(np.exp(0.12 * draws[0]), 0.03 * draws[1], 0.012 * np.abs(draws[2]))
 
 
 def draw_trace(
     rng: np.random.Generator,
+    habits: Habits,
     emotion: Emotion,
     authenticity: Authenticity,
     difficulty: float,
@@ -140,6 +178,7 @@ def draw_trace(
 
     Args:
         rng: Source of chance, used up in the same way for real and posed.
+        habits: The person's.
         emotion: What is shown.
         authenticity: Whether it is felt.
         difficulty: 0 to 1, see :class:`~realfake.data.synthetic.settings.SyntheticSettings`.
@@ -150,49 +189,58 @@ def draw_trace(
         Intensities from 0 to 1, float32 of shape ``(frames, len(COLUMNS))``.
     """
     style = draw_style(rng, authenticity, difficulty, seconds)
-    shared = wander(rng, seconds, 3.0, times_sec)
+    clock = times_sec / min(1.0, seconds / 3.0)
+    steps, ripple, residue = style.phases
+    # Of a wave that falls as fast as time runs, for the most part, and then jumps back: time stands still, and jumps.
+    delay = _wave(steps + style.steps * (1.0 - _JUMP) / _STEP_SEC * clock, _JUMP) - 0.5
+    own_sec = clock + _STEP_SEC * delay
+    waxing = 1.0 - _WANING * _wave(ripple + style.ripple_hz * clock, 0.5)
+    lead, kept = _drift(rng, style.asymmetry_hz * clock), _drift(rng, style.hard_hz * clock)
+    flicker = style.residue * _wave(residue + clock / style.residue_sec, style.residue_rise)
+    flicker *= _rise(clock, 0.2, 0.2) * (1.0 - 0.8 * style.course(own_sec))  # from neutral; gives way to the expression
+    before, main = PROTOTYPES[OPPOSITE[emotion]], PROTOTYPES[emotion]
     trace = np.zeros((len(times_sec), len(COLUMNS)))
-    before = style.residue * (1.0 - _rise(times_sec, style.residue_sec - 0.15, min(0.3, style.residue_sec)))
-    first, main = PROTOTYPES[OPPOSITE[emotion]], PROTOTYPES[emotion]
     for i, column in enumerate(COLUMNS):
         unit, _, side = column.partition("_")
-        wobble = 0.8 * shared + 0.6 * wander(rng, seconds, 3.0, times_sec)
-        spread, lag, rest = rng.normal(0.0, [0.12, 0.03, 0.012])
         if unit == "AU45":
             trace[:, i] = _blinks(rng, times_sec, seconds)
             continue
-        target = main.get(unit, 0.0) * style.intensity * np.exp(spread)
+        strength = main.get(unit, 0.0) * style.intensity * habits.strength[i] * waxing
+        strength *= 1.0 + 0.1 * _drift(rng, style.ripple_hz * clock)
         if unit in HARD[emotion]:
-            target *= style.hard
-        leads = side != "" and "LR".index(side) == style.leading
+            strength *= np.clip(0.75 + 0.15 * kept, 0.1, 1.2)
         if side:
-            target *= 1.0 + style.asymmetry if leads else 1.0 - style.asymmetry
+            leads = "LR".index(side) == style.leading
+            strength *= np.clip(1.0 + style.asymmetry * (lead if leads else -lead), 0.2, 1.8)
             if emotion == Emotion.CONTEMPT and not leads:
-                target *= WEAK_SIDE
-        late = lag + (style.lag_sec if side and not leads else 0.0)
-        shape = _rise(times_sec - late, style.middle_sec, style.onset_sec)
-        end = style.middle_sec + style.onset_sec / 2 + style.hold_sec + style.fall_sec / 2
-        shape = shape * (1.0 - (1.0 - style.floor) * _rise(times_sec, end, style.fall_sec))
-        left_over = first.get(unit, 0.0) * before
-        trace[:, i] = target * shape * (1.0 + style.ripple * wobble) + left_over + abs(rest)
+                strength *= WEAK_SIDE
+        trace[:, i] = strength * style.course(own_sec - habits.lag_sec[i]) + before.get(unit, 0.0) * flicker
+        trace[:, i] += habits.rest[i]
     return np.clip(trace, 0.0, 1.0).astype(np.float32)
+
+
+def _wave(cycles: np.ndarray, rising: float) -> np.ndarray:
+    """Triangle wave from 0 to 1 that rises in the part ``rising`` of each cycle.
+
+    At an even phase it is distributed evenly over 0 to 1, whatever ``rising`` is.
+    """
+    at = cycles % 1.0
+    return np.where(at < rising, at / rising, (1.0 - at) / (1.0 - rising))
+
+
+def _drift(rng: np.random.Generator, cycles: np.ndarray) -> np.ndarray:
+    """Noise of unit variance about zero from six waves of even phase, at paces of 0.5 to 1.5 times that of ``cycles``.
+
+    At any one moment it is distributed alike for all paces, rest included.
+    """
+    pace, phase = rng.uniform(0.5, 1.5, size=6), rng.uniform(size=6)
+    return np.sqrt(2.0 / 6.0) * np.cos(2.0 * np.pi * (cycles[:, None] * pace + phase)).sum(axis=1)
 
 
 def _rise(times_sec: np.ndarray, middle_sec: float, duration_sec: float) -> np.ndarray:
     """Raised cosine from 0 to 1 around ``middle_sec``."""
     x = np.clip((times_sec - middle_sec) / max(duration_sec, 1e-6) + 0.5, 0.0, 1.0)
     return 0.5 - 0.5 * np.cos(np.pi * x)
-
-
-def wander(rng: np.random.Generator, seconds: float, cutoff_hz: float, times_sec: np.ndarray) -> np.ndarray:
-    """Smooth noise of unit variance; drawn on a fixed grid, so that the frame rate does not change it."""
-    n = int(np.ceil((seconds + 1.0) * _GRID_HZ))
-    width = _GRID_HZ / (2 * np.pi * cutoff_hz) * 1.5
-    reach = int(np.ceil(3 * width))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
-    kernel /= np.sqrt(np.sum(kernel**2))
-    smooth = np.convolve(rng.normal(size=n + 2 * reach), kernel, mode="valid")
-    return np.interp(times_sec, np.arange(n) / _GRID_HZ, smooth[:n])
 
 
 def _blinks(rng: np.random.Generator, times_sec: np.ndarray, seconds: float) -> np.ndarray:

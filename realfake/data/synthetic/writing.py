@@ -15,14 +15,14 @@ import numpy as np
 
 from realfake.data.sources.sase_fe import CODES
 from realfake.data.synthetic.settings import SyntheticSettings
-from realfake.data.synthetic.units import COLUMNS, draw_trace
+from realfake.data.synthetic.units import COLUMNS, draw_habits, draw_trace
 from realfake.data.work import cores, run_all, shown
 from realfake.errors import UserError
 from realfake.files import disk_errors, only_one, part_path, remove_parts, write_whole
 
 VIDEOS, TRACES, MARK, STARTED = "FakeTrue_DB", "action_units", "synthetic.json", "synthetic.unfinished.json"
 
-_PEOPLE, _CIRCUMSTANCES, _EXPRESSION, _TEXTURE, _SPELLING = range(5)
+_PEOPLE, _CIRCUMSTANCES, _EXPRESSION, _TEXTURE, _SPELLING, _HABITS = range(6)
 """Streams of chance. Only the stream of the expression is used by code that knows the authenticity."""
 
 
@@ -122,8 +122,9 @@ def trace_of(settings: SyntheticSettings, job: Job) -> np.ndarray:
     """Action units of a clip, ``(frames, len(COLUMNS))``."""
     emotion, authenticity = list(CODES.values())[job.clip]
     rng = _chance(settings, _EXPRESSION, job.subject, job.clip)
+    habits = draw_habits(_chance(settings, _HABITS, job.subject))
     times = np.arange(settings.frames) / settings.fps
-    return draw_trace(rng, emotion, authenticity, settings.difficulty, times, settings.seconds)
+    return draw_trace(rng, habits, emotion, authenticity, settings.difficulty, times, settings.seconds)
 
 
 def frames_of(settings: SyntheticSettings, job: Job) -> Iterator[np.ndarray]:
