@@ -7,7 +7,7 @@ distance is what time is worth.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,9 @@ from realfake.data.synthetic.units import CENTRAL, COLUMNS, HARD, OPPOSITE, PROT
 from realfake.data.synthetic.writing import jobs, read_settings, trace_of
 from realfake.errors import UserError
 from realfake.labels import Emotion
+
+_COLUMNS = 5
+"""Moments in a printed row."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ def _guess(features: np.ndarray, labels: np.ndarray, subject: np.ndarray) -> tup
     from sklearn.preprocessing import StandardScaler
 
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.3, max_iter=2000))
-    folds = GroupKFold(min(10, len(np.unique(subject))))
+    folds = GroupKFold(min(5, len(np.unique(subject))))
     chances = cross_val_predict(model, features, labels, groups=subject, cv=folds, method="predict_proba")
     return np.unique(labels)[chances.argmax(axis=1)], chances
 
@@ -163,14 +166,23 @@ def _total(units: Mapping[str, np.ndarray], names: Iterable[str]) -> np.ndarray:
 
 
 def main() -> None:
-    """Print both ceilings of a dataset, and draw its contact sheets if asked to."""
-    parser = argparse.ArgumentParser(description="Ceilings of a synthetic dataset, from its action units.")
-    parser.add_argument("root", type=Path, help="the dataset, e.g. data/synthetic-<digest>")
-    parser.add_argument("--pictures", type=Path, help="write faces.jpg and time.jpg into this folder")
+    """Print both ceilings of a dataset, and draw its contact sheets if asked to; or what every single moment tells."""
+    parser = argparse.ArgumentParser(description="Ceilings of synthetic datasets, from their action units.")
+    parser.add_argument("root", type=Path, nargs="?", help="a dataset, e.g. data/synthetic-<digest>")
+    parser.add_argument("--pictures", type=Path, help="write faces.jpg and time.jpg of the dataset into this folder")
+    parser.add_argument("--seeds", type=int, nargs="+", help="instead of a dataset: draw traces of these data seeds")
+    parser.add_argument("--difficulty", type=float, default=SyntheticSettings.difficulty, help="of the drawn traces")
     options = parser.parse_args()
+    if (options.root is None) == (options.seeds is None) or (options.seeds and options.pictures):
+        parser.error("give a dataset, with --pictures if you like, or --seeds")
     try:
-        for name, found in (("whole trace", oracle(options.root)), ("one moment", static_oracle(options.root))):
-            print(f"{name:12}authenticity {found.authenticity_accuracy:.3f}, emotion {found.emotion_accuracy:.3f}")
+        if options.seeds:
+            print_moments([SyntheticSettings(seed=s, difficulty=options.difficulty) for s in options.seeds])
+            return
+        traces = load_traces(options.root)
+        print(f"whole trace {_words(score(traces))}")
+        best = best_moment(traces)
+        print(f"best moment {_words(best)}; {best.moment_sec:.2f} s, of {len(traces.times_sec)} moments")
         if options.pictures is not None:
             from realfake.data.synthetic.sheet import contact_sheet, time_sheet
 
@@ -178,6 +190,31 @@ def main() -> None:
             print(time_sheet(options.root, options.pictures / "time.jpg"))
     except UserError as error:
         parser.exit(1, f"error: {error}\n")
+
+
+def print_moments(datasets: Sequence[SyntheticSettings]) -> None:
+    """Print AUROC of real against posed from the whole trace, and from every single moment, a fifth of a row each.
+
+    Args:
+        datasets: Settings that differ in their seed alone.
+    """
+    drawn = [draw_traces(settings) for settings in datasets]
+    whole = [score(traces).authenticity_auroc for traces in drawn]
+    moments = np.stack([moment_aurocs(traces) for traces in drawn])
+    times, mean = drawn[0].times_sec, moments.mean(axis=0)
+    step = times[1]
+    print(f"whole trace  mean {np.mean(whole):.3f}, lowest of a seed {min(whole):.3f}")
+    print(f"one moment   highest mean {mean.max():.3f}, highest of a seed {moments.max():.3f}")
+    print("\nmean from    " + "  ".join(f"+{k * step:.2f}" for k in range(_COLUMNS)))
+    for first in range(0, len(mean), _COLUMNS):
+        print(f"{times[first]:7.2f} s    " + "  ".join(f"{v:.3f}" for v in mean[first : first + _COLUMNS]))
+
+
+def _words(found: OracleResult) -> str:
+    return (
+        f"AUROC {found.authenticity_auroc:.3f}, authenticity {found.authenticity_accuracy:.3f}, "
+        f"emotion {found.emotion_accuracy:.3f}"
+    )
 
 
 if __name__ == "__main__":
