@@ -188,12 +188,12 @@ def test_digest_names_every_setting() -> None:
 
 
 def test_whole_traces_tell_less_with_difficulty() -> None:
-    found = [score(draw_traces(SyntheticSettings(difficulty=d))) for d in (0.0, 0.3, 1.0)]
+    found = [score(draw_traces(SyntheticSettings(difficulty=d))) for d in (0.0, 0.3, 0.6, 1.0)]
     auroc = [f.authenticity_auroc for f in found]
     assert auroc == sorted(auroc, reverse=True)
-    assert auroc[0] > 0.99
-    assert 0.97 < auroc[1] < 0.998
-    assert 0.42 < auroc[2] < 0.58
+    assert auroc[1] > 0.97
+    assert 0.9 < auroc[2] < 0.995
+    assert 0.42 < auroc[3] < 0.58
     assert all(f.emotion_accuracy > 0.97 for f in found)
 
 

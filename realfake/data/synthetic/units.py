@@ -72,7 +72,7 @@ OPPOSITE: Mapping[Emotion, Emotion] = {
 }
 """The emotion that was watched before each posed one, in SASE-FE's protocol."""
 
-SEPARATION: Mapping[str, float] = {"steps": 2.5, "ripple": 2.5, "residue": 2.0, "asymmetry": 1.2, "hard": 1.2}
+SEPARATION: Mapping[str, float] = {"steps": 3.0, "ripple": 3.5, "residue": 2.5, "asymmetry": 2.0, "hard": 2.0}
 """Half the distance of the two authenticities' mean scores at difficulty 0, in standard deviations."""
 
 WEAK_SIDE = 0.12
@@ -127,7 +127,7 @@ def draw_style(rng: np.random.Generator, authenticity: Authenticity, difficulty:
     """Draw how one clip runs. The number of draws does not depend on the authenticity."""
     sign = 1.0 if authenticity == Authenticity.FAKE else -1.0
     score = {cue: rng.normal() + sign * (1.0 - difficulty) * s for cue, s in SEPARATION.items()}
-    hz = {cue: float(np.clip(0.35 * np.exp(0.7 * score[cue]), 0.03, 1.6)) for cue in ("ripple", "asymmetry", "hard")}
+    hz = {cue: float(np.clip(0.4 * np.exp(0.7 * score[cue]), 0.03, 2.0)) for cue in ("ripple", "asymmetry", "hard")}
     return Style(
         steps=float(0.5 + 0.5 * np.tanh(0.9 * score["steps"])),
         ripple_hz=hz["ripple"],
@@ -139,7 +139,7 @@ def draw_style(rng: np.random.Generator, authenticity: Authenticity, difficulty:
         hold_sec=max(1.0, seconds / 3.0) * rng.uniform(0.6, 0.9),
         fall_sec=rng.uniform(0.5, 0.8),
         floor=rng.uniform(0.2, 0.6),
-        intensity=float(np.clip(rng.normal(1.0, 0.1), 0.75, 1.15)),
+        intensity=float(np.clip(rng.normal(1.25, 0.1), 1.0, 1.5)),
         residue=float(np.clip(rng.normal(0.55, 0.15), 0.1, 0.9)),
         residue_sec=rng.uniform(0.7, 1.0),
         asymmetry=float(0.15 * np.exp(0.3 * rng.normal())),
