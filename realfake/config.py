@@ -446,8 +446,6 @@ class RecurrentBackbone(_Backbone):
     """What of the outputs over time becomes the clip's feature."""
     motion: bool = False
     """Feed each frame's difference to the clip's mean feature, which removes what is constant: identity."""
-    changes: bool = False
-    """Feed each frame's difference to the frame before it too, of the first one zeros: how fast a face moves."""
     frames: Count = 16
     stride_sec: Positive | None = None
     repeat_crops: bool = True

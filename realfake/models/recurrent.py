@@ -23,10 +23,10 @@ class Recurrent(nn.Module):
         super().__init__()
         self.frame = frame
         self.pool = cfg.pool
-        self.motion, self.changes = cfg.motion, cfg.changes
+        self.motion = cfg.motion
         self.dropout = nn.Dropout(cfg.dropout)
         self.rnn = CELLS[cfg.name](
-            frame.features * (2 if cfg.changes else 1),
+            frame.features,
             cfg.hidden,
             cfg.layers,
             batch_first=True,
@@ -39,11 +39,8 @@ class Recurrent(nn.Module):
         """``(B, 3, T, H, W)`` → ``(B, features)``."""
         batch, frames = x.shape[0], x.shape[2]
         features = self.frame(x.transpose(1, 2).flatten(0, 1)).unflatten(0, (batch, frames))
-        changes = torch.diff(features, dim=1, prepend=features[:, :1]) if self.changes else None
         if self.motion:
             features = features - features.mean(dim=1, keepdim=True)
-        if changes is not None:
-            features = torch.cat([features, changes], dim=2)
         outputs, _ = self.rnn(self.dropout(features))
         return pool_time(outputs, self.pool, bidirectional=self.rnn.bidirectional)
 

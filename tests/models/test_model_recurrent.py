@@ -56,21 +56,6 @@ def test_motion_ignores_what_is_constant() -> None:
         assert (one - other).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("changes", [True, False])
-def test_changes_from_frame_to_frame_are_fed_beside_the_rest(changes: bool) -> None:
-    torch.manual_seed(0)
-    backbone = build_backbone(backbone_config("gru", f"backbone.changes={str(changes).lower()}", "backbone.frames=4"))
-    network, fed = backbone.eval().net, []
-    network.rnn.register_forward_pre_hook(lambda _, args: fed.append(args[0]))
-    x = torch.randn(backbone.input_shape(2))
-    with torch.no_grad():
-        backbone(x)
-        features = torch.stack([network.frame(x[:, :, t]) for t in range(4)], dim=1)
-    rest, moved = features - features.mean(dim=1, keepdim=True), features[:, 1:] - features[:, :-1]
-    expected = [rest, torch.cat([torch.zeros_like(moved[:, :1]), moved], dim=1)] if changes else [rest]
-    torch.testing.assert_close(fed[0], torch.cat(expected, dim=2), rtol=1e-4, atol=1e-5)
-
-
 def test_spec_is_the_frame_networks_with_the_clips_length() -> None:
     spec = input_spec(backbone_config("gru", "backbone@backbone.frame=resnet18", "backbone.stride_sec=0.1"))
     assert (spec.size, spec.frames, spec.stride_sec) == (224, 16, 0.1)
