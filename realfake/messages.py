@@ -50,7 +50,8 @@ def validate(
     except OmegaConfBaseException as error:
         message = _first_lines(str(error)).partition(" full_key: ")[0]
         raise UserError(f"{error.full_key}: {message}" if error.full_key else message) from None
-    assert isinstance(data, dict)
+    if not isinstance(data, dict):
+        raise UserError(f"expected keys and values, found a {type(data).__name__}")
     if isinstance(raw, DictConfig) and (missing := OmegaConf.missing_keys(raw)):
         key = min(missing)
         raise UserError(f"{key} is missing: give it as {key}=…")
@@ -119,7 +120,7 @@ def _short(value: Any) -> str:
     if isinstance(value, dict):
         return "{…}"
     if isinstance(value, list):
-        return "[" + ",".join(_short(v) for v in value) + "]"
+        return "[" + ",".join("[…]" if isinstance(v, list) else _short(v) for v in value) + "]"
     if isinstance(value, bool):
         return str(value).lower()
     return "null" if value is None else str(value)

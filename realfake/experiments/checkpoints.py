@@ -65,7 +65,14 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise UserError(
             f"{path}: not a checkpoint of realfake; other programs' weights go into backbone.weights=<file>"
         )
+    about, tensors = state["realfake"], state["state_dict"]
+    if not isinstance(about, dict) or not isinstance(tensors, dict) or not _are_tensors(tensors):
+        raise UserError(f"{path}: damaged: expected names and tensors under state_dict, and keys and values beside it")
     return state
+
+
+def _are_tensors(state: dict[Any, Any]) -> bool:
+    return all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items())
 
 
 def load_weights(module: ApproachModule, path: Path) -> None:
@@ -75,6 +82,8 @@ def load_weights(module: ApproachModule, path: Path) -> None:
     wrong = sorted(own.keys() ^ state.keys()) or [k for k in own if own[k].shape != state[k].shape]
     if wrong:
         raise UserError(f"{path}: {len(wrong)} tensors do not fit the run's configuration, e.g. {', '.join(wrong[:5])}")
+    if bad := models.unusable(own, state):
+        raise UserError(f"{path}: {bad}")
     module.load_state_dict(state)
 
 

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import os
 import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from realfake.errors import UserError
 from realfake.evaluation.metrics import DEFINITIONS, METRICS
 from realfake.experiments.folder import RunFolder
+from realfake.experiments.foreign import (
+    TABLE_BYTES,
+    YAML_BYTES,
+    Unreadable,
+    printable,
+    read_json,
+    read_text,
+    read_yaml,
+)
 from realfake.experiments.results import COMPLETED, FAILED, INTERRUPTED
 
 DIVERGED, RUNNING, UNFINISHED, DAMAGED, EMPTY = "diverged", "running", "unfinished", "damaged", "empty"
@@ -34,7 +44,20 @@ CURVE_POINTS = 150
 _NOT_VARIED = ("sweep.", "hydra.", "hydra/")
 _NOT_VARIED_GROUPS = ("launcher", "search")
 """Overrides that say how a sweep is executed: no part of what a run computes."""
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TEXT, _NUMBER = "a text", "a number"
+_TYPES = {
+    **dict.fromkeys(("metrics", "published", "versions", "intervals"), "keys and values"),
+    **dict.fromkeys(("best_epoch", "epochs", "samples_per_second", "metric_definitions", "seed"), _NUMBER),
+    **dict.fromkeys(
+        (
+            "status", "error", "approach", "data", "experiment", "config_digest", "data_fingerprint", "git_commit",
+            "people", "optimized_metric", "device",
+        ),
+        _TEXT,
+    ),
+    "overrides": "a list",
+}  # fmt: skip
+"""What ``results.json`` holds under each key that is used, as an error says it; anything may be null as well."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +124,9 @@ class FinishedRun:
         """The last lines of the run's log, without colour codes."""
         logs = [RunFolder(self.folder).log, *sorted(self.folder.glob("*.log"))]
         for path in logs:
-            if path.is_file() and path.stat().st_size:
-                return _tail(path, lines)
+            with suppress(OSError):
+                if path.is_file() and path.stat().st_size:
+                    return _tail(path, lines)
         return []
 
 
@@ -118,9 +142,10 @@ def find_runs(folders: Sequence[Path]) -> list[tuple[Path, str]]:
     for root in folders:
         if not root.is_dir():
             raise UserError(f"dir={root}: no such folder; expected a run, a sweep under multirun/, or a folder of runs")
-        for run in _walk(root, is_root=True):
-            name = run.name if run == root else str(run.relative_to(root))
-            found.setdefault(run.resolve(), name if len(folders) == 1 or run == root else f"{root.name}/{name}")
+        for run in _walk(root):
+            name = run.resolve().name if run == root else str(run.relative_to(root))
+            name = name if len(folders) == 1 or run == root else f"{root.name}/{name}"
+            found.setdefault(run.resolve(), printable(name))
     if not found:
         raise UserError(
             f"dir={','.join(map(str, folders))}: no run below it (no folder with .hydra/ or results.json); "
@@ -129,35 +154,54 @@ def find_runs(folders: Sequence[Path]) -> list[tuple[Path, str]]:
     return sorted(found.items(), key=lambda item: item[1])
 
 
-def _walk(folder: Path, *, is_root: bool = False) -> Iterator[Path]:
-    if _is_run(folder):
-        yield folder
-        return
-    with os.scandir(folder) as entries:
-        inside = sorted(entries, key=lambda e: e.name)
-    if not inside and not is_root:
-        yield folder
-    for entry in inside:
-        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
-            yield from _walk(Path(entry.path))
+def _walk(root: Path) -> Iterator[Path]:
+    waiting = [root]  # not by recursion: folders lie in each other more deeply than functions may
+    while waiting:
+        folder = waiting.pop()
+        if _is_run(folder):
+            yield folder
+            continue
+        try:
+            with os.scandir(folder) as entries:
+                inside = sorted(entries, key=lambda e: e.name)
+        except OSError:  # not this user's
+            continue
+        if not inside and folder != root:
+            yield folder
+        waiting += [
+            Path(e.path) for e in reversed(inside) if e.is_dir(follow_symlinks=False) and not e.name.startswith(".")
+        ]
 
 
 def _is_run(folder: Path) -> bool:
     """Training writes these files; the configuration of any other command has no optimized metric."""
     run = RunFolder(folder)
-    if run.config.is_file():
-        return b"optimized_metric" in run.config.read_bytes()
-    return run.results.is_file() or run.config.parent.is_dir()
+    try:
+        return "optimized_metric" in read_text(run.config, YAML_BYTES)
+    except FileNotFoundError:
+        return os.path.lexists(run.results) or run.config.parent.is_dir()
+    except Unreadable:
+        return True
 
 
 def read_run(folder: Path, name: str) -> FinishedRun:
     """Read a run's folder; whatever is missing or damaged is left out and shows in the status."""
+    try:
+        return _read_run(folder, name)
+    except Exception as error:  # a folder may hold anything, and must not cost the report of all the others
+        reason = " ".join(str(error).split())
+        return FinishedRun(folder, name, DAMAGED, printable(f"cannot be read: {type(error).__name__}: {reason}")[:500])
+
+
+def _read_run(folder: Path, name: str) -> FinishedRun:
     run = RunFolder(folder)
-    config = _read_yaml(run.config)
-    config = config if isinstance(config, dict) else {}
     results, problem = _read_results(run.results)
-    saved = _read_yaml(run.overrides_file)
-    overrides = saved if isinstance(saved, list) else results.get("overrides") or []
+    config, bad_config = _read_yaml(run.config, dict)
+    saved, bad_overrides = _read_yaml(run.overrides_file, list)
+    problem = problem or bad_config or bad_overrides
+    overrides = saved or results.get("overrides") or []
+    if problem is not None:  # none of its figures counts
+        results = {key: value for key, value in results.items() if key != "metrics"}
     given = results.get("metrics")
     metrics = {str(k): _number(v) for k, v in given.items()} if isinstance(given, dict) else {}
     status, error = _state(run, results, problem)
@@ -217,7 +261,7 @@ def _state(run: RunFolder, results: dict[str, Any], problem: str | None) -> tupl
         if status == FAILED and str(error).startswith("diverged"):
             status, error = DIVERGED, str(error).removeprefix("diverged").lstrip(": ")
         return status, str(error) if error else None
-    written = [p.stat().st_mtime for p in run.path.rglob("*") if p.is_file()]
+    written = [t for p in run.path.rglob("*") if (t := _file_time(p)) is not None]
     if not written:
         return EMPTY, "the folder is empty: the job ended before it began"
     age = time.time() - max(written)
@@ -226,30 +270,59 @@ def _state(run: RunFolder, results: dict[str, Any], problem: str | None) -> tupl
     return UNFINISHED, f"no results, and nothing written for {_duration(age)}: the job was killed"
 
 
-def _read_results(path: Path) -> tuple[dict[str, Any], str | None]:
+def _file_time(path: Path) -> float | None:
+    """When a file was written; ``None`` if it is none, or is gone by now."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return path.stat().st_mtime if path.is_file() else None
+    except OSError:
+        return None
+
+
+def _read_results(path: Path) -> tuple[dict[str, Any], str | None]:
+    """What ``results.json`` holds, and what is wrong with it; nothing is kept of one that is wrong."""
+    try:
+        found = read_json(path)
     except FileNotFoundError:
-        return {}, None
-    except (OSError, ValueError) as error:
+        return {}, "results.json is a link to nothing" if path.is_symlink() else None
+    except Unreadable as error:
         return {}, f"results.json cannot be read: {error}"
     if not isinstance(found, dict):
         return {}, f"results.json holds a {type(found).__name__}, expected an object"
-    return found, None
+    wrong = _wrong_value(found)
+    return ({}, f"results.json: {wrong}") if wrong else (found, None)
 
 
-def _read_yaml(path: Path) -> Any:
+def _wrong_value(results: dict[str, Any]) -> str | None:
+    """The first value of a type that no run writes."""
+    kinds = {_TEXT: str, _NUMBER: int | float, "a list": list, "keys and values": dict}
+    for key, kind in _TYPES.items():
+        value = results.get(key)
+        if value is not None and (not isinstance(value, kinds[kind]) or isinstance(value, bool)):
+            return f"{key} is a {type(value).__name__}, expected {kind}"
+    for name, value in (results.get("metrics") or {}).items():
+        if value is not None and (not isinstance(value, int | float) or isinstance(value, bool)):
+            return f"metrics: {name} is a {type(value).__name__}, expected a number"
+    return None
+
+
+def _read_yaml(path: Path, kind: type) -> tuple[Any, str | None]:
+    """What a file of ``.hydra/`` holds, empty if it is not there or wrong; and what is wrong with it."""
+    shown = f"{path.parent.name}/{path.name}"
     try:
-        return yaml.load(path.read_bytes(), Loader=_LOADER)
-    except (OSError, ValueError, yaml.YAMLError):
-        return None
+        found = read_yaml(path)
+    except FileNotFoundError:
+        return kind(), None
+    except Unreadable as error:
+        return kind(), f"{shown} cannot be read: {error}"
+    if isinstance(found, kind):
+        return found, None
+    return kind(), f"{shown} holds a {type(found).__name__}, expected a {kind.__name__}"
 
 
 def _read_curves(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Column → epochs and values; read by hand, since pandas takes ten times as long for files as small as these."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            heads, *rows = csv.reader(file)
+        heads, *rows = csv.reader(io.StringIO(read_text(path, TABLE_BYTES), newline=""))
     except (OSError, ValueError, csv.Error):
         return {}
     if "epoch" not in heads:
@@ -260,7 +333,7 @@ def _read_curves(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         if name == "epoch" or not len(values):
             continue
         known = values[:, [heads.index("epoch"), i]]
-        known = known[~np.isnan(known).any(1)]
+        known = known[np.isfinite(known).all(1)]
         if len(known):
             picked = np.unique(np.linspace(0, len(known) - 1, min(len(known), CURVE_POINTS)).round().astype(int))
             curves[name] = (known[picked, 0], known[picked, 1])
@@ -286,9 +359,9 @@ def _plain(value: str) -> str:
     value = value.strip()
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         return value[1:-1]
-    if re.fullmatch(r"[+-]?\d+", value):
-        return str(int(value))
     try:
+        if re.fullmatch(r"[+-]?\d+", value):
+            return str(int(value))
         return repr(float(value))
     except ValueError:
         return value
@@ -313,7 +386,7 @@ def look_up(config: dict[str, Any], key: str) -> str | None:
         found = found.get("name")
     if found is None:
         return None
-    return _plain(json.dumps(found) if isinstance(found, list | bool) else str(found))
+    return _plain(json.dumps(found, default=str) if isinstance(found, list | bool) else str(found))
 
 
 def _tail(path: Path, lines: int, most: int = 65536) -> list[str]:

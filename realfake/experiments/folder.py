@@ -10,6 +10,7 @@ from typing import Any
 from realfake.cli import validate
 from realfake.config import DataConfig, TrainConfig
 from realfake.errors import UserError
+from realfake.experiments.foreign import Unreadable, fill_in, read_yaml
 
 LOCATIONS = ("root", "prepared", "folder")
 """Keys of a dataset's configuration that say where something lies."""
@@ -86,23 +87,25 @@ class RunFolder:
         return self.path / "run.log"
 
     def load_config(self) -> TrainConfig:
-        """The run's configuration, checked; raises :class:`UserError`."""
-        from omegaconf import OmegaConf
+        """The run's configuration, checked; nothing but its own keys is filled in. Raises :class:`UserError`."""
+        from omegaconf._utils import get_yaml_loader
 
         try:
-            raw: Any = OmegaConf.load(self.config)
-        except Exception as error:
-            raise UserError(f"{self.config}: cannot be read ({str(error).splitlines()[0]})") from None
-        return validate(raw, TrainConfig, trained=True)
+            raw = read_yaml(self.config, get_yaml_loader())
+        except (Unreadable, OSError) as error:
+            raise UserError(f"{self.config}: cannot be read ({error})") from None
+        if not isinstance(raw, dict):
+            raise UserError(f"{self.config}: holds a {type(raw).__name__}, expected the keys and values of a run")
+        return validate(fill_in(raw), TrainConfig, trained=True)
 
     def working_folder(self) -> Path | None:
         """Where the run was started, to which relative paths in its configuration refer; ``None`` if unknown."""
-        from omegaconf import OmegaConf
-
         try:
-            return Path(str(OmegaConf.select(OmegaConf.load(self.path / ".hydra" / "hydra.yaml"), "hydra.runtime.cwd")))
-        except Exception:
+            found: Any = read_yaml(self.path / ".hydra" / "hydra.yaml")
+            found = found["hydra"]["runtime"]["cwd"]
+        except (Unreadable, OSError, LookupError, TypeError):
             return None
+        return Path(found) if isinstance(found, str) else None
 
     def locate(self, data: DataConfig) -> DataConfig:
         """The run's dataset with paths that lead there from the present working folder.
@@ -131,12 +134,12 @@ class RunFolder:
             return None
 
     def overrides(self) -> list[str]:
-        """The run's overrides, as typed."""
-        from omegaconf import OmegaConf
-
-        if not self.overrides_file.is_file():
+        """The run's overrides, as typed; none where they cannot be read."""
+        try:
+            found = read_yaml(self.overrides_file)
+        except (Unreadable, OSError):
             return []
-        return [str(o) for o in OmegaConf.load(self.overrides_file)]
+        return [str(o) for o in found] if isinstance(found, list) else []
 
 
 def open_run(path: str | Path, key: str = "run") -> RunFolder:

@@ -167,14 +167,17 @@ def learned_by(path: Path, present: TrainConfig | None = None, data: ClipDataMod
     state = read_checkpoint(path)
     plain = state["realfake"].get("learned")
     if plain is not None:
-        return Learned.from_plain(plain)
+        try:
+            return Learned.from_plain(plain)
+        except (AttributeError, LookupError, TypeError):
+            raise UserError(f"{path}: damaged: whom its weights have learned cannot be read") from None
     if "loops" not in state and "pytorch-lightning_version" not in state:  # was not trained here, but converted
         return Learned(unknown=(f"{path}, which another program trained",))
     run, learned = RunFolder(path.parent.parent), Learned()
     here = None if data is None or present is None else (present, data)
     for part in (lambda cfg: _reconstructed(cfg, run, here), lambda cfg: _learned_before(cfg, run)):
         try:
-            learned |= part(validate(state["realfake"]["config"], TrainConfig))
+            learned |= part(validate(state["realfake"].get("config"), TrainConfig))
         except UserError as error:
             learned |= Learned(unknown=(f"{path}: {error}",))
     return learned

@@ -96,6 +96,8 @@ def read_clips(run: FinishedRun) -> RunClips | None:
         return None
     try:
         predictions, table = read_table(path)
+        if not all(np.isfinite(predictions.probabilities(task)).all() for task in TASK_NAMES):
+            raise UserError("probabilities that are no numbers")
     except UserError as error:
         log.warning("%s: left out of intervals and confusions (%s)", path, error)
         return None

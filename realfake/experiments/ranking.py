@@ -18,6 +18,7 @@ from realfake.config import minimised
 from realfake.errors import UserError
 from realfake.evaluation.metrics import REPORTED
 from realfake.experiments.finished import EMPTY, FinishedRun, look_up
+from realfake.experiments.foreign import printable
 
 MAIN_METRICS = tuple(f"test/clip/{name}" for name in REPORTED)
 """What a table shows, in this order, as far as any run has it."""
@@ -177,7 +178,8 @@ def _notes(runs: Sequence[FinishedRun]) -> Iterable[str]:
     if outdated := [run for run in completed if run.outdated]:
         yield (
             f"{len(outdated)} of the runs are not ranked: their figures follow older definitions of the metrics; bring "
-            f"each up to date with `python -m realfake.evaluate run={outdated[0].folder}`, and repeat the report."
+            f"each up to date with `python -m realfake.evaluate run={printable(str(outdated[0].folder))}`, and repeat "
+            "the report."
         )
     for key, what in (("data_fingerprint", "prepared datasets"), ("git_commit", "states of the code")):
         found = {run.results.get(key) for run in completed} - {None}

@@ -15,6 +15,7 @@ from realfake import __version__
 from realfake.config import TrainConfig, as_plain
 from realfake.evaluation.metrics import DEFINITIONS
 from realfake.experiments.folder import RunFolder
+from realfake.experiments.foreign import Unreadable, read_json
 from realfake.files import write_whole
 
 COMPLETED, FAILED, INTERRUPTED = "completed", "failed", "interrupted"
@@ -29,8 +30,8 @@ _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "hydra
 def read_results(folder: Path) -> dict[str, Any] | None:
     """What ``results.json`` of a folder holds; ``None`` if there is none or it is damaged."""
     try:
-        found = json.loads((Path(folder) / "results.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = read_json(Path(folder) / "results.json")
+    except (OSError, Unreadable):
         return None
     return found if isinstance(found, dict) else None
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from realfake.models.backbone import Backbone
 from realfake.models.build import build_backbone, input_spec
-from realfake.models.checkpoints import load_backbone_state, read_checkpoint
+from realfake.models.checkpoints import load_backbone_state, read_checkpoint, unusable
 from realfake.models.heads import build_head
 
-__all__ = ["Backbone", "build_backbone", "build_head", "input_spec", "load_backbone_state", "read_checkpoint"]
+__all__ = [
+    "Backbone",
+    "build_backbone",
+    "build_head",
+    "input_spec",
+    "load_backbone_state",
+    "read_checkpoint",
+    "unusable",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+import zipfile
 from collections import Counter
 from collections.abc import Collection, Mapping
 from itertools import islice, zip_longest
@@ -24,6 +25,9 @@ WRAPPERS = ("state_dict", "model_state", "model_state_dict", "model", "module", 
 """Keys under which training scripts keep the state dict of a network."""
 WRAPPINGS = 4
 """So many may lie one inside of another."""
+
+GROWTH = 4
+"""How many times its own size an archive may unpack to."""
 
 CODE_MARKS = ("unsupported global", "unsupported class", "unsupported operand", "trying to call reduce", "torchscript")
 """How torch says that a file holds more than tensors and plain values."""
@@ -47,6 +51,7 @@ def read_checkpoint(path: str | Path, *, foreign: bool = False) -> Any:
         raise UserError(f"{path}: no such file")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
+    _refuse_bomb(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about files that are refused anyway
@@ -175,6 +180,26 @@ def mismatch(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str
     return ", ".join(parts) or None
 
 
+def unusable(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str | None:
+    """Say which values of a state dict of the right keys and shapes no network can have; null if all are fine."""
+    kinds = {
+        "no plain tensors of the right kind": lambda own, value: (
+            value.device.type != "cpu"
+            or value.layout != torch.strided
+            or value.is_quantized
+            or value.is_complex()
+            or value.is_floating_point() != own.is_floating_point()
+        ),
+        "not finite (nan or inf)": lambda _, value: not bool(torch.isfinite(value).all()),
+    }
+    for kind, wrong in kinds.items():
+        names = [key for key, value in given.items() if key in expected and wrong(expected[key], value)]
+        if names:
+            more = ", …" if len(names) > NAMES_SHOWN else ""
+            return f"{len(names)} of its tensors are {kind}: {', '.join(names[:NAMES_SHOWN])}{more}"
+    return None
+
+
 def _is_state(content: Any) -> bool:
     return isinstance(content, Mapping) and bool(content) and all(isinstance(v, Tensor) for v in content.values())
 
@@ -196,6 +221,8 @@ def _load_strictly(module: nn.Module, state: Mapping[str, Tensor], source_name: 
     problem = mismatch(module.state_dict(), {**state, **counters})
     if problem:
         raise UserError(f"{source_name} does not fit {name}: keys {problem}")
+    if bad := unusable(module.state_dict(), state):
+        raise UserError(f"{source_name}: {bad}")
     module.load_state_dict({**state, **counters})
 
 
@@ -211,6 +238,25 @@ def _refused(path: Path) -> UserError:
         f"{path}: refused, since it holds pickled objects, which can run any code when loaded; in the program "
         "that wrote it, save tensors only: torch.save(model.state_dict(), path)"
     )
+
+
+def _refuse_bomb(path: Path) -> None:
+    """Refuse an archive that would become far more than it is; torch packs nothing, so its files become what they are.
+
+    (The older format of torch is no archive: of it, no more is read than the file holds.)
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        raise UserError(f"{path}: damaged, or not a checkpoint of torch") from None
+    if unpacked > GROWTH * path.stat().st_size:
+        raise UserError(
+            f"{path}: refused, since its {path.stat().st_size:,} bytes would unpack to {unpacked:,}; torch.save packs "
+            "nothing"
+        )
 
 
 def _begins_with(path: Path, *starts: bytes) -> bool:

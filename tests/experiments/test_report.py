@@ -73,8 +73,9 @@ def test_a_run_that_went_silent_is_not_called_running(tmp_path: Path) -> None:
     ("content", "status"),
     [
         ("", "damaged"), ("[1]", "damaged"), ('{"status": "won"}', "damaged"), ("\x00\xff", "damaged"),
-        ('{"status": "completed", "metrics": 3, "seconds": "x"}', "completed"),
-        ('{"status": "completed", "metrics": {"a": "b"}}', "completed"),
+        ('{"status": "completed", "metrics": 3}', "damaged"),
+        ('{"status": "completed", "metrics": {"a": "b"}}', "damaged"),
+        ('{"status": "completed", "seconds": "x"}', "completed"),
     ],
 )  # fmt: skip
 def test_damaged_results_never_crash(tmp_path: Path, content: str, status: str) -> None:
@@ -83,7 +84,7 @@ def test_damaged_results_never_crash(tmp_path: Path, content: str, status: str) 
     (tmp_path / "bad" / "results.json").write_text(content)
     (tmp_path / "bad" / "metrics.csv").write_text("epoch,val\n1,2,3\n")
     (tmp_path / "bad" / "predictions.csv").write_text("clip\n1\n")
-    (tmp_path / "bad" / ".hydra" / "config.yaml").write_text("optimized_metric: [")
+    (tmp_path / "bad" / ".hydra" / "config.yaml").write_text("optimized_metric: 3")
     board = make_report(tmp_path).board
     assert [run.status for run in board.runs] == ["completed", status]
     assert board.runs[0].name == "good"
