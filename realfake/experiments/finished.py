@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from realfake.data.sources.files import printable
 from realfake.errors import UserError
 from realfake.evaluation.metrics import DEFINITIONS, METRICS
 from realfake.experiments.folder import RunFolder
@@ -25,7 +26,6 @@ from realfake.experiments.foreign import (
     TABLE_BYTES,
     YAML_BYTES,
     Unreadable,
-    printable,
     read_json,
     read_text,
     read_yaml,

@@ -131,16 +131,6 @@ def fill_in(config: dict[str, Any]) -> dict[str, Any]:
     return filled_in
 
 
-def printable(text: str) -> str:
-    """A text that any screen and any file takes: names of files need be no Unicode, and may hold control characters."""
-    return "".join(c if c.isprintable() else _escaped(ord(c)) for c in text)
-
-
-def _escaped(code: int) -> str:
-    code -= 0xDC00 * (0xDC80 <= code <= 0xDCFF)  # how Python keeps a byte of a name that is no UTF-8
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
-
-
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):

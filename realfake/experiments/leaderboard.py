@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pandas as pd
 
 from realfake.evaluation.statistics import HOLDS, Interval
+from realfake.experiments.expected import missing_notes
 from realfake.experiments.finished import find_runs, read_run
 from realfake.experiments.pooling import Figures, compute_figures
 from realfake.experiments.ranking import Leaderboard, command, rank, short_name
@@ -87,7 +88,7 @@ def make_report(
     runs = [read_run(folder, name) for folder, name in _track(found, "reading runs")]
     board = rank(runs, metric, pool)
     figures = compute_figures(board, draws, lambda groups: _track(groups, "resampling subjects"))
-    board = replace(board, notes=(*board.notes, *dict.fromkeys(figures.people.values())))
+    board = replace(board, notes=(*missing_notes(runs), *board.notes, *dict.fromkeys(figures.people.values())))
     title = " + ".join(root.resolve().name for root in roots)
     page = render_page(board, figures, PageOptions(title, tuple(pool), log_lines, draws))
     out.mkdir(parents=True, exist_ok=True)

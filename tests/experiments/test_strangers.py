@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from fake_runs import write_run
 
 import realfake
@@ -142,8 +143,6 @@ def test_numbers_of_saved_configurations_stay_numbers(tmp_path: Path) -> None:
     """PyYAML takes 1e-3 for a text, OmegaConf for a number."""
     run = RunFolder(tmp_path)
     run.config.parent.mkdir()
-    import yaml
-
     text = yaml.safe_dump(as_plain(compose("train", ["optimizer.lr=0.001"], TrainConfig)))
     run.config.write_text(text.replace("lr: 0.001", "lr: 1e-3"))
     assert run.load_config().optimizer.lr == 0.001
@@ -157,6 +156,30 @@ def test_bounds_are_above_what_is_read(tmp_path: Path) -> None:
         read_json(tmp_path / "nothing")
     with pytest.raises(Unreadable, match="not a file"):
         read_json(tmp_path)
+
+
+def test_a_sweep_says_how_many_of_its_runs_have_not_begun(tmp_path: Path) -> None:
+    """Four runs were asked for: one completed, one died before it wrote anything, two never began."""
+    words = ["approach=single_task,temporal", "seed=1,2", "data.root='a b'", "sweep.name=demo", "launcher=joblib"]
+    sweep = tmp_path / "demo"
+    write_run(sweep / "a", ["approach=single_task", "seed=1", "data.root='a b'", "sweep.name=demo", "launcher=joblib"])
+    write_run(sweep / "of_another_command", ["approach=single_task", "seed=7"])
+    (sweep / "b").mkdir()
+    basic = {"_target_": "hydra._internal.core_plugins.basic_sweeper.BasicSweeper", "params": None}
+
+    def notes(sweeper: dict[str, Any], words: list[str]) -> list[str]:
+        saved = {"hydra": {"sweeper": sweeper, "overrides": {"task": words}}, "sweep": {"trials": 20}}
+        (sweep / "multirun.yaml").write_text(yaml.safe_dump(saved))
+        return [note for note in make_report(sweep, tmp_path / "out").board.notes if "missing" in note]
+
+    assert notes(basic, words) == [
+        "2 of the 4 runs of the sweep demo are missing: they have not begun; repeat its command to do them."
+    ]
+    assert notes(basic | {"params": {"optimizer.lr": "0.1,0.2,0.3"}}, words)[0].startswith("11 of the 12 runs")
+    assert notes(basic, ["approach=single_task", "seed=1", "data.root='a b'"]) == []
+    assert notes({"_target_": "hydra_plugins.hydra_optuna_sweeper.OptunaSweeper"}, words)[0].startswith("17 of the 20")
+    for odd in (["seed=range(0,1000000000)"], ["seed=(("], [{"a": 1}], ["seed=${oc.env:HOME}"]):
+        assert len(notes(basic, odd)) <= 1  # type: ignore[arg-type]
 
 
 # --- checkpoints -----------------------------------------------------------------------------------------------------

@@ -105,8 +105,13 @@ def list_files(root: Path) -> tuple[list[str], list[Problem]]:
 
 
 def printable(path: str) -> str:
-    """``path`` with bytes that are no UTF-8 written as escapes."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """``path`` for any screen and any file: bytes that are no UTF-8, and control characters, written as escapes."""
+    return "".join(c if c.isprintable() else _escaped(ord(c)) for c in path)
+
+
+def _escaped(code: int) -> str:
+    code -= 0xDC00 * (0xDC80 <= code <= 0xDCFF)  # how Python keeps a byte of a name that is no UTF-8
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
 def split_ending(path: str) -> tuple[str, str]:
