@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import itertools
 import json
 import os
+import unicodedata
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -15,6 +19,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from realfake.config import PredictConfig
+from realfake.data.sources import files
+from realfake.data.sources.files import printable
+from realfake.errors import UserError
 from realfake.labels import Authenticity
 from realfake.prediction.drawing import annotate, percent, said
 from realfake.prediction.predictor import Answer, Predictor
@@ -29,8 +36,16 @@ from realfake.prediction.results import (
     as_rows,
 )
 
+DRAWN = "annotated"
+"""Folder of what is drawn of each input."""
+
 SHOWN = 40
 """Rows of the table on the screen; the files hold all."""
+
+ENDINGS = (".jpg", ".png", ".mp4")
+"""Of what is written beside each other for an input."""
+NAME_BYTES = 200
+"""Of a name without its ending; file systems take 255 with it."""
 
 EXPLAINED_SAMPLES = 8
 """Faces of a picture, or samples of a video, whose explanation is drawn."""
@@ -50,6 +65,8 @@ class Record:
         self.cfg, self.folder, self.predictor = cfg, folder, predictor
         self.names = file_names(paths)
         self.items: list[Prediction | Failure] = []
+        if cfg.annotate or cfg.explain:
+            _check_place(folder, paths, self.names.values())
 
     @property
     def predicted(self) -> int:
@@ -62,7 +79,7 @@ class Record:
         self.items.append(item)
         if isinstance(item, Failure) or item.path is None:
             return
-        target = self.folder / "annotated" / self.names[item.path]
+        target = self.folder / DRAWN / self.names[item.path]
         if self.cfg.annotate or self.cfg.explain:
             target.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(item, ImagePrediction) and answer.picture is not None:
@@ -76,7 +93,9 @@ class Record:
 
     def finish(self) -> None:
         """Write ``predictions.csv`` and ``predictions.json``."""
-        with (self.folder / "predictions.csv").open("w", newline="", encoding="utf-8") as file:
+        with (self.folder / "predictions.csv").open(
+            "w", newline="", encoding="utf-8", errors="backslashreplace"
+        ) as file:
             writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
             writer.writeheader()
             for item in self.items:
@@ -106,20 +125,62 @@ class Record:
         draw_explanations(explain(network.module, frames), _with(target, ".explained.png"))
 
 
+def _check_place(folder: Path, paths: list[Path], names: Iterable[str]) -> None:
+    """Raise :class:`UserError` if drawing would overwrite an input, or follow a link out of the folder."""
+    drawn, inside = folder / DRAWN, folder.resolve()
+    if own := [p for p in paths if p.resolve().is_relative_to(drawn.resolve())]:
+        raise UserError(
+            f"out={folder}: {len(own)} of the inputs lie in its folder {DRAWN}/ and could be overwritten, e.g. "
+            f"{printable(own[0].name)}; give another out="
+        )
+    for parent in dict.fromkeys((drawn / name).parent for name in names):
+        if not parent.resolve().is_relative_to(inside):
+            raise UserError(f"out={folder}: {parent} is a link that leads out of it; remove it, or give another out=")
+
+
 def file_names(paths: list[Path]) -> dict[Path, str]:
     """A name for each input below the output's folder: its path below what all have in common, without its ending.
 
-    Inputs that differ in their ending only keep it, as ``face_png``.
+    Inputs that differ in their ending only keep it, as ``face_png``; those whose names are still one to a file system
+    that knows neither case nor the forms of Unicode get a number. No name leads out of the folder, and none that is
+    written to lies where a folder of another one does.
     """
-    parents = [path.absolute().parent for path in paths]
-    common = Path(os.path.commonpath(parents))
-    below = {path: path.absolute().relative_to(common) for path in paths}
-    count = Counter(name.with_suffix("") for name in below.values())
+    absolute = {path: Path(os.path.abspath(path)) for path in paths}  # noqa: PTH100 - ``..`` has to go, links may stay
+    common = Path(os.path.commonpath([path.parent for path in absolute.values()])) if paths else Path()
+    below = {path: full.relative_to(common).parts for path, full in absolute.items()}
+    short = {path: _safe((*parts[:-1], files.split_ending(parts[-1])[0])) for path, parts in below.items()}
+    count = Counter(map(_as_one, short.values()))
+    names: dict[Path, str] = {}
+    taken: set[str] = set()
+    # Those that keep their plain names come first, so that a number is never given to one of them.
+    for path in sorted(paths, key=lambda path: count[_as_one(short[path])] > 1):
+        wanted = short[path]
+        if count[_as_one(wanted)] > 1:
+            *folders, last = below[path]
+            wanted = _safe((*folders, last.replace(".", "_")))
+        name = next(n for n in (wanted, *(f"{wanted}_{i}" for i in itertools.count(2))) if _as_one(n) not in taken)
+        taken.add(_as_one(name))
+        names[path] = name
+    return names
 
-    def name_of(name: Path) -> Path:
-        return name.with_suffix("") if count[name.with_suffix("")] == 1 else name.with_name(name.name.replace(".", "_"))
 
-    return {path: str(name_of(name)) for path, name in below.items()}
+def _safe(parts: tuple[str, ...]) -> str:
+    """A relative path of names that any file system takes; a folder's name ends on nothing that an output ends on."""
+    *folders, last = (printable(part).replace("\\", "_") for part in parts)
+    folders = [f.replace(".", "_") if f.lower().endswith(ENDINGS) else f for f in folders]
+    return "/".join([*map(_cut, folders), _cut(last)])
+
+
+def _cut(name: str) -> str:
+    """A name with room for an ending and a number below 255 bytes; what is cut off leaves its digest."""
+    if len(name.encode()) <= NAME_BYTES:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name.encode()[: NAME_BYTES - 9].decode(errors='ignore')}_{digest}"
+
+
+def _as_one(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def show(record: Record, console: Console) -> None:
@@ -137,16 +198,15 @@ def show(record: Record, console: Console) -> None:
         console.print(f"… and {len(rows) - SHOWN} more rows in predictions.csv")
     failures = [item for item in record.items if isinstance(item, Failure)]
     for failure in failures[:SHOWN]:
-        console.print(
-            f"[red]failed[/] {escape(str(failure.path))}: {escape(failure.reason)}", soft_wrap=True, highlight=False
-        )
+        path, reason = escape(printable(str(failure.path))), escape(printable(failure.reason))
+        console.print(f"[red]failed[/] {path}: {reason}", soft_wrap=True, highlight=False)
     if len(failures) > SHOWN:
         console.print(f"… and {len(failures) - SHOWN} more that failed, in predictions.csv")
-    console.print(f"results in {escape(str(record.folder))}", soft_wrap=True, highlight=False)
+    console.print(f"results in {escape(printable(str(record.folder)))}", soft_wrap=True, highlight=False)
 
 
 def _table_rows(item: Prediction, names: dict[Path, str]) -> list[list[str]]:
-    name = escape(item.path.name) if item.path else ""
+    name = escape(printable(item.path.name)) if item.path else ""
     if isinstance(item, VideoPrediction):
         return [[name, *_labels(item), f"{item.duration_sec:.1f} s, {item.samples} sample{'s' * (item.samples > 1)}"]]
     return [
@@ -165,4 +225,7 @@ def _labels(p: Probabilities) -> list[str]:
 
 
 def _with(target: Path, ending: str) -> Path:
-    return target.with_name(target.name + ending)
+    path = target.with_name(target.name + ending)
+    if path.is_symlink():  # written over, not through
+        path.unlink()
+    return path
