@@ -25,11 +25,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from realfake.config import Strict, minimised
+from realfake.config import Strict
 from realfake.errors import Interrupted, UserError
 from realfake.files import LOCK, Locked, disk_error, only_one
 from realfake.messages import COMPOSITION_ERRORS, explain, validate
-from realfake.overrides import check_plugin, combinations, is_sweep, name_sweep, rewrite
+from realfake.metric_names import minimised
+from realfake.overrides import check_plugin, combinations, is_sweep, name_sweep, ordered, rewrite
 
 __all__ = ["compose", "conf_dir", "main", "register_resolvers", "validate"]
 
@@ -78,7 +79,13 @@ def search_direction(metric: str) -> str:
     return "minimize" if minimised(metric) else "maximize"
 
 
-def main(config_name: str, schema: type[C], run: Callable[[C], Any], finish: Callable[[], int] = lambda: 0) -> None:
+def main(
+    config_name: str,
+    schema: type[C],
+    run: Callable[[C], Any],
+    finish: Callable[[], int] = lambda: 0,
+    check: Callable[[C], None] = lambda cfg: None,
+) -> None:
     """Run a command as a Hydra application, and exit.
 
     Args:
@@ -86,13 +93,16 @@ def main(config_name: str, schema: type[C], run: Callable[[C], Any], finish: Cal
         schema: What the composed configuration has to fit.
         run: Does the work; a number other than 0 that it returns as ``int`` is the exit status.
         finish: Called when all is done or has failed, e.g. to report on a sweep; returns an exit status too.
+        check: Raises :class:`UserError` on what can be known before anything starts; asked for every run of a sweep.
     """
     status: list[int] = []
     refused: list[UserError] = []
 
     def task(raw: DictConfig) -> Any:
         try:
-            result = run(validate(raw, schema, runtime=HydraConfig.get().runtime))
+            cfg = validate(raw, schema, runtime=HydraConfig.get().runtime)
+            check(cfg)
+            result = run(cfg)
         except UserError as error:
             folder = Path(HydraConfig.get().runtime.output_dir)
             if HydraConfig.get().mode == RunMode.RUN:
@@ -109,9 +119,11 @@ def main(config_name: str, schema: type[C], run: Callable[[C], Any], finish: Cal
     asked = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        sys.argv[1:] = rewrite(name_sweep(sys.argv[1:]), conf_dir(), sweep=is_sweep(sys.argv))
+        words = ordered(sys.argv[1:], get_args_parser())
+        words = rewrite(name_sweep(words), conf_dir(), sweep=is_sweep(words))
+        sys.argv[1:] = ordered(words, get_args_parser())
         if is_sweep(sys.argv):
-            check_sweep(config_name, sys.argv[1:], schema)
+            check_sweep(config_name, sys.argv[1:], schema, check)
         if {"--help", "-h", "--hydra-help"} & set(sys.argv):
             list_groups_once()
         app = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(task)
@@ -178,7 +190,9 @@ def compose(config_name: str, overrides: list[str], schema: type[C]) -> C:
         return _composed(config_name, rewrite(overrides, conf_dir(), sweep=False), schema)
 
 
-def check_sweep(config_name: str, argv: list[str], schema: type[Strict]) -> None:
+def check_sweep(
+    config_name: str, argv: list[str], schema: type[C], check: Callable[[C], None] = lambda cfg: None
+) -> None:
     """Compose and check the runs of a sweep before the first one starts, and make sure its plugins are there.
 
     Raises:
@@ -208,7 +222,7 @@ def check_sweep(config_name: str, argv: list[str], schema: type[Strict]) -> None
         constant = set.intersection(*map(set, all_runs))
         for run in all_runs:
             try:
-                _composed(config_name, run, schema)
+                check(_composed(config_name, run, schema))
             except UserError as error:
                 differing = " ".join(word for word in run if word not in constant)
                 raise UserError(f"{error} (in the run {differing})" if differing else str(error)) from None

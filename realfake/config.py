@@ -9,12 +9,24 @@ these frozen objects and never sees an OmegaConf node. No heavy import belongs i
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
+from realfake.errors import nearest
 from realfake.labels import TASK_NAMES
+from realfake.metric_names import measured_names
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 PositiveFraction = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -68,10 +80,43 @@ Those of pytorchvideo's model zoo saw every 6th or 8th frame of 30 a second; tor
 """
 
 
-class Strict(BaseModel):
-    """Base of all: no unknown key, no silent conversion, no change after validation."""
+APPROACHES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "single_task": ("frames", ("joint",)),
+    "multi_task": ("frames", ("emotion", "authenticity")),
+    "temporal": ("sequences", ("joint",)),
+    "temporal_multi_task": ("sequences", ("emotion", "authenticity")),
+}
+"""Samples and tasks of each approach."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true")
+"""The trainer's strategies that fit processes started by torchrun, with gradients clipped by their norm."""
+
+BATCH_NORM_OF_VECTORS = ("inception_resnet_v1", "inception_resnet_v1_wide")
+"""Backbones that normalise one vector a sample, which a batch of one sample has no statistics for."""
+
+
+class Strict(BaseModel):
+    """Base of all: no unknown key, no silent conversion, no infinity, no blank text, no change after validation."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _not_blank(cls, value: Any) -> Any:
+        if isinstance(value, str) and not value.strip():
+            raise PydanticCustomError("blank", "text that is not blank, or null")
+        return value
+
+
+def is_new(info: ValidationInfo) -> bool:
+    """Whether a configuration was just composed, which may be refused for more than one that a run has saved."""
+    return info.context is not None and not info.context.get("trained")
+
+
+def check_three(values: list[float] | None, key: str) -> None:
+    """Raise ``ValueError`` unless there is one value for each colour channel."""
+    if values is not None and len(values) != 3:
+        raise ValueError(f"{key}={values}: expected three values, one a channel")
 
 
 def check_window(window: list[float], key: str) -> None:
@@ -280,6 +325,30 @@ class LosoSplit(Strict):
 SplitConfig = Annotated[HoldoutSplit | ThesisSplit | KFoldSplit | LosoSplit, Field(discriminator="name")]
 
 
+def check_enough(split: SplitConfig, count: int) -> None:
+    """Raise ``ValueError`` unless ``count`` subjects make three parts."""
+    if count < 3:
+        raise ValueError(
+            f"split={split.name}: {count} {'subject' if count == 1 else 'subjects'}; at least 3 are needed, one each "
+            "to train, validate and test"
+        )
+
+
+def check_groups(split: SplitConfig, count: int) -> None:
+    """Raise ``ValueError`` unless ``count`` subjects can be split so."""
+    check_enough(split, count)
+    if isinstance(split, KFoldSplit) and split.folds > count:
+        raise ValueError(f"split.folds={split.folds}: there are only {count} subjects; use fewer folds")
+    if isinstance(split, LosoSplit) and split.fold >= count:
+        raise ValueError(f"split.fold={split.fold}: expected 0 to {count - 1}, one for each subject")
+
+
+def check_subjects(data: DataConfig, split: SplitConfig) -> None:
+    """Raise ``ValueError`` if the number of subjects is known without looking, and too small for the split."""
+    if isinstance(data, SyntheticData) and data.root is None:
+        check_groups(split, data.subjects)
+
+
 class _Face(Strict):
     margin: Annotated[float, Field(ge=0.0, le=1.0)] = 0.2
     """Added on each side of the detected box, as a part of its side."""
@@ -354,9 +423,8 @@ class InputSpec(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> InputSpec:
-        for key, values in (("mean", self.mean), ("std", self.std)):
-            if len(values) != 3:
-                raise ValueError(f"backbone.input.{key}={values}: expected three values, one a channel")
+        check_three(self.mean, "backbone.input.mean")
+        check_three(self.std, "backbone.input.std")
         return self
 
 
@@ -397,7 +465,13 @@ class TimmBackbone(_Backbone):
     name: str
     size: Count | None = None
     mean: list[float] | None = None
-    std: list[float] | None = None
+    std: list[Positive] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> TimmBackbone:
+        check_three(self.mean, "backbone.mean")
+        check_three(self.std, "backbone.std")
+        return self
 
 
 class ClipBackbone(_Backbone):
@@ -559,8 +633,8 @@ MixConfig = Annotated[SumMix | WeightedMix | PrecisionMix | UncertaintyMix | Dwa
 
 
 class _Optimizer(Strict):
-    lr: Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-    weight_decay: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.0
+    lr: Positive
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
     decay_norms: bool = True
     """Decay the scales of norms, and biases, too. Runs from before this key did."""
 
@@ -604,16 +678,6 @@ class Adagrad(_Optimizer):
 OptimizerConfig = Annotated[Sgd | Adam | AdamW | RmsProp | Adagrad, Field(discriminator="name")]
 
 
-def _validation_metric(key: str, metric: str) -> str:
-    stage, _, rest = metric.partition("/")
-    if stage != "val" or not rest:
-        raise ValueError(
-            f"{key}={metric}: expected a validation metric such as val/clip/joint_accuracy (nothing is chosen by "
-            "training or test figures)"
-        )
-    return metric
-
-
 class NoScheduler(Strict):
     name: Literal["none"]
 
@@ -622,7 +686,7 @@ class Plateau(Strict):
     """Reduce on plateau of a validation metric that means the same for every loss mix."""
 
     name: Literal["plateau"]
-    monitor: Annotated[str, AfterValidator(partial(_validation_metric, "scheduler.monitor"))] = "val/frame/loss"
+    monitor: str = "val/frame/loss"
     factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
     patience: NonNegative = 2
     """Validations without a gain before the rate is reduced."""
@@ -680,6 +744,7 @@ class TrainerConfig(Strict):
     """Without GPUs: processes of a distributed run (gloo)."""
     num_nodes: Count = 1
     strategy: str = "auto"
+    """One of :data:`STRATEGIES`."""
     max_epochs: Count = 30
     min_epochs: NonNegative = 0
     accumulate_grad_batches: Count = 1
@@ -698,6 +763,27 @@ class TrainerConfig(Strict):
     overfit_batches: NonNegative | Fraction = 0
     fast_dev_run: bool = False
     profiler: Literal["simple", "advanced", "pytorch"] | None = None
+
+    @model_validator(mode="after")
+    def _check(self, info: ValidationInfo) -> TrainerConfig:
+        if not is_new(info):
+            return self
+        if self.strategy not in STRATEGIES:
+            raise ValueError(
+                f"trainer.strategy={self.strategy}: expected one of {', '.join(STRATEGIES)}"
+                f"{nearest(self.strategy, STRATEGIES)}"
+            )
+        if isinstance(self.gpus, list):
+            shown = f"trainer.gpus=[{','.join(map(str, self.gpus))}]"
+            if not self.gpus:
+                raise ValueError(f"{shown}: no GPU in the list; expected auto, a number, ids, or 0 for the CPU")
+            if repeated := sorted({i for i in self.gpus if self.gpus.count(i) > 1}):
+                raise ValueError(f"{shown}: GPU {repeated[0]} twice; expected each id once")
+        if not self.fast_dev_run and self.min_epochs > self.max_epochs:
+            raise ValueError(
+                f"trainer.min_epochs={self.min_epochs}: expected at most trainer.max_epochs={self.max_epochs}"
+            )
+        return self
 
 
 class PrecisionConfig(Strict):
@@ -801,16 +887,14 @@ class TrainConfig(Strict):
     augmentation: Augmentation
     trainer: TrainerConfig
     precision: PrecisionConfig
-    logger: LoggerConfig
+    logger: LoggerConfig = LoggerConfig()
     callbacks: CallbacksConfig
     sweep: SweepConfig
     compile: bool = False
     """Compile the network with torch.compile."""
     seed: NonNegative = 0
-    optimized_metric: Annotated[str, AfterValidator(partial(_validation_metric, "optimized_metric"))] = (
-        "val/clip/joint_accuracy"
-    )
-    """Selects the best epoch; maximised, unless it ends in ``loss`` or ``ece``, which are minimised."""
+    optimized_metric: str = "val/clip/joint_accuracy"
+    """Selects the best epoch, see :mod:`realfake.metric_names`; maximised, but for losses and ``authenticity_ece``."""
     ckpt: str | None = None
     """A checkpoint to resume from: a path, or ``last``."""
     init_from: Annotated[str, AfterValidator(_run_given)] | None = None
@@ -835,8 +919,14 @@ class TrainConfig(Strict):
             )
         self._check_spacing()
         # A run that was trained before these were refused is still evaluated as it was trained.
-        if info.context is None or not info.context.get("trained"):
+        if is_new(info):
             self._check_training()
+            self._check_approach()
+            self._check_metric("optimized_metric", self.optimized_metric)
+            if isinstance(self.scheduler, Plateau):
+                self._check_metric("scheduler.monitor", self.scheduler.monitor)
+            self._check_batch_norm()
+            check_subjects(self.data, self.split)
         return self
 
     def _check_training(self) -> None:
@@ -860,6 +950,42 @@ class TrainConfig(Strict):
             )
         if isinstance(s, Cosine | Plateau) and s.min_lr > self.optimizer.lr:
             raise ValueError(f"scheduler.min_lr={s.min_lr:g}: expected at most optimizer.lr={self.optimizer.lr:g}")
+
+    def _check_approach(self) -> None:
+        samples, tasks = APPROACHES[self.approach.name]
+        for key, given, own in (
+            ("samples", self.approach.samples, samples),
+            ("tasks", f"[{','.join(self.approach.tasks)}]", f"[{','.join(tasks)}]"),
+        ):
+            if given != own:
+                others = [name for name, what in APPROACHES.items() if {*what[1]} == {*self.approach.tasks}]
+                other = f", or another approach: {' or '.join(others)}" if key == "tasks" and others else ""
+                raise ValueError(
+                    f"approach.{key}={given}: approach={self.approach.name} has {own}; leave it out{other}"
+                )
+
+    def _check_metric(self, key: str, metric: str) -> None:
+        if metric.partition("/")[0] in ("train", "test"):
+            raise ValueError(
+                f"{key}={metric}: expected a validation metric such as val/clip/joint_accuracy (nothing is chosen "
+                "by training or test figures)"
+            )
+        known = measured_names("val", APPROACHES[self.approach.name][1])
+        if metric not in known:
+            raise ValueError(f"{key}={metric}: no such metric{nearest(metric, known)} (there are: {', '.join(known)})")
+
+    def _check_batch_norm(self) -> None:
+        if self.data.batch_size > 1:
+            return
+        if isinstance(self.head, MlpHead) and self.head.batch_norm and self.head.hidden:
+            where, way = "head.batch_norm=true", "head.batch_norm=false"
+        elif self.backbone.name in BATCH_NORM_OF_VECTORS and not self.backbone.freeze:
+            where, way = f"backbone={self.backbone.name}, which has batch norm,", "backbone.freeze=true"
+        else:
+            return
+        raise ValueError(
+            f"data.batch_size=1: {where} takes statistics of a batch; expected data.batch_size=2 or more, or {way}"
+        )
 
     def _check_spacing(self) -> None:
         if isinstance(self.backbone, ClipBackbone):
@@ -921,6 +1047,8 @@ class ConvertConfig(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> ConvertConfig:
+        check_three(self.input.mean, "input.mean")
+        check_three(self.input.std, "input.std")
         if not self.model:
             raise ValueError("model is missing: give it as model=/path/model.pth")
         return self
@@ -949,14 +1077,29 @@ class ReportConfig(Strict):
         return self
 
 
+class OwnData(Strict):
+    """The data that a run was trained on; what is null is where it was."""
+
+    name: None = None
+    root: str | None = None
+    prepared: str | None = None
+
+
+def _name_of(data: Any) -> Any:
+    return data.get("name") if isinstance(data, dict) else getattr(data, "name", None)
+
+
 class EvaluateConfig(Strict):
     """``realfake.evaluate``."""
 
     run: str | None = None
     """A finished run's folder, or one of its checkpoints."""
     part: Literal["test", "val", "train"] = "test"
-    data: dict[str, Any]
-    """Another dataset, or only where the run's own lies now; checked once the run's configuration is known."""
+    data: Annotated[
+        Annotated[OwnData, Tag("own")] | Annotated[LocatedData, Tag("another")],
+        Discriminator(lambda data: "own" if _name_of(data) is None else "another"),
+    ]
+    """Where the run's own data lies now, or another dataset, which is prepared as the run's own was."""
     face: FaceConfig | None = None
     against: str | None = None
     """Another run, to be compared with on the same clips."""
@@ -975,7 +1118,7 @@ class EvaluateConfig(Strict):
     def _check(self) -> EvaluateConfig:
         if not self.run:
             raise ValueError("run is missing: give it as run=outputs/<approach>/<folder of a finished run>")
-        if self.data.get("name") is not None and self.part != "test":
+        if not isinstance(self.data, OwnData) and self.part != "test":
             raise ValueError(f"part={self.part}: another dataset is tested as a whole; leave part out")
         if self.part == "val" and self.calibration == "temperature":
             raise ValueError(
@@ -1039,11 +1182,6 @@ class ExportConfig(Strict):
         if not self.run:
             raise ValueError("run is missing: give it as run=outputs/<approach>/<folder of a finished run>")
         return self
-
-
-def minimised(metric: str) -> bool:
-    """Whether a smaller value of the metric is better."""
-    return metric.rsplit("/", 1)[-1] in ("loss", "authenticity_ece")
 
 
 def as_plain(config: Strict) -> dict[str, Any]:

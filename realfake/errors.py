@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
+
 
 class UserError(Exception):
     """A wrong input, described in one line: the value, what was expected, and the fix.
@@ -21,3 +24,9 @@ class Interrupted(BaseException):
 
     def __reduce__(self) -> tuple[type[Interrupted], tuple[int]]:
         return Interrupted, (self.number,)  # jobs of a sweep may hand it from process to process
+
+
+def nearest(given: str, valid: Sequence[str]) -> str:
+    """``; did you mean …?`` with the one of ``valid`` that is spelt most like ``given``, or nothing."""
+    near = difflib.get_close_matches(given, valid, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""

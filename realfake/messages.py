@@ -17,8 +17,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
-from realfake.config import Strict
-from realfake.errors import UserError
+from realfake.config import Strict, as_plain
+from realfake.errors import UserError, nearest
+from realfake.overrides import ALIASES
 
 C = TypeVar("C", bound=Strict)
 
@@ -61,6 +62,26 @@ def validate(
         raise UserError(_first_problem(error, data, schema, runtime)) from None
 
 
+def changed(config: C, changes: dict[str, Any]) -> C:
+    """A copy with other values, checked as that of a trained run is (pydantic's own copy checks nothing).
+
+    Args:
+        config: What is copied.
+        changes: Dotted key → value, which may be a configuration itself, e.g. ``{"trainer.threads": 2}``.
+
+    Raises:
+        UserError: If the result does not fit the class of ``config``; the line names the key and the value.
+    """
+    data = as_plain(config)
+    for key, value in changes.items():
+        *parents, last = key.split(".")
+        node = data
+        for step in parents:
+            node = node[step]
+        node[last] = as_plain(value) if isinstance(value, Strict) else value
+    return validate(data, type(config), trained=True)
+
+
 def _first_problem(error: ValidationError, data: Any, schema: type[BaseModel], runtime: Any) -> str:
     # Unknown keys first: a misspelt key also makes its namesake look missing.
     problems = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
@@ -69,6 +90,10 @@ def _first_problem(error: ValidationError, data: Any, schema: type[BaseModel], r
     kind, value = problem["type"], problem["input"]
     if kind == "extra_forbidden":
         file = _file_with(key, runtime) if runtime is not None else None
+        if key in known_keys(schema) and runtime is not None:
+            for folder in _folders(runtime):
+                if options := options_with(key, folder):
+                    return _key_of(key, f" in {file}" if file else "", options)
         return f"unknown key {key!r}{f' in {file}' if file else ''}{did_you_mean(key, known_keys(schema))}"
     if kind == "missing":
         return f"{key} is missing: give it as {key}=…"
@@ -123,6 +148,8 @@ def _short(value: Any) -> str:
         return "[" + ",".join("[…]" if isinstance(v, list) else _short(v) for v in value) + "]"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, str) and not value.strip():
+        return f"'{value}'"
     return "null" if value is None else str(value)
 
 
@@ -140,7 +167,7 @@ def _plain_location(location: tuple[int | str, ...], data: Any) -> Iterator[str]
 
 def _file_with(key: str, runtime: Any) -> Path | None:
     """The file that says ``key``, among those of the chosen options; the last one, which is the one that counts."""
-    folders = [Path(source.path) for source in runtime.config_sources if source.schema == "file"]
+    folders = _folders(runtime)
     found = None
     for choice, option in runtime.choices.items():
         group = choice.partition("@")[0]
@@ -152,6 +179,30 @@ def _file_with(key: str, runtime: Any) -> Path | None:
         return None
     shown = [found.relative_to(folder.parent) for folder in folders if found.is_relative_to(folder)]
     return shown[0]
+
+
+def options_with(key: str, conf: Path) -> list[str]:
+    """The options of a group, as ``head=mlp``, whose files say a key; those that change many groups are left out."""
+    found = []
+    for group in _groups(conf):
+        for file in sorted((conf / group).glob("*.yaml")):
+            header = re.match(r"\s*#\s*@package\s+(\S+)", file.read_text(encoding="utf-8"))
+            package = header.group(1) if header else group.replace("/", ".")
+            if key.startswith(package + ".") and _says(file, group, key):
+                found.append(f"{group}={file.stem}")
+    return found
+
+
+def _key_of(key: str, place: str, options: Sequence[str]) -> str:
+    """What is said of a key whose option was not chosen."""
+    shown = next((short + key.removeprefix(full) for short, full in ALIASES.items() if key.startswith(full)), key)
+    return (
+        f"{shown}{place} is a key of {' or '.join(options)} only: choose {'that' if len(options) == 1 else 'one'} too"
+    )
+
+
+def _folders(runtime: Any) -> list[Path]:
+    return [Path(source.path) for source in runtime.config_sources if source.schema == "file"]
 
 
 def _says(file: Path, group: str, key: str) -> bool:
@@ -192,14 +243,9 @@ def known_keys(schema: type[BaseModel]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(walk(schema, "")))
 
 
-def nearest(given: str, valid: Sequence[str]) -> str:
-    """``; did you mean …?`` with the one of ``valid`` that is spelt most like ``given``, or nothing."""
-    near = difflib.get_close_matches(given, valid, n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
 def did_you_mean(key: str, valid: Sequence[str]) -> str:
     """The nearest of the valid dotted keys; if none is near, those beside it, if they are few."""
+    valid = [v for v in valid if v != key]  # as a key of an option that was not chosen
     # A key is most often misspelt in its last part, so neighbours of the same parent come first.
     parent = key.rpartition(".")[0]
     siblings = [v for v in valid if v.rpartition(".")[0] == parent]
@@ -235,6 +281,10 @@ def explain(error: Exception, schema: type[BaseModel], conf: Path) -> str:
             return f"{key} exists: write {key}=… without the +"
         if parts := [group for group in groups if group.startswith(key + "/")]:
             return f"{key} is chosen by part: {', '.join(part + '=…' for part in parts)}"
+        if options := options_with(key, conf):
+            return _key_of(key, place, options)
+        if key in known_keys(schema) and key not in groups:
+            return f"{key}{place} is in none of the files that were chosen: write +{key}=…"
         return f"unknown key {key!r}{place}{did_you_mean(key, [*known_keys(schema), *(g for g in groups if g != key)])}"
     if match := re.search(r"Ambiguous value for argument '([^=']+)=(.*)'\n", text):
         key, value = match.group(1), match.group(2).replace("'", "")

@@ -11,16 +11,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from realfake.errors import UserError
+from realfake.errors import UserError, nearest
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
     from hydra.core.override_parser.types import Override
 
 LARGEST_CHECK = 256
 """Combinations of group options that are composed before a sweep starts; in a larger sweep, a bad run fails alone."""
 
-# The presets fill these nodes of Hydra's own configuration.
-_ALIASES = {"launcher.": "hydra.launcher.", "search.": "hydra.sweeper."}
+ALIASES = {"launcher.": "hydra.launcher.", "search.": "hydra.sweeper."}
+"""Keys of the presets, and the nodes of Hydra's own configuration that they fill."""
+_EXCLUSIVE = ("run", "multirun", "cfg", "info", "shell_completion")
 _EXTRAS = {
     "hydra_joblib_launcher": "joblib",
     "hydra_submitit_launcher": "slurm",
@@ -32,6 +35,50 @@ _EXTRAS = {
 def is_sweep(argv: list[str]) -> bool:
     """Whether the command line asks for several runs."""
     return bool({"-m", "--multirun"} & set(argv))
+
+
+def ordered(argv: list[str], parser: ArgumentParser) -> list[str]:
+    """Put a command line's overrides first and its options last, as Hydra's parser wants them to be in one piece.
+
+    Args:
+        argv: Words in any order; options may be shortened as far as they stay clear.
+        parser: Hydra's.
+
+    Raises:
+        UserError: On an option that is not known, lacks its value, or excludes another one.
+    """
+    actions = {name: action for action in parser._actions for name in action.option_strings}
+    overrides: list[str] = []
+    options: list[str] = []
+    chosen: dict[str, str] = {}
+    words = list(argv)
+    while words:
+        word = words.pop(0)
+        if not word.startswith("-"):
+            overrides.append(word)
+            continue
+        name, given, value = word.partition("=")
+        matches = [name] if name in actions else [a for a in actions if name.startswith("--") and a.startswith(name)]
+        if len(matches) != 1:
+            hint = f"; did you mean {name.lstrip('-')}={value}?" if given else nearest(name, list(actions))
+            there = ", ".join(a for a in actions if a.startswith("--"))
+            raise UserError(f"{word}: no such option{hint} (there are: {there})")
+        action = actions[matches[0]]
+        chosen[action.dest] = word
+        options.append(matches[0] + given + value)
+        if action.nargs == 0:
+            if given:
+                raise UserError(f"{word}: expected {matches[0]} alone")
+            continue
+        values = [value] if given else words[:1]
+        if values and (action.choices is None or values[0] in action.choices):
+            options += [] if given else [words.pop(0)]
+        elif given or action.nargs != "?":
+            wanted = f"one of {', '.join(map(str, action.choices))}" if action.choices else "a value after it"
+            raise UserError(f"{' '.join([word, *([] if given else values)])}: expected {wanted}")
+    if len(several := [word for dest, word in chosen.items() if dest in _EXCLUSIVE]) > 1:
+        raise UserError(f"{' '.join(several)}: only one of these can be given")
+    return [*overrides, *options]
 
 
 def name_sweep(argv: list[str]) -> list[str]:
@@ -51,7 +98,7 @@ def rewrite(words: list[str], conf: Path, *, sweep: bool) -> list[str]:
 
     - ``experiment=thesis/*`` becomes the list of the experiments that it matches (Hydra's glob enters no folders);
     - ``precision=16`` names an option, although it looks like a number;
-    - ``debug=null`` takes the group's option away;
+    - ``debug=null`` takes the group's option away, ``logger=null`` all of them;
     - ``launcher.x`` and ``search.x`` are keys of the presets, which lie in Hydra's own configuration.
 
     Args:
@@ -67,7 +114,7 @@ def rewrite(words: list[str], conf: Path, *, sweep: bool) -> list[str]:
 
 def _rewrite(word: str, conf: Path, sweep: bool) -> str:
     key, _, value = word.partition("=")
-    for short, full in _ALIASES.items():
+    for short, full in ALIASES.items():
         if key.startswith(short):
             return full + word.removeprefix(short)
     for full, short in (("hydra/launcher", "launcher"), ("hydra/sweeper", "search")):
@@ -77,6 +124,8 @@ def _rewrite(word: str, conf: Path, sweep: bool) -> str:
     group = key.partition("@")[0]
     if group == "experiment" and re.search(r"[*?]", value):
         return f"{key}={','.join(_experiments(value, conf / group, sweep))}"
+    if group == "logger" and value == "null":
+        return f"{key}=[]"  # the one group of which several options may be chosen, or none
     if (conf / group).is_dir() and value == "null":
         return f"~{key}"
     if (conf / group).is_dir() and re.fullmatch(r"[\w.,+-]+", value):

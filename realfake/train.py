@@ -50,6 +50,7 @@ def run(cfg: TrainConfig) -> float | None:
 
 
 if __name__ == "__main__":
+    from realfake.experiments.start import check_start
     from realfake.experiments.sweeps import finish_sweep
 
-    main("train", TrainConfig, run, finish_sweep)
+    main("train", TrainConfig, run, finish_sweep, check_start)

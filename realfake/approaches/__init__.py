@@ -32,7 +32,7 @@ def build_datamodule(cfg: TrainConfig) -> ClipDataModule:
     from realfake.data.sequences import SequenceDataModule
     from realfake.models import input_spec
 
-    kind = SequenceDataModule if cfg.approach.samples == "sequences" else FrameDataModule
+    kind = {"frames": FrameDataModule, "sequences": SequenceDataModule}[cfg.approach.samples]
     return kind(
         cfg.data,
         cfg.face,

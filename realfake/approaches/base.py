@@ -280,8 +280,12 @@ class ApproachModule(LightningModule):
 
 def target_of(batch: Batch, task: str) -> torch.Tensor:
     """Class of each sample in a task, (B,) int64; -1 = absent."""
+    if task == "emotion":
+        return batch["emotion"]
+    if task == "authenticity":
+        return batch["authenticity"]
     if task != "joint":
-        return batch["emotion"] if task == "emotion" else batch["authenticity"]
+        raise ValueError(f"task={task}: expected one of {', '.join(TASK_NAMES)}")
     known = (batch["emotion"] != ABSENT) & (batch["authenticity"] != ABSENT)
     return torch.where(known, joint_classes(batch["emotion"], batch["authenticity"]), ABSENT)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from realfake.approaches.base import ApproachModule
+from realfake.config import APPROACHES
 
 
 class MultiTask(ApproachModule):
     """Two heads over a frame backbone, which runs once a batch; the joint probability is the heads' product."""
 
-    tasks = ("emotion", "authenticity")
+    tasks = APPROACHES["multi_task"][1]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from realfake.approaches.base import ApproachModule
+from realfake.config import APPROACHES
 
 
 class Temporal(ApproachModule):
     """One head over a clip backbone; a sample is a window of the clip."""
 
-    tasks = ("joint",)
+    tasks = APPROACHES["temporal"][1]

@@ -17,11 +17,12 @@ from realfake.data.learned import Known, Learned
 from realfake.data.people import check_people, people_note
 from realfake.data.preparation import prepare
 from realfake.data.samples import ClipSamples, CropReader, EpochBatches
-from realfake.data.splits import UNUSED, assign_parts
+from realfake.data.splits import UNUSED, assign_parts, check_split
 from realfake.errors import UserError
 from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS, JOINTS
 
 if TYPE_CHECKING:
+    from realfake.data.clips import Listing
     from realfake.data.store import PreparedStore
 
 
@@ -94,9 +95,14 @@ class ClipDataModule(LightningDataModule):
     def opened(self) -> PreparedStore:
         """The prepared dataset, opened (and prepared) once."""
         if self.store is None:
-            split = None if self.whole else self.split
-            self.store = prepare(self.data, self.face, check=lambda found: check_people(found, self.data, split))
+            self.store = prepare(self.data, self.face, check=self._check)
         return self.store
+
+    def _check(self, listing: Listing) -> None:
+        """Refuse, before preparation, what cannot be split; raises :class:`UserError`."""
+        check_people(listing, self.data, None if self.whole else self.split)
+        if not self.whole:
+            check_split(listing.frame(), self.split)
 
     @property
     def people_note(self) -> str | None:

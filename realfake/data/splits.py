@@ -8,11 +8,20 @@ the order of the table does not matter.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, assert_never
 
 import numpy as np
 
-from realfake.config import HoldoutSplit, KFoldSplit, LosoSplit, SplitConfig, ThesisSplit
+from realfake.config import (
+    HoldoutSplit,
+    KFoldSplit,
+    LosoSplit,
+    SplitConfig,
+    ThesisSplit,
+    check_enough,
+    check_groups,
+)
 from realfake.data.clips import PARTS
 from realfake.errors import UserError
 from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS
@@ -52,21 +61,19 @@ def assign_parts(table: pd.DataFrame, split: SplitConfig) -> np.ndarray:
     elif isinstance(split, KFoldSplit) and split.official and (table["fold"] >= 0).any():
         parts = _official_folds(table, groups, counts, split)
     else:
-        _require_groups(len(names), split.name)
+        _require(check_groups, split, len(names))
         every = np.arange(len(names))
         if isinstance(split, HoldoutSplit):
             test = _draw(every, counts, split.test, [split.seed, 0], reserve=2)
         elif isinstance(split, ThesisSplit):
             test = _draw(every, counts, _THESIS_TEST, [split.seed, 0], reserve=2)
         elif isinstance(split, KFoldSplit):
-            if split.folds > len(names):
-                raise UserError(f"split.folds={split.folds}: there are only {len(names)} subjects; use fewer folds")
             folds = balanced_folds(counts, split.folds, split.seed)
             test = every[folds == split.fold]
-        else:
-            if split.fold >= len(names):
-                raise UserError(f"split.fold={split.fold}: expected 0 to {len(names) - 1}, one for each subject")
+        elif isinstance(split, LosoSplit):
             test = every[[split.fold]]
+        else:
+            assert_never(split)
         rest = np.setdiff1d(every, test)
         val = _draw(rest, counts, split.val, [split.seed, 1, _fold_of(split)], reserve=1)
         of_group = np.full(len(names), "train", dtype="<U5")
@@ -88,6 +95,22 @@ def tested_share(split: SplitConfig, subjects: int) -> float:
     if isinstance(split, LosoSplit):
         return 1.0 / subjects
     return split.test if isinstance(split, HoldoutSplit) else _THESIS_TEST
+
+
+def check_split(table: pd.DataFrame, split: SplitConfig) -> None:
+    """Refuse a split of a listing, before any video is opened, that no outcome of preparation could make possible.
+
+    Preparation may leave clips out and join those of equal files, so that groups only become fewer.
+
+    Raises:
+        UserError: If there are too few subjects or folds.
+    """
+    if isinstance(split, HoldoutSplit) and split.official and (table["part"] != "").any():
+        return
+    if isinstance(split, KFoldSplit) and split.official and (table["fold"] >= 0).any():
+        _official_numbers(table, split)
+        return
+    _require(check_groups, split, len(group_clips(table)[1]))
 
 
 def leaks(table: pd.DataFrame, parts: np.ndarray) -> list[str]:
@@ -197,7 +220,7 @@ def _official(table: pd.DataFrame, groups: np.ndarray, counts: np.ndarray, split
             continue
         # A group that is partly elsewhere stays whole: moving it would tear it apart.
         candidates = np.setdiff1d(groups[parts == "train"], groups[parts != "train"])
-        _require_groups(len(candidates) + (part == "val"), "holdout")
+        _require(check_enough, split, len(candidates) + (part == "val"))
         chosen = _draw(candidates, counts, fraction, [split.seed, salt], reserve=2 if part == "test" else 1)
         parts[np.isin(groups, chosen)] = part
     return parts
@@ -205,6 +228,17 @@ def _official(table: pd.DataFrame, groups: np.ndarray, counts: np.ndarray, split
 
 def _official_folds(table: pd.DataFrame, groups: np.ndarray, counts: np.ndarray, split: KFoldSplit) -> np.ndarray:
     """The dataset's own folds; a clip in none of them always trains."""
+    fold, numbers = table["fold"].to_numpy(int), _official_numbers(table, split)
+    parts = np.where(fold == numbers[split.fold], "test", "train").astype("<U5")
+    candidates = np.setdiff1d(groups[parts == "train"], groups[parts == "test"])
+    _require(check_enough, split, len(candidates) + 1)
+    val = _draw(candidates, counts, split.val, [split.seed, 1, split.fold], reserve=1)
+    parts[np.isin(groups, val)] = "val"
+    return parts
+
+
+def _official_numbers(table: pd.DataFrame, split: KFoldSplit) -> np.ndarray:
+    """Numbers of the dataset's own folds, rising; raises :class:`UserError` if they are not as many as asked for."""
     fold = table["fold"].to_numpy(int)
     numbers = np.unique(fold[fold >= 0])
     if len(numbers) != split.folds:
@@ -212,12 +246,7 @@ def _official_folds(table: pd.DataFrame, groups: np.ndarray, counts: np.ndarray,
             f"split.folds={split.folds}: the dataset has {len(numbers)} official folds; use "
             f"split.folds={len(numbers)}, or split.official=false"
         )
-    parts = np.where(fold == numbers[split.fold], "test", "train").astype("<U5")
-    candidates = np.setdiff1d(groups[parts == "train"], groups[parts == "test"])
-    _require_groups(len(candidates) + 1, "kfold")
-    val = _draw(candidates, counts, split.val, [split.seed, 1, split.fold], reserve=1)
-    parts[np.isin(groups, val)] = "val"
-    return parts
+    return numbers
 
 
 def _draw(groups: np.ndarray, counts: np.ndarray, fraction: float, seed: list[int], reserve: int) -> np.ndarray:
@@ -239,12 +268,11 @@ def _draw(groups: np.ndarray, counts: np.ndarray, fraction: float, seed: list[in
     return np.sort(best)
 
 
-def _require_groups(count: int, name: str) -> None:
-    if count < 3:
-        raise UserError(
-            f"split={name}: {count} {'subject' if count == 1 else 'subjects'}; at least 3 are needed, one each to "
-            "train, validate and test"
-        )
+def _require(check: Callable[[SplitConfig, int], None], split: SplitConfig, count: int) -> None:
+    try:
+        check(split, count)
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
 def _fold_of(split: SplitConfig) -> int:

@@ -16,6 +16,7 @@ import numpy as np
 from realfake.evaluation.predictions import TASKS, Predictions
 from realfake.evaluation.scores import RunScores, real_levels
 from realfake.labels import ABSENT, Authenticity
+from realfake.metric_names import METRICS
 
 DEFINITIONS = 2
 """Number of the definitions below; results carry it as ``metric_definitions``, and those that have none were 1.
@@ -25,16 +26,6 @@ DEFINITIONS = 2
 probability of a clip from two heads is the product of their means, not the mean of their products.
 """
 ECE_BINS = 15
-METRICS = (
-    "joint_accuracy",
-    "emotion_accuracy",
-    "authenticity_accuracy",
-    "authenticity_auroc",
-    "joint_f1",
-    "emotion_f1",
-    "pair_accuracy",
-    "authenticity_ece",
-)
 REPORTED = (*METRICS, "loss")
 """What every run reports at both levels; the loss needs to know what was trained."""
 

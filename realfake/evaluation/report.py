@@ -23,11 +23,10 @@ from realfake.evaluation.predictions import TASKS, Predictions, pair_numbers, su
 from realfake.evaluation.statistics import HOLDS, LEVEL, RESAMPLES, Interval, bootstrap, compare, wilson
 from realfake.evaluation.tables import by_emotion, by_subject
 from realfake.labels import ABSENT, EMOTIONS
+from realfake.metric_names import LEVELS
 
 if TYPE_CHECKING:
     import pandas as pd
-
-LEVELS = ("frame", "clip")
 
 
 @dataclass(frozen=True)

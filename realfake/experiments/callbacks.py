@@ -14,10 +14,11 @@ from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint, RichProgres
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from realfake.config import Plateau, minimised
+from realfake.config import Plateau
 from realfake.errors import UserError
 from realfake.experiments.checkpoints import write_checkpoint
 from realfake.files import write_whole
+from realfake.metric_names import minimised
 
 
 class MetricsTable(Checkpoint):

@@ -11,7 +11,7 @@ import torch
 from realfake import models
 from realfake.config import TrainConfig
 from realfake.errors import UserError
-from realfake.experiments.folder import RunFolder, open_run
+from realfake.experiments.folder import RunFolder, checkpoint_of
 from realfake.experiments.results import COMPLETED, config_digest, read_results
 from realfake.files import open_whole, write_whole
 
@@ -99,8 +99,7 @@ def resume_path(cfg: TrainConfig, run: RunFolder) -> Path | None:
     if cfg.ckpt is None:
         return None
     if cfg.ckpt != "last":
-        path = Path(cfg.ckpt).expanduser()
-        path = path if path.is_file() else open_run(path).last
+        path = checkpoint_of("ckpt", cfg.ckpt, "last")
         read_checkpoint(path)
         return path
     if run.last.is_file():
@@ -156,8 +155,7 @@ def take_backbone(backbone: Backbone, source: str) -> None:
     Raises:
         UserError: If there is none, or its backbone is another network.
     """
-    path = Path(source).expanduser()
-    path = path if path.is_file() else open_run(path).best
+    path = checkpoint_of("init_from", source, "best")
     state = read_checkpoint(path)["state_dict"]
     own = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}
     models.load_backbone_state(backbone, own, str(path))

@@ -27,7 +27,9 @@ from realfake.experiments.results import (
     read_results,
     write_results,
 )
+from realfake.experiments.start import check_start
 from realfake.files import Locked, disk_error, only_one, remove_parts
+from realfake.messages import changed
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +87,7 @@ def carry_out(
         if kept is not None:
             return kept
         if cfg.sweep.resume and earlier_attempt_goes_on(earlier, run):
-            cfg = cfg.model_copy(update={"ckpt": "last"})
+            cfg = changed(cfg, {"ckpt": "last"})
         else:
             _clear(run)
     stop = StopBetweenBatches()
@@ -130,6 +132,7 @@ def train(overrides: list[str], folder: str | Path | None = None) -> dict[str, A
     from omegaconf import OmegaConf
 
     cfg = compose("train", overrides, TrainConfig)
+    check_start(cfg)
     if folder is None:
         folder = Path("outputs") / cfg.approach.name / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{random_id()}"
     run = RunFolder(Path(folder))
@@ -179,7 +182,7 @@ def _unless_damaged(cfg: TrainConfig, run: RunFolder) -> TrainConfig:
         return cfg
     log.warning("%s; the run is trained anew", problem)
     _clear(run)
-    return cfg.model_copy(update={"ckpt": None})
+    return changed(cfg, {"ckpt": None})
 
 
 def _train(cfg: TrainConfig, run: RunFolder, stop: StopBetweenBatches, lock: int | None) -> dict[str, Any]:
@@ -226,7 +229,7 @@ def train_in_processes(cfg: TrainConfig, run: RunFolder, processes: int, lock: i
     if cfg.ckpt == "last":
         from realfake.experiments.checkpoints import resume_path
 
-        cfg = cfg.model_copy(update={"ckpt": str(resume_path(cfg, run))})
+        cfg = changed(cfg, {"ckpt": str(resume_path(cfg, run))})
     run.results.unlink(missing_ok=True)
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}",

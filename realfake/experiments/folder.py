@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from realfake.cli import validate
 from realfake.config import DataConfig, TrainConfig
 from realfake.errors import UserError
 from realfake.experiments.foreign import Unreadable, fill_in, read_yaml
+from realfake.messages import changed
 
 LOCATIONS = ("root", "prepared", "folder")
 """Keys of a dataset's configuration that say where something lies."""
@@ -124,7 +125,7 @@ class RunFolder:
             and not Path(value).exists()
             and (started / value).exists()
         }
-        return data.model_copy(update=found)
+        return changed(data, found)
 
     def noted_threads(self) -> int | None:
         """With how many threads the run computes, or did; ``None`` if it never began, or is older than the note."""
@@ -140,6 +141,33 @@ class RunFolder:
         except (Unreadable, OSError):
             return []
         return [str(o) for o in found] if isinstance(found, list) else []
+
+
+def checkpoint_of(key: str, source: str, which: Literal["best", "last"]) -> Path:
+    """The checkpoint that a key names by its path or by a run's folder.
+
+    Args:
+        key: ``ckpt`` or ``init_from``.
+        source: Its value.
+        which: Of a run's checkpoints.
+
+    Raises:
+        UserError: If there is none.
+    """
+    path = Path(source).expanduser()
+    if path.is_file():
+        return path
+    found: Path = getattr(open_run(path, key), which)
+    if not found.is_file():
+        raise UserError(f"{key}={source}: no checkpoints/{found.name} there; the run has not come that far")
+    return found
+
+
+def runs_inside(path: Path) -> list[Path]:
+    """Folders of runs right below a folder, sorted; empty if it is a run itself, or no folder."""
+    if (path / ".hydra" / "config.yaml").is_file():
+        return []
+    return sorted(p.parent.parent for p in path.glob("*/.hydra/config.yaml"))
 
 
 def open_run(path: str | Path, key: str = "run") -> RunFolder:
@@ -159,7 +187,7 @@ def open_run(path: str | Path, key: str = "run") -> RunFolder:
     if not folder.exists():
         raise UserError(f"{key}={path}: no such folder{_nearest(given)}; expected a folder that training wrote")
     if not (folder / ".hydra" / "config.yaml").is_file():
-        inside = sorted(p.parent.parent for p in folder.glob("*/.hydra/config.yaml"))
+        inside = runs_inside(folder)
         hint = f"; it holds runs, e.g. {key}={inside[-1]}" if inside else ""
         raise UserError(f"{key}={path}: no .hydra/config.yaml there, so it is not the folder of a run{hint}")
     return RunFolder(folder)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from realfake.config import TrainConfig
-from realfake.errors import UserError
 from realfake.experiments.folder import RunFolder
+from realfake.experiments.start import require_loggers
 
 
 def build_loggers(cfg: TrainConfig, run: RunFolder) -> list[Logger]:
@@ -19,6 +18,7 @@ def build_loggers(cfg: TrainConfig, run: RunFolder) -> list[Logger]:
     Raises:
         UserError: If the package of a logger is not installed.
     """
+    require_loggers(cfg.logger)
     found: list[Logger] = []
     if cfg.logger.tensorboard is not None:
         found.append(
@@ -33,7 +33,6 @@ def build_loggers(cfg: TrainConfig, run: RunFolder) -> list[Logger]:
     if cfg.logger.csv is not None:
         found.append(CSVLogger(run.path, name="", version="csv"))
     if cfg.logger.wandb is not None:
-        _require("wandb")
         from pytorch_lightning.loggers import WandbLogger
 
         w = cfg.logger.wandb
@@ -48,7 +47,6 @@ def build_loggers(cfg: TrainConfig, run: RunFolder) -> list[Logger]:
             )
         )
     if cfg.logger.mlflow is not None:
-        _require("mlflow")
         from pytorch_lightning.loggers import MLFlowLogger
 
         m = cfg.logger.mlflow
@@ -67,8 +65,3 @@ def close_loggers() -> None:
     wandb = sys.modules.get("wandb")
     if wandb is not None and wandb.run is not None:
         wandb.finish()
-
-
-def _require(package: str) -> None:
-    if find_spec(package) is None:
-        raise UserError(f"logger={package}: the package is not installed; pip install 'realfake[loggers]'")

@@ -19,9 +19,9 @@ from realfake.data.splits import assign_parts
 from realfake.data.store import MARK, PreparedStore
 from realfake.errors import UserError
 from realfake.experiments.checkpoints import read_checkpoint
-from realfake.experiments.folder import RunFolder, open_run
+from realfake.experiments.folder import RunFolder, checkpoint_of, open_run, runs_inside
 from realfake.experiments.results import COMPLETED, config_digest, read_results
-from realfake.messages import validate
+from realfake.messages import changed, validate
 
 if TYPE_CHECKING:
     from realfake.data.datamodule import ClipDataModule
@@ -48,9 +48,9 @@ def initial_checkpoint(cfg: TrainConfig) -> Path:
     path = Path(cfg.init_from).expanduser()
     if path.is_file():
         return path
-    inside = sorted(p.parent.parent for p in path.glob("*/.hydra/config.yaml"))
-    if (path / ".hydra" / "config.yaml").is_file() or not inside:
-        return open_run(path, "init_from").best
+    inside = runs_inside(path)
+    if not inside:
+        return checkpoint_of("init_from", cfg.init_from, "best")
     done = [f for f in inside if (read_results(f) or {}).get("status") == COMPLETED]
     runs = {r: r.load_config() for r in map(RunFolder, done) if r.best.is_file()}
     fitting = {r: c for r, c in runs.items() if c.split == cfg.split and c.backbone.name == cfg.backbone.name}
@@ -75,7 +75,7 @@ def initial_checkpoint(cfg: TrainConfig) -> Path:
 
 def _by_seed(runs: Mapping[RunFolder, TrainConfig], seed: int) -> RunFolder | None:
     """The only run, or that of a seed if the runs differ in their seeds alone; ``None`` = more differs."""
-    if len({config_digest(c.model_copy(update={"seed": 0})) for c in runs.values()}) > 1:
+    if len({config_digest(changed(c, {"seed": 0})) for c in runs.values()}) > 1:
         same = {r: c for r, c in runs.items() if c.seed == seed}
         return next(iter(same)) if len(same) == 1 else None
     of_seed = {c.seed: r for r, c in runs.items()}

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from realfake.config import TrainConfig
 from realfake.experiments.folder import RunFolder
 from realfake.files import Locked, only_one, write_whole
+from realfake.messages import changed
 
 if TYPE_CHECKING:
     from hydra.conf import HydraConf
@@ -119,4 +120,4 @@ def _relatives(cfg: TrainConfig, run: RunFolder, in_sweep: bool) -> Iterator[Run
 
 def with_trainer(cfg: TrainConfig, **changes: Any) -> TrainConfig:
     """The configuration with other values in the group ``trainer``."""
-    return cfg.model_copy(update={"trainer": cfg.trainer.model_copy(update=changes)})
+    return changed(cfg, {f"trainer.{key}": value for key, value in changes.items()})

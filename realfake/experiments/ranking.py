@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from realfake.config import minimised
 from realfake.data.sources.files import printable
 from realfake.errors import UserError
 from realfake.evaluation.metrics import REPORTED
 from realfake.experiments.finished import EMPTY, FinishedRun, look_up
+from realfake.metric_names import minimised
 
 MAIN_METRICS = tuple(f"test/clip/{name}" for name in REPORTED)
 """What a table shows, in this order, as far as any run has it."""

@@ -15,13 +15,13 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from realfake.config import minimised
 from realfake.evaluation.statistics import HOLDS, Interval
 from realfake.experiments.finished import CURVE_POINTS, FinishedRun
 from realfake.experiments.pooling import Figures
 from realfake.experiments.ranking import Leaderboard, RunGroup, command, short_name
 from realfake.experiments.spread import explained, spread
 from realfake.labels import TASK_NAMES
+from realfake.metric_names import minimised
 
 TEMPLATES = Path(__file__).with_name("templates")
 

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from pytorch_lightning import Callback, Trainer, seed_everything
 from pytorch_lightning.callbacks import (
@@ -23,7 +23,7 @@ from pytorch_lightning.strategies import DDPStrategy
 
 from realfake.approaches import approach_class, build_datamodule
 from realfake.approaches.features import caches_features, compute_features
-from realfake.config import Plateau, TrainConfig, minimised
+from realfake.config import Plateau, TrainConfig
 from realfake.data.preparation_summary import log_remarks
 from realfake.experiments.callbacks import (
     MetricsTable,
@@ -47,6 +47,8 @@ from realfake.experiments.loggers import build_loggers
 from realfake.experiments.origin import initial_checkpoint, learned_with, origins
 from realfake.experiments.overhead import Unprofiled, spare_overhead
 from realfake.experiments.results import COMPLETED, describe_run, write_results
+from realfake.metric_names import minimised
+from realfake.models import require_weights
 
 if TYPE_CHECKING:
     from realfake.approaches.base import ApproachModule
@@ -90,6 +92,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
     spare_overhead()
     seed_everything(cfg.seed, workers=True, verbose=False)
     resumed, initial = resume_path(cfg, run), initial_checkpoint(cfg) if cfg.init_from else None
+    require_weights(cfg.backbone)
     with phases.measure("prepare"):
         data = build_datamodule(cfg)
         data.prepare_data()
@@ -191,6 +194,7 @@ def build_trainer(
     """
     t = cfg.trainer
     distributed = devices.count * t.num_nodes > 1
+    loggers = build_loggers(cfg, run) if loggers is None else loggers
     return Trainer(
         accelerator=devices.accelerator,
         devices=devices.devices,
@@ -213,9 +217,9 @@ def build_trainer(
         overfit_batches=t.overfit_batches,
         fast_dev_run=t.fast_dev_run,
         profiler=t.profiler or Unprofiled(),
-        callbacks=[*callbacks, *_callbacks(cfg, run)],
+        callbacks=[*callbacks, *_callbacks(cfg, run, logged=bool(loggers))],
         plugins=[WholeCheckpoints()],
-        logger=build_loggers(cfg, run) if loggers is None else loggers,
+        logger=loggers,
         enable_progress_bar=cfg.callbacks.progress_bar != "none",
         enable_model_summary=cfg.callbacks.model_summary,
         default_root_dir=run.path,
@@ -231,7 +235,7 @@ def _strategy(cfg: TrainConfig, devices: Devices) -> DDPStrategy:
     )
 
 
-def _callbacks(cfg: TrainConfig, run: RunFolder) -> list[Callback]:
+def _callbacks(cfg: TrainConfig, run: RunFolder, *, logged: bool) -> list[Callback]:
     c, mode = cfg.callbacks, "min" if minimised(cfg.optimized_metric) else "max"
     found: list[Callback] = []
     if isinstance(cfg.scheduler, Plateau):
@@ -239,10 +243,14 @@ def _callbacks(cfg: TrainConfig, run: RunFolder) -> list[Callback]:
     if c.early_stopping is not None:
         stop = c.early_stopping
         found.append(EarlyStopping(cfg.optimized_metric, min_delta=stop.min_delta, patience=stop.patience, mode=mode))
-    if c.lr_monitor:
+    if c.lr_monitor and logged:
         found.append(LearningRateMonitor())
-    if c.progress_bar != "none":
-        found.append(ProgressBar(leave=False) if c.progress_bar == "rich" else TQDMProgressBar())
+    if c.progress_bar == "rich":
+        found.append(ProgressBar(leave=False))
+    elif c.progress_bar == "plain":
+        found.append(TQDMProgressBar())
+    elif c.progress_bar != "none":
+        assert_never(c.progress_bar)
     if c.model_summary:
         found.append(ModelSummary(max_depth=1))
     folder = str(run.checkpoints)

@@ -11,6 +11,7 @@ from realfake.errors import Interrupted
 from realfake.experiments.execution import carry_out
 from realfake.experiments.folder import RunFolder
 from realfake.files import LogFile
+from realfake.messages import changed
 
 
 def main(folder: str, checkpoint: str | None = None) -> int:
@@ -21,7 +22,7 @@ def main(folder: str, checkpoint: str | None = None) -> int:
     if first:
         handlers.append(LogFile(str(run.log)))
     logging.basicConfig(level=logging.INFO if first else logging.ERROR, handlers=handlers, format="%(message)s")
-    cfg = run.load_config().model_copy(update={"ckpt": checkpoint})
+    cfg = changed(run.load_config(), {"ckpt": checkpoint})
     try:
         carry_out(cfg, run)  # its starter holds the lock
     except Interrupted as error:

@@ -104,7 +104,7 @@ class PrecisionWeights(LossMix):
 
     def __init__(self, tasks: Sequence[str], cfg: PrecisionMix) -> None:
         super().__init__(tasks)
-        self.score = macro_precision if cfg.mode == "macro" else batch_accuracy
+        self.score = {"macro": macro_precision, "accuracy": batch_accuracy}[cfg.mode]
 
     def weights(self, logits: dict[str, torch.Tensor], targets: dict[str, torch.Tensor]) -> torch.Tensor:
         """How right each task is on this batch."""

@@ -6,6 +6,7 @@ from torch import nn
 
 from realfake.config import BackboneConfig, ClipBackbone, FrameBackbone, InputSpec, RecurrentBackbone, TimmBackbone
 from realfake.errors import UserError
+from realfake.messages import changed
 from realfake.models.backbone import Backbone
 from realfake.models.cnn3d import Cnn3d
 from realfake.models.inception_resnet_v1 import InceptionResnetV1, inception_resnet_v1_wide
@@ -28,9 +29,7 @@ def input_spec(cfg: BackboneConfig) -> InputSpec:
     """
     if isinstance(cfg, RecurrentBackbone):
         frame = input_spec(cfg.frame)
-        return frame.model_copy(
-            update={"frames": cfg.frames, "stride_sec": cfg.stride_sec, "repeat_crops": cfg.repeat_crops}
-        )
+        return changed(frame, {"frames": cfg.frames, "stride_sec": cfg.stride_sec, "repeat_crops": cfg.repeat_crops})
     return timm_spec(cfg) if isinstance(cfg, TimmBackbone) else cfg.input
 
 

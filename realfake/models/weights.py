@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from realfake.config import BackboneConfig, RecurrentBackbone, TimmBackbone
 from realfake.errors import UserError
 from realfake.models.backbone import Backbone
 from realfake.models.checkpoints import below_prefix, load_published_state, read_state_dict
@@ -84,6 +85,18 @@ def load_weights(backbone: Backbone, name: str, weights: str) -> None:
     if name == "vit_b_16":
         state = _resize_positions(below_prefix(state, backbone.net.state_dict().keys(), str(path)), backbone.spec.size)
     load_published_state(backbone, state, str(path))
+
+
+def require_weights(cfg: BackboneConfig) -> None:
+    """Refuse weights that there are none of, without loading (or downloading) any; timm knows its own.
+
+    Raises:
+        UserError: If no published weights have this name, or the file is not there.
+    """
+    if isinstance(cfg, RecurrentBackbone):
+        require_weights(cfg.frame)
+    if cfg.weights != "none" and not isinstance(cfg, TimmBackbone):
+        _find(cfg.name, cfg.weights)
 
 
 def fetch(file: WeightsFile) -> Path:

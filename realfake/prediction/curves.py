@@ -8,6 +8,7 @@ from realfake.config import InputSpec
 from realfake.data.sampling import window_crops
 from realfake.evaluation.predictions import Predictions
 from realfake.labels import averaged
+from realfake.messages import changed
 from realfake.prediction.results import Curve
 
 FRAME_WINDOW_SEC = 1.0
@@ -55,7 +56,7 @@ def sliding_windows(
     start, end = interval
     width = window_sec or (spec.stride_sec * (spec.frames - 1) if spec.stride_sec else (end - start) / 2)
     width = min(width, end - start)
-    spread = spec.model_copy(update={"stride_sec": None})
+    spread = changed(spec, {"stride_sec": None})
     count = min(MOST_WINDOWS, max(2, len(times_sec))) if width < end - start else 1
     middles = np.linspace(start + width / 2, end - width / 2, count) if count > 1 else np.array([(start + end) / 2])
     index = [window_crops(times_sec, (m - width / 2, m + width / 2), spread, 0.5) for m in middles]

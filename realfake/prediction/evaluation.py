@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from realfake.config import EvaluateConfig
+from realfake.config import EvaluateConfig, OwnData
 from realfake.data.preparation_summary import log_remarks
 from realfake.data.splits import leaks
 from realfake.errors import UserError
@@ -39,7 +39,7 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
     assert cfg.run is not None
     tester = Tester(cfg.run, cfg.device, cfg.batch_size)
     data = choose_data(cfg, tester)
-    elsewhere = cfg.data.get("name") is not None
+    elsewhere = not isinstance(cfg.data, OwnData)
     what: dict[str, Any] = {"data": data, "face": cfg.face, "part": cfg.part, "whole": elsewhere}
     tested = tester.test(**what)
     store = tested.data.opened()
@@ -118,7 +118,7 @@ def _write(
 def _stands_for_run(cfg: EvaluateConfig, tester: Tester) -> bool:
     """Whether the figures are those of the run itself: its best weights on its own test part, as they are."""
     other_weights = Path(str(cfg.run)).suffix == ".ckpt" and Path(str(cfg.run)).name != tester.run.best.name
-    elsewhere = cfg.data.get("name") is not None or cfg.face is not None or cfg.part != "test"
+    elsewhere = not isinstance(cfg.data, OwnData) or cfg.face is not None or cfg.part != "test"
     return cfg.calibration == "none" and not other_weights and not elsewhere
 
 

@@ -121,7 +121,7 @@ def export(
     served = Served(module).eval()
     path = folder / FILES[kind]
     with _quiet():
-        runtime = (_to_onnx if kind == "onnx" else _to_torch_export)(served, path)
+        runtime = {"onnx": _to_onnx, "torch_export": _to_torch_export}[kind](served, path)
     difference = largest_difference(served, runtime, samples)
     if not difference <= tolerance:
         path.unlink()
@@ -168,7 +168,7 @@ def real_samples(run: RunFolder, cfg: TrainConfig, clips: int) -> list[np.ndarra
         rows = np.flatnonzero(assign_parts(store.table, cfg.split) == "test")
         rows = rows[np.linspace(0, len(rows) - 1, min(clips, len(rows))).round().astype(int)]
         spec = input_spec(cfg.backbone)
-        kind = WindowSamples if cfg.approach.samples == "sequences" else FrameSamples
+        kind = {"frames": FrameSamples, "sequences": WindowSamples}[cfg.approach.samples]
         samples = kind(store, rows, store.reader(spec.size), cfg.sampling, spec)
         frames = samples.__getitems__(range(len(samples)))["frames"].numpy()
         return in_batches(frames)

@@ -16,6 +16,7 @@ from realfake.evaluation.predictions import Predictions
 from realfake.experiments.checkpoints import load_weights
 from realfake.experiments.folder import RunFolder, open_run
 from realfake.labels import ABSENT
+from realfake.messages import changed
 
 
 def open_trained(
@@ -35,7 +36,7 @@ def open_trained(
         checkpoint = run if Path(run).suffix == ".ckpt" else folder.best
     cfg = folder.load_config()
     # All values come from the checkpoint: published weights need not be at hand.
-    bare = cfg.model_copy(update={"backbone": without_weights(cfg.backbone), "compile": False})
+    bare = changed(cfg, {"backbone": without_weights(cfg.backbone), "compile": False})
     module = approach_class(cfg.approach.name)(bare)
     load_weights(module, Path(checkpoint))
     return folder, cfg, module.eval().requires_grad_(False)
@@ -43,10 +44,8 @@ def open_trained(
 
 def without_weights(cfg: BackboneConfig) -> BackboneConfig:
     """The same backbone with values of its own, not published ones."""
-    update: dict[str, object] = {"weights": "none"}
-    if isinstance(cfg, RecurrentBackbone):
-        update["frame"] = cfg.frame.model_copy(update={"weights": "none"})
-    return cfg.model_copy(update=update)
+    frame = {"frame.weights": "none"} if isinstance(cfg, RecurrentBackbone) else {}
+    return changed(cfg, {"weights": "none", **frame})
 
 
 def choose_device(name: str) -> torch.device:

@@ -18,6 +18,7 @@ from realfake.data.store import decode_crops
 from realfake.data.video import Frame, VideoInfo, read_video_once, wanted_frames
 from realfake.errors import UserError
 from realfake.evaluation.predictions import Predictions
+from realfake.messages import changed
 from realfake.prediction.curves import clip_curve, running_mean, sliding_windows
 from realfake.prediction.drawing import canvas_scale, resize
 from realfake.prediction.film import RATE_FPS, Film
@@ -322,9 +323,9 @@ def load_predictor(
     where = choose_device(device)
     _, cfg, module = open_trained(run, checkpoint)
     if face is not None:
-        cfg = cfg.model_copy(update={"face": face})
+        cfg = changed(cfg, {"face": face})
     if face_weights is not None and isinstance(cfg.face, YunetFace):
-        cfg = cfg.model_copy(update={"face": cfg.face.model_copy(update={"weights": face_weights})})
+        cfg = changed(cfg, {"face.weights": face_weights})
     return Predictor(Network(module, cfg, where, batch_size), cfg, window_sec=window_sec)
 
 

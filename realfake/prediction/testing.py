@@ -5,19 +5,19 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pytorch_lightning import Trainer
 
 from realfake.approaches import build_datamodule
-from realfake.config import DataConfig, EvaluateConfig, FaceConfig, PrepareConfig, Sampling, as_plain
+from realfake.config import DataConfig, EvaluateConfig, FaceConfig, OwnData, Sampling, as_plain
 from realfake.data.learned import Learned
 from realfake.evaluation.predictions import Predictions
 from realfake.experiments.devices import Devices, trainer_precision
 from realfake.experiments.origin import learned_by
 from realfake.experiments.training import quiet_warnings
-from realfake.messages import validate
+from realfake.messages import changed
 from realfake.prediction.network import choose_device, open_trained
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class Tester:
         self.run, cfg, self.module = open_trained(run)
         self.checkpoint = Path(run).expanduser() if Path(run).suffix == ".ckpt" else self.run.best
         if batch_size is not None:
-            cfg = cfg.model_copy(update={"data": cfg.data.model_copy(update={"eval_batch_size": batch_size})})
-        self.cfg = cfg.model_copy(update={"data": self.run.locate(cfg.data)})
+            cfg = changed(cfg, {"data.eval_batch_size": batch_size})
+        self.cfg = changed(cfg, {"data": self.run.locate(cfg.data)})
 
     def test(
         self,
@@ -100,12 +100,13 @@ class Tester:
         whole: bool = False,
     ) -> ClipDataModule:
         """The data module of the run's approach, set up; see :meth:`test`."""
-        cfg = self.cfg.model_copy(
-            update={
+        cfg = changed(
+            self.cfg,
+            {
                 "data": data or self.cfg.data,
                 "face": face or self.cfg.face,
                 "sampling": sampling or self.cfg.sampling,
-            }
+            },
         )
         module = build_datamodule(cfg)
         module.tested, module.whole = part, whole
@@ -133,17 +134,12 @@ class Tester:
 
 
 def choose_data(cfg: EvaluateConfig, tester: Tester) -> DataConfig | None:
-    """The dataset of an evaluation, prepared as the run's was; ``None`` = the run's own, where it was.
-
-    Raises:
-        UserError: If the dataset's keys are wrong.
-    """
+    """The dataset of an evaluation, prepared as the run's was; ``None`` = the run's own, where it was."""
     own = tester.cfg.data
-    if cfg.data.get("name") is None:
-        changes = {key: value for key, value in cfg.data.items() if value is not None}
-        return own.model_copy(update=changes) if changes else None
-    plain: dict[str, Any] = {**cfg.data, **{key: as_plain(own)[key] for key in PREPARATION}}
-    return validate({"data": plain, "face": as_plain(tester.cfg.face)}, PrepareConfig).data
+    if isinstance(cfg.data, OwnData):
+        changes = {key: value for key, value in as_plain(cfg.data).items() if value is not None}
+        return changed(own, changes) if changes else None
+    return changed(cfg.data, {key: getattr(own, key) for key in PREPARATION})
 
 
 def first_rows(samples: Predictions) -> Predictions:
