@@ -11,16 +11,18 @@ from typing import get_args
 import hydra
 import pytest
 import yaml
+from hydra._internal.utils import get_args_parser
 from omegaconf import OmegaConf
 from processes import Command
 from pydantic import BaseModel
 
 from realfake import cli, config
-from realfake.config import TrainConfig, as_plain
+from realfake.config import EvaluateConfig, OwnData, TrainConfig, as_plain
 from realfake.errors import UserError
 from realfake.experiments.folder import RunFolder
-from realfake.messages import known_keys
-from realfake.overrides import check_plugin, name_sweep, rewrite
+from realfake.experiments.start import check_start
+from realfake.messages import changed, known_keys, validate
+from realfake.overrides import check_plugin, name_sweep, ordered, rewrite
 
 CONF = cli.conf_dir()
 DEFAULTS = yaml.safe_load((CONF / "train.yaml").read_text())["defaults"]
@@ -143,6 +145,7 @@ def test_several_loggers_at_once() -> None:
 
     assert used() == {"tensorboard"}
     assert used("logger=csv") == {"csv"}
+    assert used("logger=null") == used("logger=[]") == set()
     both = compose("logger=[tensorboard,wandb]", "logger.wandb.offline=true").logger
     assert both.tensorboard
     assert both.wandb
@@ -350,6 +353,38 @@ def test_a_pattern_becomes_its_experiments() -> None:
     ("approach=temporal backbone=resnet18", r"backbone=resnet18 is a frame backbone, but approach=temporal needs a"),
     ("backbone=slow_r50", r"backbone=slow_r50 is a clip backbone, but approach=single_task needs a frame backbone"),
     ("optimized_metric=test/clip/joint_accuracy", r"expected a validation metric"),
+    ("optimized_metric=val/clip/joint_acuracy", r"no such metric; did you mean 'val/clip/joint_accuracy'\? \(th"),
+    ("optimized_metric=val/joint_accuracy", r"no such metric; did you mean 'val/\w+/joint_accuracy'\?"),
+    ("approach=multi_task optimized_metric=val/frame/loss_joint", r"no such metric; did you mean 'val/frame/loss'\?"),
+    ("scheduler=plateau scheduler.monitor=val/frame/los", r"scheduler\.monitor=.*; did you mean 'val/frame/loss'\?"),
+    ("approach.tasks=[emotion,authenticity]", r"approach\.tasks=\[emotion,authenticity\]: approach=single_task has "
+     r"\[joint\]; leave it out, or another approach: multi_task or temporal_multi_task$"),
+    ("approach=multi_task approach.tasks=[emotion]", r"approach\.tasks=\[emotion\]: .* has \[emotion,authenticity\]"),
+    ("approach.tasks=[]", r"approach\.tasks=\[\]: approach=single_task has \[joint\]"),
+    ("approach.samples=sequences backbone=cnn3d", r"approach\.samples=sequences: approach=single_task has frames"),
+    ("split=loso split.fold=20", r"split\.fold=20: expected 0 to 19, one for each subject"),
+    ("split=kfold split.folds=21", r"split\.folds=21: there are only 20 subjects; use fewer folds"),
+    ("data.subjects=2", r"split=holdout: 2 subjects; at least 3 are needed"),
+    ("trainer.strategy=nonsense", r"trainer\.strategy=nonsense: expected one of auto, ddp,"),
+    ("trainer.strategy=dpd", r"trainer\.strategy=dpd: expected one of auto, ddp, .*; did you mean 'ddp'\?"),
+    ("trainer.gpus=[0,0]", r"trainer\.gpus=\[0,0\]: GPU 0 twice; expected each id once"),
+    ("trainer.gpus=[]", r"trainer\.gpus=\[\]: no GPU in the list; expected auto, a number, ids, or 0 for the CPU"),
+    ("trainer.limit_train_batches=0", r"trainer\.limit_train_batches=0: expected at least 1 or more than 0"),
+    ("trainer.limit_val_batches=0.0", r"trainer\.limit_val_batches=0\.0: expected .*more than 0"),
+    ("trainer.limit_test_batches=1.5", r"trainer\.limit_test_batches=1\.5: expected .*at most 1"),
+    ("debug=default trainer.check_val_every_n_epoch=2", r"trainer\.check_val_every_n_epoch=2: .* at most tr"),
+    ("trainer.min_epochs=31", r"trainer\.min_epochs=31: expected at most trainer\.max_epochs=30"),
+    ("data.batch_size=1 head=mlp head.batch_norm=true", r"data\.batch_size=1: head\.batch_norm=true takes stat"),
+    ("data.batch_size=1 backbone=inception_resnet_v1", r"data\.batch_size=1: backbone=inception_resnet_v1, wh"),
+    ("optimizer.weight_decay=nan", r"optimizer\.weight_decay=nan: expected a finite number"),
+    ("loss_mix=weighted loss_mix.joint=inf", r"loss_mix\.joint=inf: expected a finite number"),
+    ("backbone=timm +backbone.mean=[0.5]", r"backbone\.mean=\[0\.5\]: expected three values, one a channel"),
+    ("data.prepared=''", r"data\.prepared='': expected text that is not blank, or null"),
+    ("head.hidden=[64]", r"head\.hidden is a key of head=mlp only: choose that too$"),
+    ("optimizer.momentum=0.5", r"optimizer\.momentum is a key of optimizer=rmsprop or optimizer=sgd only: choose one"),
+    ("logger.wandb.project=x", r"logger\.wandb\.project is a key of logger=wandb only"),
+    ("launcher.n_jobs=2", r"launcher\.n_jobs is a key of launcher=joblib only"),
+    ("published.metrics={x:1.0}", r"published\.metrics is in none of the files that were chosen: write \+published\.m"),
     ("split=kfold split.fold=5", r"split\.fold=5: expected 0 to 4"),
     ("approach=temporal backbone=r3d_18 backbone.weights=default",
      r"data\.rate_fps=10: too few crops a second for r3d_18, .* 0\.06667 s apart; expected data\.rate_fps=15 or more"),
@@ -409,6 +444,7 @@ def test_runs_from_before_load_as_they_were_trained(tmp_path: Path) -> None:
 def own_experiments(tmp_path: Path) -> Path:
     folder = tmp_path / "mine" / "experiment"
     folder.mkdir(parents=True)
+    (folder / "other.yaml").write_text("# @package _global_\nhead:\n  hidden: [64]\n")
     (folder / "typo.yaml").write_text("# @package _global_\noptimizer:\n  lrr: 0.1\n")
     (folder / "group.yaml").write_text("# @package _global_\ndefaults:\n  - override /optimiser: sgd\n")
     (folder / "broken.yaml").write_text("# @package _global_\noptimizer: [1\n")
@@ -441,8 +477,73 @@ def test_own_experiments_join_a_sweep(own_experiments: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     words = ["-m", "--config-dir", str(own_experiments), "sweep.name=x"]
     cli.check_sweep("train", [*words, "experiment=good,synthetic/temporal"], TrainConfig)
+    with pytest.raises(UserError, match=r"head\.hidden in mine/experiment/other\.yaml is a key of head=mlp only"):
+        cli.check_sweep("train", [*words, "experiment=other"], TrainConfig)
     with pytest.raises(UserError, match=r"'optimizer.lrr' in mine/.*typo.*\(in the run experiment=typo\)"):
         cli.check_sweep("train", [*words, "experiment=good,typo"], TrainConfig)
+
+
+def test_evaluate_refuses_paths_that_are_no_text_and_keys_of_another_dataset() -> None:
+    def data(*words: str) -> object:
+        return cli.compose("evaluate", ["run=x", *words], EvaluateConfig).data
+
+    assert data("data.root=/videos") == OwnData(root="/videos")
+    assert isinstance(data("data=synthetic"), config.SyntheticData)
+    for words, line in (
+        (["data.prepared=5"], r"^data\.prepared=5: expected text"),
+        (["data=synthetic", "data.subjects=one"], r"^data\.subjects=one: expected a whole number"),
+        (["data=csv"], r"^data\.root is missing"),
+    ):
+        with pytest.raises(UserError, match=line):
+            data(*words)
+
+
+def test_what_a_run_starts_from_is_there(tmp_path: Path) -> None:
+    run = tmp_path / "finished"
+    (run / ".hydra").mkdir(parents=True)
+    (run / ".hydra" / "config.yaml").touch()
+    for words, line in (
+        ([f"init_from={tmp_path}/finishd"], r"^init_from=.*/finishd: no such folder; did you mean '?.*/finished"),
+        ([f"ckpt={tmp_path}/finishd"], r"^ckpt=.*/finishd: no such folder; did you mean '?.*/finished"),
+        ([f"init_from={run}"], r"^init_from=.*: no checkpoints/best\.ckpt there"),
+        ([f"ckpt={run}"], r"^ckpt=.*: no checkpoints/last\.ckpt there"),
+        (["face=yunet", f"face.weights={run}/x.onnx"], r"^face\.weights=.*: no such file"),
+    ):
+        with pytest.raises(UserError, match=line):
+            check_start(compose(*words))
+    (run / "checkpoints").mkdir()
+    for name in ("best", "last"):
+        (run / "checkpoints" / f"{name}.ckpt").touch()
+    check_start(compose(f"init_from={run}", f"ckpt={run}"))
+    check_start(compose("ckpt=last"))
+
+
+def test_what_an_older_run_went_through_with_still_loads() -> None:
+    saved = as_plain(compose())
+    saved["approach"]["tasks"] = ["emotion"]  # was of no consequence
+    saved["trainer"] |= {"min_epochs": 99, "gpus": []}
+    assert validate(saved, TrainConfig, trained=True).trainer.min_epochs == 99
+    with pytest.raises(UserError, match=r"trainer\.gpus=\[\]"):
+        validate(saved, TrainConfig)
+
+
+def test_a_changed_configuration_is_checked() -> None:
+    cfg = compose()
+    new = changed(cfg, {"trainer.threads": 2, "data.root": "/videos", "face": config.NoFace(name="none")})
+    assert (new.trainer.threads, new.data.root, new.face.name) == (2, "/videos", "none")
+    assert changed(new, {"trainer.threads": None, "data.root": None, "face": cfg.face}) == cfg
+    for changes, line in (
+        ({"data.prepared": 5}, r"^data\.prepared=5: expected text"),
+        ({"trainer.thread": 5}, r"^unknown key 'trainer\.thread'; did you mean 'trainer\.threads'\?"),
+        ({"data.batch_size": 0}, r"^data\.batch_size=0: expected at least 1"),
+    ):
+        with pytest.raises(UserError, match=line):
+            changed(cfg, changes)
+
+
+def test_nothing_changes_a_configuration_unchecked() -> None:
+    code = {p.name: p.read_text() for p in (CONF.parent / "realfake").rglob("*.py")}
+    assert not [name for name, text in code.items() if ".model_copy(" in text or ".model_construct(" in text]
 
 
 # --- sweeps ----------------------------------------------------------------------------------------------------------
@@ -479,6 +580,42 @@ def test_a_missing_plugin_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("realfake.overrides._installed", lambda module: False)
     with pytest.raises(UserError, match=r"hydra_joblib_launcher is not installed: pip install '?hydra-joblib-launcher"):
         check_plugin("launcher=joblib", "hydra_plugins.hydra_joblib_launcher.x.JoblibLauncher")
+
+
+@pytest.mark.parametrize(("line", "expected"), [
+    ("seed=1,2 -m approach=temporal", "seed=1,2 approach=temporal -m"),
+    ("-m seed=1 --config-dir mine approach=temporal", "seed=1 approach=temporal -m --config-dir mine"),
+    ("seed=1 --multi seed=2", "seed=1 seed=2 --multirun"),
+    ("--cfg job seed=1 --config-dir=mine", "seed=1 --cfg job --config-dir=mine"),
+    ("seed=1 --info seed=2", "seed=1 seed=2 --info"),
+    ("--info config seed=2", "seed=2 --info config"),
+])  # fmt: skip
+def test_options_may_stand_anywhere_on_the_line(line: str, expected: str) -> None:
+    words = ordered(line.split(), get_args_parser())
+    assert words == expected.split()
+    assert get_args_parser().parse_args(words).overrides == [w for w in words if "=" in w and not w.startswith("-")]
+
+
+@pytest.mark.parametrize(("line", "message"), [
+    ("--multrun seed=1,2", r"^--multrun: no such option; did you mean '--multirun'\?"),
+    ("--seed=1", r"^--seed=1: no such option; did you mean seed=1\?"),
+    ("seed=1 --config-dir", r"^--config-dir: expected a value after it"),
+    ("--cfg=jobs", r"^--cfg=jobs: expected one of job, hydra, all"),
+    ("--multirun=true seed=1", r"^--multirun=true: expected --multirun alone"),
+    ("--cfg seed=1", r"^--cfg seed=1: expected one of job, hydra, all"),
+    ("-m --cfg job", r"^-m --cfg: only one of these can be given"),
+])  # fmt: skip
+def test_a_wrong_option_is_one_line(line: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        ordered(line.split(), get_args_parser())
+
+
+def test_a_sweep_is_asked_for_after_its_overrides(command: Command, tmp_path: Path) -> None:
+    done = command("train", "seed=1,-2", "-m", "ckpt=nope", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ckpt=nope: no such folder")
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_sweep_is_named_by_what_it_runs() -> None:

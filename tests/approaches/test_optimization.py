@@ -80,6 +80,15 @@ def test_a_scheduler_changes_the_learning_rate_and_nothing_else(optimizer: str, 
     assert (len(set(rates)) > 1) == (scheduler in ("onecycle", "cosine"))
 
 
+def test_an_unknown_one_is_refused() -> None:
+    training = Training("sgd", "none")
+    plan: Any = Plateau(name="plateau")
+    with pytest.raises(ValueError, match="no such optimiser"):
+        build_optimizer(plan, [training.weights])
+    with pytest.raises(ValueError, match="no such scheduler"):
+        build_scheduler(training.cfg, training.optimizer, STEPS, 2)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("optimizer", "setting", "values"),
     [

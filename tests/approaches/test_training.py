@@ -18,6 +18,7 @@ from realfake.config import TrainConfig
 from realfake.data.datamodule import ClipDataModule
 from realfake.errors import UserError
 from realfake.experiments.execution import RunFailed, train
+from realfake.metric_names import measured_names
 
 APPROACHES = ("single_task", "multi_task", "temporal", "temporal_multi_task")
 
@@ -42,10 +43,28 @@ def test_the_backbone_runs_once_a_batch(approach: str, tiny: list[str]) -> None:
     trainer = Trainer(fast_dev_run=True, accelerator="cpu", enable_progress_bar=False, enable_model_summary=False)
     trainer.fit(module, datamodule=data)
     assert passes == [True, False]  # one batch of training, one of validation
+    assert {name for name in module.measured if name.startswith("val/")} == set(measured_names("val", module.tasks))
     batch = next(iter(data.train_dataloader()))
     assert batch["frames"].dtype == torch.uint8
     emotion, authenticity = batch["emotion"], batch["authenticity"]
     assert torch.equal(target_of(batch, "joint"), 6 * authenticity + emotion)
+
+
+@pytest.mark.parametrize(("words", "line"), [
+    (["split=loso", "split.fold=7"], r"split\.fold=7: expected 0 to 6, one for each subject"),
+    (["backbone.weights=imagenett"], r"backbone\.weights=imagenett: tiny_cnn has no weights of this name"),
+    (["backbone.weights=/nowhere/x.pth"], r"backbone\.weights=/nowhere/x\.pth: no such file"),
+    (["ckpt=last"], r"ckpt=last: no unfinished run with this configuration"),
+])  # fmt: skip
+def test_a_run_is_refused_before_data_is_prepared(words: list[str], line: str, tmp_path: Path) -> None:
+    for i in range(7):
+        (tmp_path / f"{i}.mp4").touch()  # listed, but never opened
+    table = "path,subject,emotion,authenticity\n" + "".join(f"{i}.mp4,s{i},happy,real\n" for i in range(7))
+    (tmp_path / "clips.csv").write_text(table)
+    data = ["data=csv", f"data.root={tmp_path}/clips.csv", f"data.prepared={tmp_path}/prepared"]
+    with pytest.raises(UserError, match=line):
+        train([*data, "trainer.threads=1", "trainer.gpus=0", *words], tmp_path / "run")
+    assert not (tmp_path / "prepared").exists()
 
 
 def test_frozen_features_are_computed_once_and_change_nothing(tiny: list[str], tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from realfake.experiments.loggers import build_loggers
 def test_a_missing_package_says_how_to_install_it(
     package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("realfake.experiments.loggers.find_spec", lambda name: None)
+    monkeypatch.setattr("realfake.experiments.start.find_spec", lambda name: None)
     cfg = compose("train", [f"logger={package}"], TrainConfig)
     with pytest.raises(UserError, match=rf"logger={package}: the package is not installed; pip install"):
         build_loggers(cfg, RunFolder(tmp_path))
