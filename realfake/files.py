@@ -78,7 +78,7 @@ def disk_errors(folder: Path, fix: str = "") -> Iterator[None]:
 def disk_error(error: BaseException, folder: Path, fix: str = "") -> DiskError | None:
     """What a full or read-only disk has to do with an exception or with what led to it; ``None`` = nothing."""
     cause: BaseException | None = error
-    refusals = _FULL + _CLOSED
+    refusals: tuple[int, ...] = _FULL + _CLOSED
     while cause is not None:
         if isinstance(cause, DiskError):
             return cause if cause.fix or not fix else DiskError(cause.path, cause.number, cause.needed, fix)
