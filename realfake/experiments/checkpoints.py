@@ -145,6 +145,21 @@ def remember(path: Path, learned: dict[str, Any]) -> None:
     write_checkpoint(path, state)
 
 
+def require_same_backbone(cfg: TrainConfig, initial: Path) -> None:
+    """Refuse a run that would start from another network than its own, before any data is touched.
+
+    Raises:
+        UserError: If so, with the override that makes them the same; if the checkpoint cannot be read.
+    """
+    saved = read_checkpoint(initial)["realfake"].get("config")
+    backbone = saved.get("backbone") if isinstance(saved, dict) else None
+    name = backbone.get("name") if isinstance(backbone, dict) else None
+    if isinstance(name, str) and name != cfg.backbone.name:
+        raise UserError(
+            f"init_from={cfg.init_from}: its backbone is {name}, not {cfg.backbone.name}: add backbone={name}"
+        )
+
+
 def take_backbone(backbone: Backbone, source: str) -> None:
     """Start from the trained backbone of another run, or of a converted checkpoint; heads are not taken over.
 

@@ -11,6 +11,9 @@ from realfake.config import TrainConfig
 from realfake.experiments.folder import RunFolder
 from realfake.experiments.start import require_loggers
 
+MLFLOW = Path("outputs", "mlflow")
+"""Where MLflow's local store lies: one for all runs, beside them and not among the code."""
+
 
 def build_loggers(cfg: TrainConfig, run: RunFolder) -> list[Logger]:
     """Make the loggers, all of which write into the run's folder unless they are told otherwise.
@@ -50,11 +53,15 @@ def build_loggers(cfg: TrainConfig, run: RunFolder) -> list[Logger]:
         from pytorch_lightning.loggers import MLFlowLogger
 
         m = cfg.logger.mlflow
+        store = MLFLOW.resolve()
+        if m.tracking_uri is None:
+            store.mkdir(parents=True, exist_ok=True)
         found.append(
             MLFlowLogger(
                 experiment_name=m.experiment,
                 run_name=run.path.name,
-                tracking_uri=m.tracking_uri or f"sqlite:///{Path('mlflow.db').resolve()}",
+                tracking_uri=m.tracking_uri or f"sqlite:///{store / 'mlflow.db'}",
+                artifact_location=None if m.tracking_uri else (store / "artifacts").as_uri(),
             )
         )
     return found

@@ -37,6 +37,11 @@ def print_summary(results: dict[str, Any], run: RunFolder, console: Console | No
         table.add_row(*row)
     console.print(table)
     console.print(f"95 % interval: {HOLDS}", highlight=False, soft_wrap=True)
+    if results.get("overfit"):
+        found = ", ".join(f"{name.rpartition('/')[2]} {value:.3f}" for name, value in results["overfit"].items())
+        console.print(
+            f"on the batches that it was to learn by heart, last epoch: {found}", soft_wrap=True, highlight=False
+        )
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in (results.get("seconds") or {}).items())
     console.print(f"seconds: {seconds}", soft_wrap=True, highlight=False)
     if results.get("people"):

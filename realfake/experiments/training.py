@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 import warnings
@@ -36,6 +37,7 @@ from realfake.experiments.checkpoints import (
     load_weights,
     read_checkpoint,
     remember,
+    require_same_backbone,
     resume_path,
     take_backbone,
     take_best,
@@ -48,7 +50,7 @@ from realfake.experiments.origin import initial_checkpoint, learned_with, origin
 from realfake.experiments.overhead import Unprofiled, spare_overhead
 from realfake.experiments.results import COMPLETED, describe_run, write_results
 from realfake.metric_names import minimised
-from realfake.models import require_weights
+from realfake.models.weights import obtain_weights
 
 if TYPE_CHECKING:
     from realfake.approaches.base import ApproachModule
@@ -92,7 +94,9 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
     spare_overhead()
     seed_everything(cfg.seed, workers=True, verbose=False)
     resumed, initial = resume_path(cfg, run), initial_checkpoint(cfg) if cfg.init_from else None
-    require_weights(cfg.backbone)
+    if initial is not None:
+        require_same_backbone(cfg, initial)
+    obtain_weights(cfg.backbone)
     with phases.measure("prepare"):
         data = build_datamodule(cfg)
         data.prepare_data()
@@ -133,6 +137,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         "optimized_metric": cfg.optimized_metric,
         "best_epoch": best.get("epoch"),
         "epochs": len(table.rows),
+        "overfit": _learned_by_heart(table.rows) if cfg.trainer.overfit_batches else None,
         "samples_per_second": _speed(batches, data, trainer.world_size, table.rows),
         "parameters": {
             "all": sum(p.numel() for p in module.parameters()),
@@ -276,6 +281,14 @@ def best_row(rows: list[dict[str, float]], metric: str) -> dict[str, float]:
         return {}
     sign = 1.0 if minimised(metric) else -1.0
     return min(known, key=lambda r: sign * r[metric])
+
+
+def _learned_by_heart(rows: list[dict[str, float]]) -> dict[str, float]:
+    """Loss and accuracies of the last epoch on the training samples."""
+    names = ("loss", "joint_accuracy", "emotion_accuracy", "authenticity_accuracy")
+    last = rows[-1] if rows else {}
+    found = {name: last.get(name, math.nan) for name in (f"train/frame/{n}" for n in names)}
+    return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
 def quiet_warnings() -> None:

@@ -6,7 +6,6 @@ from realfake.models.backbone import Backbone
 from realfake.models.build import build_backbone, input_spec
 from realfake.models.checkpoints import load_backbone_state, read_checkpoint, unusable
 from realfake.models.heads import build_head
-from realfake.models.weights import require_weights
 
 __all__ = [
     "Backbone",
@@ -15,6 +14,5 @@ __all__ = [
     "input_spec",
     "load_backbone_state",
     "read_checkpoint",
-    "require_weights",
     "unusable",
 ]

@@ -87,16 +87,18 @@ def load_weights(backbone: Backbone, name: str, weights: str) -> None:
     load_published_state(backbone, state, str(path))
 
 
-def require_weights(cfg: BackboneConfig) -> None:
-    """Refuse weights that there are none of, without loading (or downloading) any; timm knows its own.
+def obtain_weights(cfg: BackboneConfig) -> None:
+    """Have the weights of a backbone on this machine, published ones downloaded; timm sees to its own.
 
     Raises:
-        UserError: If no published weights have this name, or the file is not there.
+        UserError: If there are no such weights, or they cannot be had.
     """
     if isinstance(cfg, RecurrentBackbone):
-        require_weights(cfg.frame)
+        obtain_weights(cfg.frame)
     if cfg.weights != "none" and not isinstance(cfg, TimmBackbone):
-        _find(cfg.name, cfg.weights)
+        file = _find(cfg.name, cfg.weights)
+        if file is not None:
+            fetch(file)
 
 
 def fetch(file: WeightsFile) -> Path:

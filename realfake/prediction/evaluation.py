@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
 
-from realfake.config import EvaluateConfig, OwnData
+from realfake.config import EvaluateConfig, OwnData, as_plain
 from realfake.data.preparation_summary import log_remarks
 from realfake.data.splits import leaks
 from realfake.errors import UserError
 from realfake.evaluation.report import Evaluation, Rival, evaluate_predictions
 from realfake.evaluation.report_page import print_report, write_page
 from realfake.experiments.artifacts import draw_run, write_predictions
+from realfake.experiments.folder import RunFolder, open_run
 from realfake.experiments.origin import UNKNOWN
 from realfake.experiments.results import COMPLETED, describe_run, read_results, write_results
 from realfake.files import write_whole
@@ -68,16 +72,70 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
         resamples=cfg.resamples,
         seed=cfg.seed,
     )
-    name = f"{store.table['dataset'].iloc[0]}" if elsewhere else cfg.part
-    folder = Path(cfg.out) if cfg.out else tester.run.evaluation(name)
-    _write(folder, cfg, tester, tested, validation if cfg.part == "test" and not elsewhere else None, found)
+    kind = _kind(cfg, tester, store.fingerprint)
+    if cfg.out:
+        folder = Path(cfg.out)
+    else:
+        folder = _place(
+            tester.run, _name(cfg, tester, f"{store.table['dataset'].iloc[0]}" if elsewhere else None), kind
+        )
+    _write(folder, cfg, tester, tested, validation if cfg.part == "test" and not elsewhere else None, found, kind)
     print_report(console, found.report)
     console.print(f"page {folder / 'evaluation.html'}", markup=False, soft_wrap=True, highlight=False)
     return folder
 
 
+def _name(cfg: EvaluateConfig, tester: Tester, dataset: str | None) -> str:
+    """What an evaluation is of, as the name of its folder: ``test``, ``val-calibrated``, ``test-against-<run>``, …"""
+    words = [dataset or cfg.part]
+    if tester.checkpoint.name != tester.run.best.name:
+        words.append(tester.checkpoint.stem)
+    if cfg.face is not None:
+        words.append(f"face-{cfg.face.name}")
+    if cfg.calibration != "none":
+        words.append("calibrated")
+    if cfg.against is not None:
+        words.append(f"against-{open_run(cfg.against, 'against').path.resolve().name}")
+    return re.sub(r"[^\w.=,+-]", "_", "-".join(words))
+
+
+def _kind(cfg: EvaluateConfig, tester: Tester, fingerprint: str) -> dict[str, Any]:
+    """What has to be the same for a result to be replaced by another one."""
+    return {
+        "checkpoint": tester.checkpoint.name,
+        "part": cfg.part if isinstance(cfg.data, OwnData) else "all clips",
+        "data_fingerprint": fingerprint,
+        "face": None if cfg.face is None else as_plain(cfg.face),
+        "calibration": cfg.calibration,
+        "against": None if cfg.against is None else str(Path(cfg.against).expanduser().resolve()),
+    }
+
+
+def _place(run: RunFolder, name: str, kind: dict[str, Any]) -> Path:
+    """The folder of an evaluation below its run's: where the same one lies, or else one that is free.
+
+    Results from before they said of what kind they are, are moved aside.
+    """
+    folder = run.evaluation(name)
+    earlier = read_results(folder)
+    if earlier is not None and "evaluation" not in earlier:
+        aside = next(p for i in itertools.count(1) if not (p := folder.with_name(f"{name}-before-{i}")).exists())
+        folder.rename(aside)
+        log.warning("%s: an older evaluation, which may be of another kind, now lies in %s", folder, aside.name)
+    elif earlier is not None and earlier["evaluation"] != kind:
+        digest = hashlib.sha256(json.dumps(kind, sort_keys=True).encode()).hexdigest()[:8]
+        folder = folder.with_name(f"{name}-{digest}")
+    return folder
+
+
 def _write(
-    folder: Path, cfg: EvaluateConfig, tester: Tester, tested: Tested, validation: Tested | None, found: Evaluation
+    folder: Path,
+    cfg: EvaluateConfig,
+    tester: Tester,
+    tested: Tested,
+    validation: Tested | None,
+    found: Evaluation,
+    kind: dict[str, Any],
 ) -> None:
     store = tested.data.opened()
     folder.mkdir(parents=True, exist_ok=True)
@@ -91,6 +149,7 @@ def _write(
         "status": COMPLETED,
         "threads": torch.get_num_threads(),  # of this test: training's stand in the run's own results
         "data": tested.data.data.name,
+        "evaluation": kind,
         "stands_for_run": _stands_for_run(cfg, tester),
         "metrics": dict(sorted(metrics.items())),
         "temperatures": found.report["temperatures"] if found.report["settings"]["calibrated"] else None,

@@ -158,7 +158,8 @@ def file_names(paths: list[Path]) -> dict[Path, str]:
         if count[_as_one(wanted)] > 1:
             *folders, last = below[path]
             wanted = _safe((*folders, last.replace(".", "_")))
-        name = next(n for n in (wanted, *(f"{wanted}_{i}" for i in itertools.count(2))) if _as_one(n) not in taken)
+        numbered = (f"{wanted}_{i}" for i in itertools.count(2))
+        name = next(n for n in itertools.chain([wanted], numbered) if _as_one(n) not in taken)
         taken.add(_as_one(name))
         names[path] = name
     return names

@@ -34,7 +34,8 @@ def test_several_at_once(tiny: list[str], tmp_path: Path, monkeypatch: pytest.Mo
         assert results["status"] == "completed"
         assert wandb.run is None  # the next run is another one
         assert list((tmp_path / name).glob("wandb/offline-run-*"))
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/outputs/mlflow/mlflow.db")
+    assert not {"mlflow.db", "mlruns"} & {path.name for path in tmp_path.iterdir()}
     found = mlflow.search_runs(experiment_names=["realfake"], output_format="list")
     assert {r.data.tags["mlflow.runName"] for r in found} == {"first", "second"}
     assert all("val/clip/joint_accuracy" in r.data.metrics for r in found)
