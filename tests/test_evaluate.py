@@ -17,7 +17,11 @@ from realfake.config import EvaluateConfig, TrainConfig
 from realfake.data.sources import build_source
 from realfake.errors import UserError
 from realfake.evaluation.metrics import DEFINITIONS
+<<<<<<< HEAD
 from realfake.evaluation.statistics import HOLDS
+=======
+from realfake.experiments.execution import train
+>>>>>>> 0fdaa3f (Guides: folders of evaluations, names of predictions, missing runs; tests of what evaluations replace)
 from realfake.experiments.results import read_results
 from realfake.prediction.evaluation import evaluate_run
 
@@ -72,6 +76,43 @@ def test_the_report_holds_everything(multi_task: Path, tmp_path: Path) -> None:
     assert results is not None
     assert results["stands_for_run"] is False  # calibrated
     assert "<script src" not in page
+
+
+def test_no_evaluation_replaces_one_of_another_kind(multi_task: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(multi_task, run, ignore=shutil.ignore_patterns("evaluation"))
+    words = [f"run={run}", "resamples=100", "plots=false"]
+    older = run / "evaluation/test"
+    older.mkdir(parents=True)
+    (older / "results.json").write_text('{"status": "completed"}')
+    kinds = {
+        "test": [],
+        "val": ["part=val"],
+        "test-calibrated": ["calibration=temperature"],
+        "test-against-run": [f"against={multi_task}"],
+    }
+    for name, more in kinds.items():
+        assert evaluate(*words, *more) == run / "evaluation" / name
+    again = evaluate(*words, f"against={run}")
+    assert again.name.startswith("test-against-run-"), "another run of the same name"
+    assert evaluate(*words) == run / "evaluation/test", "the same one replaces its own"
+    found = {path.name for path in (run / "evaluation").iterdir()}
+    assert found == {*kinds, again.name, "test-before-1"}
+    assert (read_results(run / "evaluation/test") or {})["stands_for_run"]
+    assert read_results(run / "evaluation/test-before-1") == {"status": "completed"}
+
+
+def test_starting_from_another_network_is_refused_before_preparation(
+    multi_task: Path, tiny_data: list[str], tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    words = [*tiny_data, f"data.prepared={store}", f"init_from={multi_task}", "backbone=small_cnn"]
+    with pytest.raises(UserError, match=r"its backbone is tiny_cnn, not small_cnn: add backbone=tiny_cnn"):
+        train(words, tmp_path / "run")
+    absent = ["approach=single_task", "backbone=vgg16", "backbone.weights=/nothing/vgg.pth"]
+    with pytest.raises(UserError, match=r"backbone\.weights=/nothing/vgg\.pth: no such file"):
+        train([*tiny_data, f"data.prepared={store}", *absent], tmp_path / "run")
+    assert not store.exists()
 
 
 def test_other_parts_and_other_runs(multi_task: Path, trained: Callable[..., Path], tmp_path: Path) -> None:
