@@ -17,11 +17,8 @@ from realfake.config import EvaluateConfig, TrainConfig
 from realfake.data.sources import build_source
 from realfake.errors import UserError
 from realfake.evaluation.metrics import DEFINITIONS
-<<<<<<< HEAD
 from realfake.evaluation.statistics import HOLDS
-=======
 from realfake.experiments.execution import train
->>>>>>> 0fdaa3f (Guides: folders of evaluations, names of predictions, missing runs; tests of what evaluations replace)
 from realfake.experiments.results import read_results
 from realfake.prediction.evaluation import evaluate_run
 
