@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -82,11 +83,11 @@ def test_a_scheduler_changes_the_learning_rate_and_nothing_else(optimizer: str, 
 
 def test_an_unknown_one_is_refused() -> None:
     training = Training("sgd", "none")
-    plan: Any = Plateau(name="plateau")
+    unknown: Any = SimpleNamespace(lr=0.1, weight_decay=0.0)
     with pytest.raises(ValueError, match="no such optimiser"):
-        build_optimizer(plan, [training.weights])
+        build_optimizer(unknown, [training.weights])
     with pytest.raises(ValueError, match="no such scheduler"):
-        build_scheduler(training.cfg, training.optimizer, STEPS, 2)  # type: ignore[arg-type]
+        build_scheduler(unknown, training.optimizer, STEPS, 2)
 
 
 @pytest.mark.parametrize(
