@@ -82,7 +82,8 @@ def load_weights(module: ApproachModule, path: Path) -> None:
     wrong = sorted(own.keys() ^ state.keys()) or [k for k in own if own[k].shape != state[k].shape]
     if wrong:
         raise UserError(f"{path}: {len(wrong)} tensors do not fit the run's configuration, e.g. {', '.join(wrong[:5])}")
-    if bad := models.unusable(own, state):
+    # A mix has nothing to do with what a network says, and notes by NaN what it does not know yet.
+    if bad := models.unusable(own, {name: value for name, value in state.items() if not name.startswith("mix.")}):
         raise UserError(f"{path}: {bad}")
     module.load_state_dict(state)
 

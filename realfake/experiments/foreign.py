@@ -124,7 +124,9 @@ def fill_in(config: dict[str, Any]) -> dict[str, Any]:
         whole = _REFERENCE.fullmatch(value)
         if whole:
             found = value_of(whole[1])
-            return value if found is None or isinstance(found, dict | list) else found
+            # A list is shared, not copied, so that no file grows by what it refers to.
+            flat = not isinstance(found, list) or not any(isinstance(v, dict | list | str) for v in found)
+            return found if flat and found is not None and not isinstance(found, dict) else value
         return _REFERENCE.sub(lambda m: m[0] if isinstance(v := value_of(m[1]), dict | list | None) else str(v), value)
 
     filled_in: dict[str, Any] = filled(config)

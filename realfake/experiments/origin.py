@@ -177,7 +177,7 @@ def learned_by(path: Path, present: TrainConfig | None = None, data: ClipDataMod
     here = None if data is None or present is None else (present, data)
     for part in (lambda cfg: _reconstructed(cfg, run, here), lambda cfg: _learned_before(cfg, run)):
         try:
-            learned |= part(validate(state["realfake"].get("config"), TrainConfig))
+            learned |= part(validate(state["realfake"].get("config"), TrainConfig, trained=True))
         except UserError as error:
             learned |= Learned(unknown=(f"{path}: {error}",))
     return learned
