@@ -15,7 +15,7 @@ from realfake.data.faces import Box, Detector, crop, too_small, whole
 from realfake.data.locating import Located, Memory, locate
 from realfake.data.stills import read_frames
 from realfake.data.store import CROP
-from realfake.data.video import Frame, VideoInfo
+from realfake.data.video import Frame, Frames, VideoInfo
 from realfake.errors import UserError
 
 SEGMENT_BYTES = 2**28
@@ -66,13 +66,13 @@ def extract_crops(
 
 
 def crop_frames(
-    info: VideoInfo, frames: Iterator[Frame], data: DataConfig, face: FaceConfig, detector: Detector | None
+    info: VideoInfo, frames: Frames[Frame], data: DataConfig, face: FaceConfig, detector: Detector | None
 ) -> Crops:
     """Find the face through frames and crop it; otherwise as :func:`extract_crops`.
 
     Args:
         info: Of the video that the frames belong to.
-        frames: Those of the window, at the rate of the crops.
+        frames: Those of the window, at the rate of the crops; their remarks become those of the crops.
         data: Size and quality of the crops.
         face: Detection settings.
         detector: Of :func:`realfake.data.faces.build_detector`.
@@ -119,7 +119,7 @@ def crop_frames(
         raise UserError(f"no face found in {looked} frames that were looked at{why}")
     table = np.array(rows, dtype=CROP)
     table["offset"][1:] = np.cumsum(table["bytes"][:-1])
-    return Crops(info, jpegs, table, looked, tuple(_remarks(changes, others)))
+    return Crops(info, jpegs, table, looked, (*frames.remarks, *_remarks(changes, others)))
 
 
 def _remarks(changes: list[float], others: list[tuple[float, float]]) -> Iterator[str]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from realfake.data.sources.files import IMAGE_ENDINGS, split_ending
-from realfake.data.video import MOST_PIXELS, Frame, VideoInfo, read_video, wanted_frames
+from realfake.data.packets import MOST_PIXELS
+from realfake.data.sources.files import IMAGE_ENDINGS, UNREAD_IMAGE_ENDINGS, image_files, split_ending, unread
+from realfake.data.video import Frame, Frames, VideoInfo, read_video, wanted_frames
 from realfake.errors import UserError
 
 ARRAY_ENDING = ".npy"
@@ -18,7 +19,7 @@ ARRAY_ENDING = ".npy"
 
 def read_frames(
     path: Path, rate_fps: float, window: tuple[float, float] = (0.0, 1.0), threads: int = 0
-) -> tuple[VideoInfo, Iterator[Frame]]:
+) -> tuple[VideoInfo, Frames[Frame]]:
     """Frames of any file that holds some: a video, an image, a folder of images, or an array.
 
     Images and arrays have no times; they count as taken at ``rate_fps``, so that all within the window are given.
@@ -31,11 +32,16 @@ def read_frames(
         return _sequence([partial(_as_rgb, image) for image in sequence], rate_fps, window)
     if ending in IMAGE_ENDINGS:
         return _sequence([partial(read_image, path)], rate_fps, window)
+    if ending in UNREAD_IMAGE_ENDINGS:
+        raise UserError(f"{ending} is not read: save the picture as JPEG or PNG")
     if path.is_dir():
-        files = sorted(p for p in path.iterdir() if split_ending(p.name)[1] in IMAGE_ENDINGS)
+        files = image_files(path)
+        left_out = unread(p.name for p in path.iterdir() if not p.name.startswith("."))
         if not files:
-            raise UserError(f"no image in the folder: expected files ending in {', '.join(IMAGE_ENDINGS)}")
-        return _sequence([partial(read_image, file) for file in files], rate_fps, window)
+            known = f"expected files ending in {', '.join(IMAGE_ENDINGS)}"
+            raise UserError(f"no image in the folder: {known}{left_out and f'; not read: {left_out}'}")
+        remarks = [f"files of the folder that are not read: {left_out}"] if left_out else []
+        return _sequence([partial(read_image, file) for file in files], rate_fps, window, remarks)
     return read_video(path, rate_fps, window, threads)
 
 
@@ -94,10 +100,13 @@ def _as_rgb(image: np.ndarray) -> np.ndarray:
 
 
 def _sequence(
-    loaders: Sequence[Callable[[], np.ndarray]], rate_fps: float, window: tuple[float, float]
-) -> tuple[VideoInfo, Iterator[Frame]]:
+    loaders: Sequence[Callable[[], np.ndarray]],
+    rate_fps: float,
+    window: tuple[float, float],
+    remarks: list[str] | None = None,
+) -> tuple[VideoInfo, Frames[Frame]]:
     first = loaders[0]()
     info = VideoInfo(rate_fps, len(loaders), len(loaders) / rate_fps, first.shape[1], first.shape[0])
     times = np.arange(len(loaders)) / rate_fps
     wanted = wanted_frames(times, info.duration_sec, rate_fps, window)
-    return info, (Frame(float(times[i]), first if i == 0 else loaders[i]()) for i in wanted)
+    return info, Frames((Frame(float(times[i]), first if i == 0 else loaders[i]()) for i in wanted), remarks)

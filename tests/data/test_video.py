@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -12,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from realfake.data.packets import build_index, steady_clock
 from realfake.data.stills import read_frames
-from realfake.data.video import probe, read_video, read_video_once
+from realfake.data.video import probe, read_video, read_video_once, wanted_frames
 from realfake.errors import UserError
 
 
@@ -133,29 +135,99 @@ def test_pixels_become_square(tmp_path: Path) -> None:
     assert (info.width, info.height) == (144, 64) == next(frames).image.shape[1::-1]
 
 
-@pytest.mark.parametrize("quarter_turns", [1, 2, 3])
-def test_rotation_is_undone_as_opencv_does(tmp_path: Path, video: Path, quarter_turns: int) -> None:
-    def matrix(a: int, b: int, c: int, d: int) -> bytes:
-        return np.array([a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30], ">i4").tobytes()
+TURNED = {
+    (1, 0, 0, 1): lambda image: image,
+    (0, 1, -1, 0): lambda image: np.rot90(image, -1),
+    (-1, 0, 0, -1): lambda image: np.rot90(image, 2),
+    (0, -1, 1, 0): np.rot90,
+    (-1, 0, 0, 1): np.fliplr,
+    (1, 0, 0, -1): np.flipud,
+    (0, 1, 1, 0): lambda image: image.swapaxes(0, 1),
+    (0, -1, -1, 0): lambda image: np.rot90(image, 2).swapaxes(0, 1),
+}
+"""Display matrix (a, b, c, d) and what it does with a picture."""
+
+
+@pytest.mark.parametrize("matrix", TURNED)
+def test_all_display_matrices_are_obeyed(tmp_path: Path, video: Path, matrix: tuple[int, int, int, int]) -> None:
+    def content_of(a: int, b: int, c: int, d: int, x: int = 0, y: int = 0) -> bytes:
+        return np.array([a << 16, b << 16, 0, c << 16, d << 16, 0, x << 16, y << 16, 1 << 30], ">i4").tobytes()
 
     content = video.read_bytes()
-    upright = matrix(1, 0, 0, 1)
+    upright = content_of(1, 0, 0, 1)
     assert content.count(upright) == 2  # the movie's and the track's
-    turned = matrix(*{1: (0, 1, -1, 0), 2: (-1, 0, 0, -1), 3: (0, -1, 1, 0)}[quarter_turns])
     at = content.rindex(upright)
+    # As a phone writes it, moved back into the picture.
+    turned = content_of(
+        *matrix, 96 * (matrix[0] < 0) + 64 * (matrix[2] < 0), 64 * (matrix[3] < 0) + 96 * (matrix[1] < 0)
+    )
     path = tmp_path / "turned.mp4"
     path.write_bytes(content[:at] + turned + content[at + len(turned) :])
     info, frames = read_video(path, 5.0)
-    ok, expected = cv2.VideoCapture(str(path)).read()
-    assert ok
+    expected = TURNED[matrix](decode_all(video)[1][0])
     frame = next(frames)
-    before = frame.reduced(info.width // 2, info.height // 2)
-    found = frame.image
-    assert found.shape == expected.shape == (info.height, info.width, 3)
-    assert np.abs(found.astype(int) - expected[..., ::-1].astype(int)).mean() < 3
-    after = frame.reduced(info.width // 2, info.height // 2)
-    assert before.shape == after.shape == (info.height // 2, info.width // 2, 3)
-    assert np.abs(before.astype(int) - after.astype(int)).mean() < 3
+    small = frame.reduced(info.width // 2, info.height // 2)
+    np.testing.assert_array_equal(frame.image, expected)
+    assert (info.height, info.width, 3) == expected.shape
+    assert np.abs(small.astype(int) - cv2.resize(expected, small.shape[1::-1], interpolation=cv2.INTER_AREA)).mean() < 3
+
+
+def append(folder: Path, ending: str, size: tuple[int, int]) -> Path:
+    """A recording of a second, and one of another size behind it whose clock starts again."""
+    first = write_video(folder / f"first{ending}", frames=25)
+    second = write_video(folder / f"second{ending}", frames=25, size=size)
+    path = folder / f"both{ending}"
+    path.write_bytes(first.read_bytes() + second.read_bytes())
+    return path
+
+
+def test_a_clock_that_starts_again_is_counted_on(tmp_path: Path) -> None:
+    info, found = read_video(append(tmp_path, ".ts", (96, 64)), 5.0)
+    frames = list(found)
+    assert (info.frames, info.duration_sec) == (50, pytest.approx(2.0))
+    np.testing.assert_allclose([f.time_sec for f in frames], np.arange(10) / 5, atol=1e-6)
+    for before, after in zip(frames[:5], frames[5:], strict=True):
+        np.testing.assert_array_equal(before.image, after.image)
+    assert found.remarks == ["its clock is set back at 1.0 s: what follows is counted on from there"]
+
+
+def test_times_that_rise_are_left_alone_and_stray_ones_are_put_between_their_neighbours() -> None:
+    uneven = np.array([0.0, 0.1, 5.0, 5.1, 90.0])
+    assert steady_clock(uneven)[0] is uneven
+    np.testing.assert_allclose(steady_clock(np.array([0, 1, 2, 900, 4, 5.0]))[0], np.arange(6))
+    np.testing.assert_allclose(steady_clock(np.array([0, 1, 2, -900, 4, 5.0]))[0], np.arange(6))
+    times, back = steady_clock(np.array([0, 1, 2, 0, 1, 2.0]))
+    np.testing.assert_allclose(times, np.arange(6))
+    assert back.tolist() == [3]
+
+
+@pytest.mark.parametrize("size", [(48, 32), (64, 96)])
+def test_frames_of_another_size_are_scaled_and_told(tmp_path: Path, size: tuple[int, int]) -> None:
+    info, found = read_video(append(tmp_path, ".ts", size), 5.0)
+    frames = list(found)
+    assert {f.image.shape for f in frames} == {(64, 96, 3)} == {(info.height, info.width, 3)}
+    assert f"frames of {size[0]} × {size[1]} pixels from 1.0 s on are scaled to 96 × 64" in found.remarks
+    if size == (64, 96):  # upright in a wide picture: as high as it, between black borders
+        assert not frames[-1].image[:, :26].any()
+        assert frames[-1].image[:, 27:69].mean(axis=(0, 2)).min() > 20
+
+
+@pytest.mark.parametrize("ending", [".mkv", ".mp4"])
+def test_a_cover_picture_before_the_video_is_passed_over(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"covered{ending}"
+    with av.open(str(path), "w") as container:
+        cover, stream = container.add_stream("mjpeg", rate=25), container.add_stream("libx264", rate=25)
+        cover.width, cover.height, cover.pix_fmt = 40, 40, "yuvj420p"
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(np.zeros((40, 40, 3), np.uint8), format="rgb24")))
+        container.mux(cover.encode())
+        for i in range(10):
+            image = np.full((64, 96, 3), 20 * i, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    info, frames = read_video(path, 25.0)
+    assert (info.frames, info.width, info.height) == (10, 96, 64)
+    assert len(list(frames)) == 10
 
 
 # --- bad files -------------------------------------------------------------------------------------------------------
@@ -183,6 +255,8 @@ def bad_file(kind: str, folder: Path, video: Path) -> Path:
         write_video(path, frames=1)
     elif kind == "cut":  # the list of frames is at the end of an MP4 file
         path.write_bytes(video.read_bytes()[:2000])
+    elif kind == "pipe":
+        os.mkfifo(path)
     elif kind == "frameless":
         content = bytearray(video.read_bytes())
         at = content.index(b"mdat") + 4
@@ -201,12 +275,58 @@ def bad_file(kind: str, folder: Path, video: Path) -> Path:
         ("cut", "no video that can be read"),
         ("frameless", "no frame can be decoded"),
         ("missing", "no such file"),
+        ("pipe", "not a regular file"),
     ],
 )
 def test_bad_videos_are_told_in_one_line(tmp_path: Path, video: Path, kind: str, reason: str) -> None:
     with pytest.raises(UserError, match=reason) as caught:
         list(read_video(bad_file(kind, tmp_path, video), 5.0)[1])
     assert "\n" not in str(caught.value)
+
+
+def damage(content: bytes, seed: int, whole_to: int, whole_from: int) -> bytes:
+    """Flip, clear or delete some bytes at a few places between two others."""
+    rng = np.random.default_rng(seed)
+    data = bytearray(content)
+    for at in sorted(rng.integers(whole_to, whole_from - 100, 3).tolist(), reverse=True):
+        if seed % 3 == 0:
+            for k in range(at, at + 12):
+                data[k] ^= int(rng.integers(1, 256))
+        elif seed % 3 == 1 or whole_from < len(content):  # places of an MP4 file are told in its end
+            data[at : at + 60] = bytes(60)
+        else:
+            del data[at : at + 60]
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("ending", "codec"),
+    [(".mp4", "libx264"), (".ts", "libx264"), (".mkv", "libx265"), (".avi", "mpeg4"), (".webm", "libvpx")],
+)
+def test_damaged_frames_are_in_order_for_any_number_of_threads(tmp_path: Path, ending: str, codec: str) -> None:
+    content = write_video(tmp_path / f"whole{ending}", size=(192, 128), codec=codec).read_bytes()
+    end = content.rindex(b"moov") - 4 if ending == ".mp4" else len(content)
+    path = tmp_path / f"damaged{ending}"
+    lost = 0
+    for seed in range(12):
+        path.write_bytes(damage(content, seed, 1000, end))
+        (_, frames), (_, again) = (read_video(path, 12.5, threads=threads) for threads in (1, 2))
+        one = [(f.time_sec, f.image) for f in frames]
+        two = [(f.time_sec, f.image) for f in again]
+        # As prediction reads it, which draws a film besides.
+        _, film = read_video_once(path, ((12.5, (0.0, 1.0)), (20.0, (0.0, 1.0))))
+        beside = [(f.time_sec, f.image) for f, (mine, _) in film if mine]
+        times = [time for time, _ in one]
+        assert times == sorted(set(times)), seed
+        for other in (two, beside):
+            assert times == [time for time, _ in other], seed
+            assert all((a == b).all() for (_, a), (_, b) in zip(one, other, strict=True)), seed
+        index = build_index(path)
+        wanted = len(wanted_frames(index.times_sec, index.info.duration_sec, 12.5, (0.0, 1.0)))
+        told = f"{len(one)} of {wanted} frames decoded: the file is damaged"
+        assert (told in frames.remarks) == (len(one) < wanted), (seed, frames.remarks)
+        lost += wanted - len(one)
+    assert lost or codec in ("mpeg4", "libvpx")  # these conceal all
 
 
 def test_good_frames_of_a_damaged_stream_are_read(tmp_path: Path) -> None:
@@ -234,16 +354,21 @@ def test_a_stream_cut_short_gives_what_came_before(tmp_path: Path) -> None:
 # --- images and arrays -----------------------------------------------------------------------------------------------
 
 
-def test_an_image_is_a_clip_of_one_frame_turned_upright(tmp_path: Path) -> None:
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_image_is_a_clip_of_one_frame_turned_upright(tmp_path: Path, orientation: int) -> None:
     image = np.zeros((40, 60, 3), np.uint8)
     image[:, :30] = (200, 10, 30)
+    image[:10] //= 2
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was held on its side
+    exif[0x0112] = orientation
     Image.fromarray(image).save(tmp_path / "a.png", exif=exif)
     info, frames = read_frames(tmp_path / "a.png", 10.0, (0.4, 0.9))
     (frame,) = frames
-    assert (info.frames, info.width, info.height) == (1, 40, 60)
-    np.testing.assert_array_equal(frame.image, np.rot90(image, -1))
+    matrix = [(1, 0, 0, 1), (-1, 0, 0, 1), (-1, 0, 0, -1), (1, 0, 0, -1)]
+    matrix += [(0, 1, 1, 0), (0, 1, -1, 0), (0, -1, -1, 0), (0, -1, 1, 0)]
+    expected = TURNED[matrix[orientation - 1]](image)
+    assert (info.frames, info.height, info.width) == (1, *expected.shape[:2])
+    np.testing.assert_array_equal(frame.image, expected)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK"])
@@ -272,8 +397,20 @@ def test_a_folder_of_images_is_a_clip(tmp_path: Path) -> None:
     assert (info.frames, info.fps, info.duration_sec) == (5, 4.0, 1.25)
     assert [(f.time_sec, int(f.image[0, 0, 0])) for f in frames] == [(0.25, 10), (0.5, 20), (0.75, 30)]
     (tmp_path / "sub").mkdir()
-    with pytest.raises(UserError, match="no image in the folder"):
+    (tmp_path / "sub" / "a.heic").touch()
+    with pytest.raises(UserError, match=r"no image in the folder.*; not read: 1 \.heic$"):
         read_frames(tmp_path / "sub", 4.0)
+
+
+def test_images_of_a_folder_are_counted_and_what_is_not_read_is_told(tmp_path: Path) -> None:
+    for i in (1, 2, 10):
+        Image.new("RGB", (20, 20), (i * 10, 0, 0)).save(tmp_path / f"frame{i}.webp", lossless=True)
+    for name in ("frame3.HEIC", "frame4.gif", "._frame1.webp"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "@eaDir.jpg").mkdir()
+    _, frames = read_frames(tmp_path, 4.0)
+    assert [int(f.image[0, 0, 0]) for f in frames] == [10, 20, 100]
+    assert frames.remarks == ["files of the folder that are not read: 1 .gif, 1 .heic"]
 
 
 def test_arrays_are_bgr_and_lose_their_padding(tmp_path: Path) -> None:

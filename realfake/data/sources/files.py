@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -14,9 +16,20 @@ from pathlib import Path
 from realfake.data.clips import Clip, Listing, Problem
 from realfake.errors import UserError
 
-VIDEO_ENDINGS = (".mp4", ".mov", ".avi", ".mkv")
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
+VIDEO_ENDINGS = (
+    ".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".3gp", ".mts", ".ts",
+)  # fmt: skip
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+UNREAD_IMAGE_ENDINGS = (
+    ".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".svg", ".dng", ".raw", ".cr2", ".cr3", ".nef", ".arw",
+)  # fmt: skip
+"""Pictures that cannot be read."""
+UNREAD_ENDINGS = (
+    *UNREAD_IMAGE_ENDINGS, ".gif", ".flv", ".f4v", ".vob", ".ogv", ".m2ts", ".mxf", ".asf", ".rm", ".rmvb", ".m2v",
+)  # fmt: skip
+"""Pictures and videos that are not looked for; a folder that holds some is told."""
 
+_AS_UTF8 = "save it as CSV UTF-8 (in Excel: Save As, 'CSV UTF-8 (Comma delimited)')"
 _PLAIN_NAME = re.compile(r"[\w\-]+(/[\w\-]+)*", re.ASCII)
 _CLUTTER = {"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "$recycle.bin"}
 
@@ -102,6 +115,45 @@ def list_files(root: Path) -> tuple[list[str], list[Problem]]:
             else:
                 problems.append(Problem(path, "a broken link" if entry.is_symlink() else "not a regular file"))
     return sorted(files), problems
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The images of a folder that is a clip, in the order of their names, numbers in them counted (2 before 10).
+
+    Folders in it are no part of it, nor are hidden files and other ones.
+    """
+    with os.scandir(folder) as entries:
+        names = [e.name for e in entries if split_ending(e.name)[1] in IMAGE_ENDINGS and e.is_file()]
+    return [folder / name for name in sorted((n for n in names if not n.startswith(".")), key=_counted)]
+
+
+def _counted(name: str) -> tuple[list[tuple[int, str]], str]:
+    parts = re.split(r"([0-9]+)", name)
+    return [(int(p), "") if i % 2 else (-1, p) for i, p in enumerate(parts)], name
+
+
+def unread(names: Iterable[str]) -> str:
+    """``2 .heic, 1 .gif``: pictures and videos among files that are not read; empty = none."""
+    count = Counter(ending for name in names if (ending := split_ending(name)[1]) in UNREAD_ENDINGS)
+    return ", ".join(f"{number} {ending}" for ending, number in sorted(count.items()))
+
+
+def read_text(path: Path) -> str:
+    """The text of a table: UTF-8, or UTF-16 that says so in its first bytes; other encodings are not guessed.
+
+    Raises:
+        ValueError: If it is neither, with the fix.
+    """
+    data = path.read_bytes()
+    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        row = data[: error.start].count(b"\n") + 1
+        raise ValueError(f"row {row} is not {encoding.upper()[:6].rstrip('-')}: {_AS_UTF8}") from None
+    if "\0" in text:
+        raise ValueError(f"it holds zero bytes: {_AS_UTF8}")
+    return text
 
 
 def printable(path: str) -> str:
