@@ -88,6 +88,9 @@ APPROACHES: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 """Samples and tasks of each approach."""
 
+PATIENCE_SEC = 300.0
+"""Enough for an hour of video, of which each 10 MB give as much again."""
+
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true")
 """The trainer's strategies that fit processes started by torchrun, with gradients clipped by their norm."""
 
@@ -148,6 +151,8 @@ class _Data(Strict):
     """Keep only the first N clips of the table, for a quick look (evenly over classes)."""
     prepare_workers: Count | None = None
     """Processes that prepare; null = one per core."""
+    patience_sec: Positive = PATIENCE_SEC
+    """Seconds that preparing a clip may take, and as many again for each 10 MB of its file, until it is given up."""
     batch_size: Count = 32
     eval_batch_size: Count | None = None
     """Samples a batch in validation and test; null = ``batch_size``."""
@@ -1154,6 +1159,8 @@ class PredictConfig(Strict):
     """How faces are found; null = as in the run."""
     face_weights: str | None = None
     """Runs with ``face=yunet``: the detector's weights, if they are not where they were in training."""
+    patience_sec: Positive = PATIENCE_SEC
+    """Seconds that reading a file may take, and as many again for each 10 MB, until it is given up."""
 
     @model_validator(mode="after")
     def _check(self) -> PredictConfig:

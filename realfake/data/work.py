@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import wait as wait_for
-from typing import TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -23,16 +27,77 @@ class Crashed(Exception):
     """The process that worked on an item died, in most cases inside of a decoder."""
 
 
+class Hung(Exception):
+    """The work on an item took longer than it may, in most cases inside of a decoder that never ends."""
+
+    def __init__(self, limit_sec: float) -> None:
+        super().__init__(limit_sec)
+        self.limit_sec = limit_sec
+
+    def __str__(self) -> str:
+        return f"given up after {self.limit_sec:.1f} s: its decoder hangs, or it needs more time (patience_sec)"
+
+    @staticmethod
+    def given_sec(reason: str) -> float | None:
+        """The limit that the text of such an exception names; ``None`` if it is another text."""
+        match = re.match(r"given up after ([0-9.]+) s: ", reason)
+        return float(match[1]) if match else None
+
+
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_all(function: Callable[[T], R], items: Sequence[T], workers: int) -> Generator[tuple[T, R | Exception]]:
+def time_limit_sec(size_bytes: int, patience_sec: float) -> float:
+    """How long the work on a file may take: the patience, and as long again for each 10 MB."""
+    return patience_sec * (1.0 + max(0, size_bytes) / 10e6)
+
+
+def bounded(function: Callable[..., R], limit_sec: float, *arguments: object) -> R:
+    """Call a function in a thread of its own, which is left to itself if it takes too long (see :func:`given_up`).
+
+    Raises:
+        Hung: If it takes longer than ``limit_sec``; otherwise whatever the function raises.
+    """
+    results: list[R] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            results.append(function(*arguments))
+        except BaseException as error:
+            errors.append(error)
+
+    thread = _Bounded(target=work, daemon=True)
+    thread.start()
+    thread.join(limit_sec)
+    if errors:
+        raise errors[0]
+    if not results:
+        thread.given_up = True
+        raise Hung(limit_sec)
+    return results[0]
+
+
+class _Bounded(threading.Thread):
+    given_up = False
+
+
+def given_up() -> bool:
+    """Whether nobody waits any more for what this thread does in :func:`bounded`: it must not write anything."""
+    thread = threading.current_thread()
+    return isinstance(thread, _Bounded) and thread.given_up
+
+
+def run_all(
+    function: Callable[[T], R], items: Sequence[T], workers: int, limit_sec: Callable[[T], float] | None = None
+) -> Generator[tuple[T, R | Exception]]:
     """Call ``function`` on every item in several processes; yield items with results as they come.
 
-    An exception of the function is yielded as the item's result, and so is :class:`Crashed` if its process died: one
-    bad item costs nothing but itself. With one worker, or where no process can be started (daemons may have none, and
+    An exception of the function is yielded as the item's result, and so are :class:`Crashed` if its process died
+    twice, the second time alone, and :class:`Hung` if it took too long, whose process is ended and replaced: one bad
+    item costs nothing but itself. With one worker, or where no process can be started (daemons may have none, and
     workers of joblib start others in a way of their own), all happens in this process. Leaving the iteration early
     ends the workers, and so does the death of this process.
 
@@ -40,55 +105,106 @@ def run_all(function: Callable[[T], R], items: Sequence[T], workers: int) -> Gen
         function: Importable by its name from a module that is not the main script; like the items, picklable.
         items: What to work on.
         workers: Number of processes.
+        limit_sec: How long an item may take; ``None`` = as long as it likes.
     """
     workers = min(workers, len(items))
     if workers <= 1 or not _can_have_children():
         with _one_opencv_thread():
             for item in items:
-                yield item, _outcome(function, item)
+                yield item, _outcome(function, item, limit_sec(item) if limit_sec else None)
         return
     suspects: list[T] = []
-    waiting = list(reversed(items))
-    while waiting:
-        yield from _run_pool(function, waiting, workers, suspects)
-        for item in suspects:  # one of these killed its process; alone, each is judged by itself
-            alone, again = [item], list[T]()
-            yield from _run_pool(function, alone, 1, again)
-            if again:
-                yield item, Crashed("the process that worked on it died")
-        suspects.clear()
+    yield from _run_pool(function, items, workers, limit_sec, suspects)
+    for item in suspects:  # something else may have killed the process, want of memory, say
+        again: list[T] = []
+        yield from _run_pool(function, [item], 1, limit_sec, again)
+        if again:
+            yield item, Crashed("the process that worked on it died")
+
+
+class _Worker(Generic[T]):
+    """A process that works on one item after the other."""
+
+    def __init__(self, function: Callable[[T], object]) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self.connection, theirs = spawn.Pipe()
+        self.process = spawn.Process(target=_serve, args=(theirs, function), daemon=True)
+        with _hidden_main():
+            self.process.start()
+        theirs.close()
+        self.items: list[T] = []
+        """What it works on: nothing or one."""
+        self.started = False
+        self.limit_sec, self.deadline = math.inf, math.inf
+
+    def give(self, item: T, limit_sec: float) -> None:
+        with suppress(OSError):  # a process that has died is noticed where its results are read
+            self.connection.send(item)
+        self.items = [item]
+        self.limit_sec, self.deadline = limit_sec, time.monotonic() + limit_sec
+
+    def end(self) -> None:
+        if self.items:
+            self.process.kill()
+        self.connection.close()
+        self.process.join()
 
 
 def _run_pool(
-    function: Callable[[T], R], waiting: list[T], workers: int, suspects: list[T]
+    function: Callable[[T], R],
+    items: Sequence[T],
+    workers: int,
+    limit_sec: Callable[[T], float] | None,
+    suspects: list[T],
 ) -> Generator[tuple[T, R | Exception], None, None]:
-    """Work ``waiting`` off from its end; if a process dies, the items in work become ``suspects``."""
-    spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_worker)
-    pending: dict[Future[R | Exception], T] = {}
+    """Work on items in processes; those whose process dies become ``suspects``."""
+    waiting = deque(items)
+    pool: list[_Worker[T]] = []
     try:
-        while waiting or pending:
-            while waiting and len(pending) < 2 * workers:
-                item = waiting.pop()
-                with _hidden_main():
-                    pending[pool.submit(_outcome, function, item)] = item
-            for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                item, result = pending[future], future.result()
-                del pending[future]
-                yield item, result
-    except BrokenProcessPool:
-        suspects.extend(item for future, item in pending.items() if not future.done() or future.exception())
-        finished = [(item, f.result()) for f, item in pending.items() if f.done() and not f.exception()]
-        pending.clear()
-        yield from finished
+        while waiting or any(worker.items for worker in pool):
+            while len(pool) < workers and sum(not worker.items for worker in pool) < len(waiting):
+                pool.append(_Worker(function))
+            soonest = min(worker.deadline for worker in pool) - time.monotonic()
+            ready = wait_for([w.connection for w in pool], None if math.isinf(soonest) else max(0.0, soonest))
+            for worker in [w for w in pool if w.connection in ready]:
+                done, result = worker.items, None
+                try:
+                    result = worker.connection.recv()
+                except (EOFError, OSError):
+                    pool.remove(worker)
+                    worker.end()
+                    if not worker.started:
+                        raise Crashed("a process died while it was started") from None
+                    suspects.extend(done)
+                    continue
+                except Exception as error:  # a result that cannot be read back
+                    result = error
+                worker.started, worker.items, worker.deadline = True, [], math.inf
+                if waiting:
+                    item = waiting.popleft()
+                    worker.give(item, limit_sec(item) if limit_sec else math.inf)
+                for item in done:
+                    yield item, result
+            for worker in [w for w in pool if w.deadline < time.monotonic() and not w.connection.poll()]:
+                pool.remove(worker)
+                worker.end()
+                for item in worker.items:
+                    yield item, Hung(worker.limit_sec)
     finally:
-        processes = list((getattr(pool, "_processes", None) or {}).values())
-        pool.shutdown(wait=not pending, cancel_futures=True)
-        if pending:  # the iteration was left early: what is in work is thrown away
-            for process in processes:
-                process.terminate()
-            for process in processes:
-                process.join()
+        for worker in pool:
+            worker.end()
+
+
+def _serve(connection: Connection, function: Callable[[T], object]) -> None:
+    _start_worker()
+    connection.send(None)  # ready: time counts from here
+    with suppress(EOFError):
+        while True:
+            result = _outcome(function, connection.recv())
+            try:
+                connection.send(result)
+            except Exception as error:
+                connection.send(TypeError(f"a result that cannot be sent ({error})"))
 
 
 def _can_have_children() -> bool:
@@ -97,9 +213,9 @@ def _can_have_children() -> bool:
     return known and not multiprocessing.current_process().daemon
 
 
-def _outcome(function: Callable[[T], R], item: T) -> R | Exception:
+def _outcome(function: Callable[[T], R], item: T, limit_sec: float | None = None) -> R | Exception:
     try:
-        return function(item)
+        return function(item) if limit_sec is None else bounded(function, limit_sec, item)
     except Exception as error:
         return error.with_traceback(None)
 

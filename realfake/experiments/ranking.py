@@ -26,7 +26,7 @@ MAIN_METRICS = tuple(f"test/clip/{name}" for name in REPORTED)
 _NOT_COMPARED = (
     "sweep", "logger", "ckpt", "published", "experiment_name", "callbacks.progress_bar", "callbacks.model_summary",
     "callbacks.plots", "callbacks.lr_monitor", "trainer.gpus", "trainer.require_gpu", "trainer.threads",
-    "data.workers", "data.prepare_workers", "data.cache",
+    "data.workers", "data.prepare_workers", "data.patience_sec", "data.cache",
 )  # fmt: skip
 """Settings that do not change what a run computes, but for rounding."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from realfake.data.work import Crashed, run_all, shown
+from realfake.data.work import Crashed, Hung, run_all, shown, time_limit_sec
 from realfake.files import part_path, remove_parts, write_whole
 
 
@@ -31,6 +31,32 @@ def test_a_process_that_dies_costs_its_item_alone() -> None:
     assert sorted(results) == list(range(12))
     assert isinstance(results[7], Crashed)
     assert all(results[i] == i * i for i in range(12) if i not in (3, 7))
+
+
+def _wait(path: Path) -> str:
+    return path.read_text()  # of a pipe: not before somebody opens its other end
+
+
+def _limit_sec(path: Path) -> float:
+    return 0.5 if path.name == "pipe" else 600.0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_work_that_hangs_costs_its_item_alone(tmp_path: Path, workers: int) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    files = [tmp_path / name for name in ("a", "pipe", "b", "c")]
+    for path in files:
+        if path.name != "pipe":
+            path.write_text(path.name)
+    results = dict(run_all(_wait, files, workers, _limit_sec))
+    assert {p.name: r for p, r in results.items() if p.name != "pipe"} == {"a": "a", "b": "b", "c": "c"}
+    assert isinstance(results[tmp_path / "pipe"], Hung)
+    assert "patience_sec" in str(results[tmp_path / "pipe"])
+
+
+def test_the_limit_grows_with_the_file() -> None:
+    assert time_limit_sec(-1, 60.0) == 60.0
+    assert time_limit_sec(50_000_000, 60.0) == 360.0
 
 
 def test_leaving_early_ends_the_workers() -> None:
