@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from realfake.files import write_whole
+
 if TYPE_CHECKING:
-    from realfake.files import write_whole
-from realfake.data.store import PreparedStore
+    from realfake.data.store import PreparedStore
 
 LOW_YIELD = 0.5
 """Clips whose detector found the face in a smaller part of its looks are named. (A turned head may give 0.3 and be

@@ -12,18 +12,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from realfake.config import DataConfig, FaceConfig, YunetFace
-from realfake.data.clips import Clip, Listing
+from realfake.data.clips import Listing
+from realfake.data.jobs import Job, file_sha256, list_jobs, sha256_in_time, try_again
 from realfake.data.low_yield import LOW_YIELD, draw_low_yield, low_yield
 from realfake.data.sources import build_source, limit_clips
 from realfake.data.store import CROP, MARK, PreparedStore, jpeg_path
 from realfake.data.store_writing import MTIMES, Record, StoreWriter, finished_record, unfinish, write_mtimes
-from realfake.data.work import Crashed, cores, run_all, shown
+from realfake.data.work import Crashed, Hung, cores, given_up, run_all, shown
 from realfake.errors import UserError
 from realfake.files import DiskError, disk_error, disk_errors, only_one, part_path, remove_parts
 
@@ -36,19 +38,6 @@ NO_ROWS = np.empty(0, CROP)
 
 PREPARATION_VERSION = 2
 """Counted up whenever the same settings would give other crops, so that no old store passes for new."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """The file of one clip."""
-
-    clip: str
-    path: Path
-    size: int
-    """In bytes; -1 = the file cannot be looked at."""
-    mtime_ns: int
-    known: tuple[str, Path] | None = None
-    """Checksum of a file of this name in another store with the same settings, and its JPEG file there."""
 
 
 def prepare(
@@ -77,7 +66,7 @@ def prepare(
     listing = replace(listing, clips=limit_clips(listing.clips, data.limit_clips))
     if check is not None:
         check(listing)
-    jobs = _jobs(Path(source.root), listing.clips)
+    jobs = list_jobs(Path(source.root), listing.clips, data.patience_sec)
     settings = store_settings(data, face, listing, jobs)
     folder = Path(data.prepared).expanduser() / f"{data.name}-{settings['digest']}"
     store = _up_to_date(folder, jobs)
@@ -128,18 +117,6 @@ def store_settings(data: DataConfig, face: FaceConfig, listing: Listing, jobs: S
     }
 
 
-def _jobs(root: Path, clips: Sequence[Clip]) -> list[Job]:
-    jobs = []
-    for clip in clips:
-        path = root / clip.path
-        try:
-            status = path.stat()
-            jobs.append(Job(clip.clip, path, status.st_size, status.st_mtime_ns))
-        except OSError:
-            jobs.append(Job(clip.clip, path, -1, 0))
-    return jobs
-
-
 def _up_to_date(folder: Path, jobs: Sequence[Job]) -> PreparedStore | None:
     """The complete store in ``folder``, if no file changed since."""
     if not (folder / MARK).exists():
@@ -149,17 +126,23 @@ def _up_to_date(folder: Path, jobs: Sequence[Job]) -> PreparedStore | None:
 
 
 def _suspects(store: PreparedStore, jobs: Sequence[Job]) -> list[Job]:
-    """Files whose time of change is another than when they were prepared, or that could not be read then."""
+    """Files whose time of change is another than when they were prepared, or that are worth another try."""
     if not (store.folder / MTIMES).is_file():
         return list(jobs)
     before = np.load(store.folder / MTIMES)
-    skipped = store.skipped
-    unread = set(skipped["clip"][(skipped["sha256"] == "") & (skipped["clip"] != "")])
+    failed = _failed(store)
     return [
         job
         for job, mtime in zip(jobs, before.tolist(), strict=True)
-        if job.mtime_ns != mtime or (job.clip in unread and os.access(job.path, os.R_OK))
+        if job.mtime_ns != mtime or (job.clip in failed and try_again(job, *failed[job.clip]))
     ]
+
+
+def _failed(store: PreparedStore) -> dict[str, tuple[str, str]]:
+    """Checksum and reason of the clips that could not be prepared."""
+    names = ("clip", "sha256", "reason")
+    rows = zip(*(store.skipped[name].tolist() for name in names), strict=True)
+    return {clip: (sha256, reason) for clip, sha256, reason in rows if clip}
 
 
 def _refreshed(folder: Path, jobs: Sequence[Job]) -> PreparedStore | None:
@@ -169,10 +152,14 @@ def _refreshed(folder: Path, jobs: Sequence[Job]) -> PreparedStore | None:
     store = PreparedStore.open(folder)
     before = dict(zip(store.table["clip"], store.table["sha256"], strict=True))
     before |= dict(zip(store.skipped["clip"], store.skipped["sha256"], strict=True))
-    suspects = _suspects(store, jobs)
+    suspects, failed = _suspects(store, jobs), _failed(store)
     with ThreadPoolExecutor(cores()) as pool:
-        now = pool.map(lambda job: file_sha256(job.path) if os.access(job.path, os.R_OK) else "", suspects)
-        changed = [job.clip for job, sha256 in zip(suspects, now, strict=True) if sha256 != before.get(job.clip)]
+        now = pool.map(sha256_in_time, suspects)
+        changed = [
+            job.clip
+            for job, sha256 in zip(suspects, now, strict=True)
+            if sha256 != before.get(job.clip) or (sha256 and try_again(job, *failed.get(job.clip, ("-", ""))))
+        ]
     if not changed:
         with suppress(DiskError):  # a store that is only read: it is compared again the next time
             write_mtimes(folder, [job.mtime_ns for job in jobs])
@@ -195,6 +182,9 @@ def _fill(
     with StoreWriter(folder) as writer:
         writer.forget([j.clip for j in jobs if (r := writer.records.get(j.clip)) and r.mtime_ns != j.mtime_ns])
         writer.forget(list(writer.missing_jpegs()))
+        failed = {clip: r for clip, r in writer.records.items() if r.reason}
+        again = [j.clip for j in jobs if (r := failed.get(j.clip)) and try_again(j, r.sha256, r.reason)]
+        writer.forget(again)
         todo = [job for job in jobs if job.clip not in writer.records]
         elsewhere = _prepared_elsewhere(folder, settings["extraction"], todo)
         todo = [
@@ -202,10 +192,11 @@ def _fill(
         ]
         work = partial(prepare_clip, folder=folder, data=data, face=face)
         try:
-            with closing(run_all(work, todo, data.prepare_workers or cores())) as results:
+            with closing(run_all(work, todo, data.prepare_workers or cores(), attrgetter("limit_sec"))) as results:
                 for job, result in shown(results, len(todo), f"preparing {data.name}", progress):
-                    if isinstance(result, Crashed):  # what has killed a process is only hashed here
-                        writer.add(Record(job.clip, job.mtime_ns, file_sha256(job.path), str(result)), NO_ROWS)
+                    if isinstance(result, Crashed | Hung):  # what has killed a process is only hashed here
+                        _detector.cache_clear()  # it may be in use until the end
+                        writer.add(Record(job.clip, job.mtime_ns, sha256_in_time(job), str(result)), NO_ROWS)
                     elif isinstance(result, OSError):
                         line = f"{folder}: cannot be written ({result.strerror or result})"
                         raise disk_error(result, folder) or UserError(line) from result
@@ -216,11 +207,11 @@ def _fill(
         except BaseException:
             remove_parts(folder)
             raise
-        failed = [writer.records[job.clip] for job in jobs if writer.records[job.clip].reason]
-        if len(failed) == len(jobs):
+        lost = [writer.records[job.clip] for job in jobs if writer.records[job.clip].reason]
+        if len(lost) == len(jobs):
             raise UserError(
-                f"data={data.name}: none of {len(jobs)} clips could be prepared; the first, {failed[0].clip}: "
-                f"{failed[0].reason}"
+                f"data={data.name}: none of {len(jobs)} clips could be prepared; the first, {lost[0].clip}: "
+                f"{lost[0].reason}"
             )
         store = writer.finish(listing.clips, listing.problems, settings, data.duplicates)
     if pictures := draw_low_yield(store):
@@ -238,16 +229,17 @@ def prepare_clip(job: Job, *, folder: Path, data: DataConfig, face: FaceConfig) 
     """
     from realfake.data.extraction import extract_crops
 
+    detector = _detector(face)  # now: once this is given up, another one takes its place
     sha256 = ""
     target = folder / jpeg_path(job.clip)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = part_path(target)
     try:
         sha256 = file_sha256(job.path)
-        if job.known and job.known[0] == sha256 and _take_over(job.known[1], part):
+        if job.known and job.known[0] == sha256 and not given_up() and _take_over(job.known[1], part):
             part.replace(target)
             return None
-        crops = extract_crops(job.path, data, face, _detector(face), threads=1)
+        crops = extract_crops(job.path, data, face, detector, threads=1)
     except UserError as error:
         return Record(job.clip, job.mtime_ns, sha256, str(error)), NO_ROWS
     except OSError as error:
@@ -255,8 +247,9 @@ def prepare_clip(job: Job, *, folder: Path, data: DataConfig, face: FaceConfig) 
     except Exception as error:  # whatever a decoder does with a strange file, the other clips go on
         reason = " ".join(f"cannot be prepared ({type(error).__name__}: {error})".split())
         return Record(job.clip, job.mtime_ns, sha256, reason), NO_ROWS
-    part.write_bytes(b"".join(crops.jpegs))
-    part.replace(target)
+    if not given_up():
+        part.write_bytes(b"".join(crops.jpegs))
+        part.replace(target)
     record = Record(
         job.clip,
         job.mtime_ns,
@@ -310,16 +303,6 @@ def _take_over(source: Path, part: Path) -> bool:
         except OSError:
             return False
     return True
-
-
-def file_sha256(path: Path) -> str:
-    """Checksum of a file as hexadecimal digits (of a folder of images: of its files, in the order of their names)."""
-    digest = hashlib.sha256()
-    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-        with file.open("rb") as content:
-            while block := content.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
 
 
 @lru_cache(maxsize=4)

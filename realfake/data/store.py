@@ -35,15 +35,18 @@ detector itself found the face on this very frame, and where its JPEG lies in th
 
 CLIPS, SKIPPED, CROPS, MARK, JPEGS = "clips.parquet", "skipped.parquet", "crops.npy", "store.json", "jpeg"
 
-_LONGEST_NAME = 200
+_LONGEST_NAME, _LONGEST_PATH = 200, 2000
 
 
 def jpeg_path(clip: str) -> str:
     """File of a clip's JPEGs below the store's folder.
 
-    A name that a file system might refuse for its length is replaced by its digest.
+    A name that a file system might refuse for its length, or with a folder named as another clip's file may be, is
+    replaced by its digest.
     """
-    if max(len(part.encode()) for part in clip.split("/")) > _LONGEST_NAME:
+    *folders, name = clip.split("/")
+    collides = any(folder.casefold().endswith(".mjpeg") for folder in folders)
+    if collides or len(clip.encode()) > _LONGEST_PATH or max(len(p.encode()) for p in (*folders, name)) > _LONGEST_NAME:
         clip = hashlib.sha256(clip.encode()).hexdigest()
     return f"{JPEGS}/{clip}.mjpeg"
 

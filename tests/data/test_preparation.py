@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import shutil
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -337,6 +339,96 @@ def test_a_table_of_clips_with_any_names(videos: Path, tmp_path: Path) -> None:
     store = prepare(data, HAAR, progress=False)
     assert len(store) == 3
     assert all((store.read(i, [0]) == store.read(0, [0])).all() for i in range(3))
+
+
+def image_folders(folder: Path, frames: int = 3) -> CsvData:
+    """A table of two clips, each a folder of images."""
+    for clip in ("a", "b"):
+        (folder / clip).mkdir()
+        for i in range(frames):
+            Image.new("RGB", (64, 64), (40 * i, 0, 0)).save(folder / clip / f"{i}.bmp")
+    (folder / "clips.csv").write_text("path,subject\na,x\nb,y\n")
+    places = {"root": str(folder / "clips.csv"), "prepared": str(folder / "p")}
+    return CsvData.model_validate({"name": "csv", **places, **SMALL})
+
+
+def test_image_folders_are_judged_by_their_images(tmp_path: Path) -> None:
+    data, face = image_folders(tmp_path), NoFace(name="none")
+    for clutter in ("@eaDir", ".ipynb_checkpoints"):
+        (tmp_path / "a" / clutter).mkdir()
+    first = prepare(data, face, progress=False)
+    assert first.table["stored"].tolist() == [3, 3]
+    (tmp_path / "b" / "@eaDir").mkdir()  # later: the folder's date changes, its images do not
+    (tmp_path / "b" / "notes.txt").write_text("x")
+    os.utime(tmp_path / "a", (1, 1))
+    os.utime(tmp_path / "a" / "0.bmp", (1, 1))
+    again = prepare(data, face, progress=False)
+    assert again.folder == first.folder
+    assert contents(again.folder) == contents(first.folder)
+    # Another picture of the same size and the same date of the folder.
+    dates = (tmp_path / "b").stat()
+    Image.new("RGB", (64, 64), (0, 0, 200)).save(tmp_path / "b" / "1.bmp")
+    os.utime(tmp_path / "b", ns=(dates.st_atime_ns, dates.st_mtime_ns))
+    changed = prepare(data, face, progress=False)
+    assert changed.folder == first.folder
+    assert changed.read(1, [1])[0, 30, 30, 2] > 150
+    assert changed.fingerprint != first.fingerprint
+
+
+def test_clips_whose_names_collide_as_files(tmp_path: Path) -> None:
+    data = image_folders(tmp_path)
+    (tmp_path / "clips.csv").write_text("path,subject,clip\na,x,c\nb,y,c.mjpeg/d\n")
+    store = prepare(data, NoFace(name="none"), progress=False)
+    assert store.table["clip"].tolist() == ["c", "c.mjpeg/d"]
+    assert store.read(1, [0]).shape == (1, 64, 64, 3)
+
+
+def test_frames_that_cannot_be_decoded_are_told(tmp_path: Path) -> None:
+    import av
+
+    path = tmp_path / "a.ts"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10, options={"preset": "veryfast", "bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = 128, 128, "yuv420p"
+        noise = np.random.default_rng(0).integers(0, 255, (20, 128, 128, 3), dtype=np.uint8)
+        for image in noise:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    content = bytearray(path.read_bytes())
+    content[2000:3000] = bytes(1000)  # in the first frame: what refers to it is lost too
+    path.write_bytes(content)
+    (tmp_path / "clips.csv").write_text("path\na.ts\n")
+    places = {"root": str(tmp_path / "clips.csv"), "prepared": str(tmp_path / "p")}
+    data = CsvData.model_validate({"name": "csv", **places, **SMALL, "rate_fps": 10.0})
+    store = prepare(data, NoFace(name="none"), progress=False)
+    stored = store.table["stored"][0]
+    assert stored < 20
+    assert {"path": "a.ts", "reason": f"{stored} of 20 frames decoded: the file is damaged"} in store.settings[
+        "remarks"
+    ]
+
+
+@contextmanager
+def unreadable_in_time(path: Path) -> Iterator[None]:
+    """Whoever opens the file waits, as for a server that does not answer: another process has a lease on it."""
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    lease = os.open(path, os.O_RDWR)
+    try:
+        fcntl.fcntl(lease, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        yield
+    finally:
+        os.close(lease)
+        signal.signal(signal.SIGIO, before)
+
+
+def test_a_file_that_hangs_costs_its_clip_and_is_tried_again(videos: Path, tmp_path: Path) -> None:
+    shutil.copyfile(next(p for p in videos.rglob("*.*") if p.is_file()), tmp_path / "a.mp4")
+    (tmp_path / "clips.csv").write_text("path\na.mp4\n")
+    places = {"root": str(tmp_path / "clips.csv"), "prepared": str(tmp_path / "p")}
+    data = CsvData.model_validate({"name": "csv", **places, **SMALL, "patience_sec": 0.5})
+    with unreadable_in_time(tmp_path / "a.mp4"), pytest.raises(UserError, match=r"a: given up after 0.5 s: .*patience"):
+        prepare(data, HAAR, progress=False)
+    assert len(prepare(data.model_copy(update={"patience_sec": 300.0}), HAAR, progress=False)) == 1
 
 
 # --- processes -------------------------------------------------------------------------------------------------------

@@ -188,6 +188,12 @@ def test_long_names_fit_any_file_system() -> None:
     assert long != jpeg_path("a/" + "ä" * 151)
 
 
+def test_no_clip_lies_in_a_folder_that_is_another_clips_file() -> None:
+    assert jpeg_path("a.mjpeg/b") not in (f"jpeg/{part}" for part in ("a.mjpeg/b.mjpeg", "b.mjpeg"))
+    assert jpeg_path("a.mjpeg/b").count("/") == jpeg_path("a").count("/") == 1
+    assert len(jpeg_path("/".join(["folder"] * 700))) < 100
+
+
 def test_settings_are_plain_json(store: PreparedStore) -> None:
     found = json.loads((store.folder / "store.json").read_text())
     assert found["fingerprint"] == store.fingerprint
