@@ -341,6 +341,40 @@ def test_csv_files_that_cannot_be_read(tmp_path: Path) -> None:
         build_source(CsvData(name="csv"))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_csv_as_excel_saves_it(tmp_path: Path, encoding: str) -> None:
+    touch(tmp_path, "a.mp4")
+    (tmp_path / "t.csv").write_bytes("path\tsubject\r\na.mp4\tJüri Õun\r\n".encode(encoding))
+    assert [c.subject for c in read_table(tmp_path / "t.csv").clips] == ["jüri õun"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("path,subject\na.mp4,x\nb.mp4,Jüri\n".encode("cp1252"), "row 3 is not UTF-8: save it as CSV UTF-8"),
+        ("path,subject\na.mp4,Jüri\n".encode("utf-16-le"), "save it as CSV UTF-8"),
+        ("path,subject\na.mp4,x\n".encode("utf-16")[:-1], "is not UTF-16: save it as CSV UTF-8"),
+        ("path,fold\na.mp4,²\n".encode(), "row 2, column fold: '²'; expected 0, 1, … or nothing"),
+        ("path,fold\na.mp4,٣\n".encode(), "row 2, column fold: '٣'; expected 0, 1, … or nothing"),
+    ],
+)
+def test_csv_text_that_is_not_understood_is_one_line(tmp_path: Path, content: bytes, reason: str) -> None:
+    touch(tmp_path, "a.mp4", "b.mp4")
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(UserError, match=reason) as caught:
+        read_table(tmp_path / "t.csv")
+    assert "\n" not in str(caught.value)
+
+
+def test_csv_paths_that_are_no_files(tmp_path: Path) -> None:
+    touch(tmp_path, "a.mp4")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "t.csv").write_text("path\na.mp4\npipe.mp4\n")
+    listing = read_table(tmp_path / "t.csv")
+    assert [c.path for c in listing.clips] == ["a.mp4"]
+    assert [(p.path, p.reason) for p in listing.problems] == [("pipe.mp4", "row 3: not a regular file")]
+
+
 def test_csv_clip_names_stay_inside_of_the_store(tmp_path: Path) -> None:
     touch(tmp_path, "elsewhere/a.mp4", "elsewhere/c.mp4", "tables/..b.mp4")
     (tmp_path / "tables/t.csv").write_text(f"path\n../elsewhere/a.mp4\n{tmp_path}/elsewhere/c.mp4\n..b.mp4\n")

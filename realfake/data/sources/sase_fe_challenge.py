@@ -19,6 +19,7 @@ from realfake.data.sources.files import (
     finish,
     join_respelt,
     list_files,
+    read_text,
     require_root,
     respelt_subjects,
     split_ending,
@@ -120,9 +121,9 @@ def read_label_list(path: Path) -> dict[str, int]:
     """
     labels: dict[str, int] = {}
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as UTF-8 text ({error}); expected lines of name,label") from None
+        lines = read_text(path).splitlines()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); expected lines of name,label") from None
     for number, line in enumerate(lines, 1):
         cells = [c.strip().strip("\"'") for c in re.split(r"[,;\t]|\s+", line.strip()) if c.strip()]
         if not cells or cells[0].startswith("#"):

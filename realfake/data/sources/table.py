@@ -18,6 +18,8 @@ fold           official fold: 0, 1, …
 from __future__ import annotations
 
 import csv
+import io
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,6 +32,7 @@ from realfake.data.sources.files import (
     did_you_mean_path,
     finish,
     join_respelt,
+    read_text,
     respelt_subjects,
     subject_id,
 )
@@ -96,8 +99,10 @@ class ClipTable:
                 c: "" if c != "path" and is_no_label(v) else v.strip() for c, v in zip(COLUMNS, values, strict=True)
             }
             clip = self._clip(row, cells)
-            if not (self.table.parent / clip.path).exists():
-                problems.append(Problem(clip.path, f"row {row}: no such file below {self.root}"))
+            file = self.table.parent / clip.path
+            if not (file.is_file() or file.is_dir()):
+                what = "not a regular file" if file.exists() else f"no such file below {self.root}"
+                problems.append(Problem(clip.path, f"row {row}: {what}"))
                 continue
             rows.append((row, clip))
             if clip.subject:
@@ -164,7 +169,7 @@ class ClipTable:
             near = suggest(cells["part"], _PARTS)
             raise self._error(row, "part", f"{cells['part']!r}{near}; expected train, val, test")
         fold = cells["fold"].removesuffix(".0") or "-1"
-        if not fold.removeprefix("-").isdigit() or not -1 <= int(fold) < 2**15:
+        if not re.fullmatch(r"-?[0-9]{1,5}", fold) or not -1 <= int(fold) < 2**15:
             raise self._error(row, "fold", f"{cells['fold']!r}; expected 0, 1, … or nothing")
         subject, pair = subject_id(cells["subject"]), cells["pair"]
         dataset = cells["dataset"] or self.table.stem
@@ -189,12 +194,11 @@ def read_table(path: Path) -> pd.DataFrame:
             raw = pd.read_parquet(path)
             frame = pd.DataFrame({c: ["" if pd.isna(v) else _text(v) for v in raw[c].tolist()] for c in raw.columns})
         else:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                heading = file.readline()
-                file.seek(0)
-                # Separators in the heading decide: the sniffer of the csv module is thrown by commas in paths.
-                separator = max(",;\t", key=heading.count)
-                rows = [r for r in csv.reader(file, delimiter=separator, strict=True) if any(c.strip() for c in r)]
+            text = read_text(path)
+            # Separators in the heading decide: the sniffer of the csv module is thrown by commas in paths.
+            separator = max(",;\t", key=text.partition("\n")[0].count)
+            lines = io.StringIO(text, newline="")
+            rows = [r for r in csv.reader(lines, delimiter=separator, strict=True) if any(c.strip() for c in r)]
             widths = {len(r) for r in rows}
             if rows and widths != {len(rows[0])}:
                 bad = next(i for i, r in enumerate(rows, 1) if len(r) != len(rows[0]))
