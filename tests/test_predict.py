@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
 import json
+import os
 import pickle
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -201,6 +205,34 @@ def test_inputs_by_path_folder_and_pattern(faces: Path, monkeypatch: pytest.Monk
     for text, reason in (("ones.jpg", "did you mean"), ("*.bmp", "fits this pattern")):
         with pytest.raises(UserError, match=reason):
             find_inputs(text)
+
+
+def test_what_a_folder_holds_and_is_not_read_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("a.jpg", "b.HEIC", "c.avif", "d.avif", "notes.txt"):
+        (tmp_path / name).touch()
+    with caplog.at_level("WARNING"):
+        assert find_inputs(str(tmp_path)) == [tmp_path / "a.jpg"]
+    assert "2 .avif, 1 .heic are not read" in caplog.text
+    (tmp_path / "a.jpg").unlink()
+    with pytest.raises(UserError, match=r"no image or video in this folder \(2 \.avif, 1 \.heic are not read\)"):
+        find_inputs(str(tmp_path))
+
+
+def test_inputs_that_hang_or_are_no_files_cost_themselves(frames: Predictor, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    shutil.copyfile(CARPHONE, tmp_path / "a.mp4")
+    predictor = Predictor(frames.network, frames.cfg, patience_sec=0.5)
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    lease = os.open(tmp_path / "a.mp4", os.O_RDWR)
+    try:
+        fcntl.fcntl(lease, fcntl.F_SETLEASE, fcntl.F_WRLCK)  # whoever opens it waits
+        failures = list(predictor.predict_files([tmp_path / "a.mp4", tmp_path / "pipe.jpg"]))
+    finally:
+        os.close(lease)
+        signal.signal(signal.SIGIO, before)
+    reasons = [f.reason for f in failures if isinstance(f, Failure)]
+    assert reasons[0].startswith("given up after 0.5 s: its decoder hangs")
+    assert reasons[1:] == ["not a regular file"]
 
 
 # --- the command -----------------------------------------------------------------------------------------------------

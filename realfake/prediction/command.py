@@ -39,6 +39,7 @@ def predict_all(cfg: PredictConfig, paths: list[Path], console: Console | None =
         window_sec=cfg.window_sec,
         face=cfg.face,
         face_weights=cfg.face_weights,
+        patience_sec=cfg.patience_sec,
     )
     if cfg.explain:
         from realfake.prediction.explain import require_explainable

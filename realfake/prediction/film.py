@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from realfake.data.faces import Box
-from realfake.data.video import Frame
+from realfake.config import DataConfig, FaceConfig
+from realfake.data.extraction import Crops, crop_frames
+from realfake.data.faces import Box, Detector
+from realfake.data.video import Frame, Frames, read_video_once
 from realfake.prediction import drawing
 from realfake.prediction.results import Probabilities, VideoPrediction
 
@@ -71,6 +74,24 @@ class Film:
                 frame.pts, frame.time_base = round(time_sec * _TICKS), Fraction(1, _TICKS)
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
+
+
+def film_crops(
+    path: Path, data: DataConfig, face: FaceConfig, detector: Detector | None, largest: int
+) -> tuple[Crops, Film]:
+    """The face crops of a video, as :func:`realfake.data.extraction.extract_crops` gives them, and its film."""
+    window = (data.window[0], data.window[1])
+    info, frames = read_video_once(path, ((data.rate_fps, window), (RATE_FPS, (0.0, 1.0))))
+    film = Film(info.width, info.height, largest)
+
+    def for_crops() -> Iterator[Frame]:
+        for frame, (crop, draw) in frames:
+            if draw:
+                film.add(frame)
+            if crop:
+                yield frame
+
+    return crop_frames(info, Frames(for_crops(), frames.remarks), data, face, detector), film
 
 
 class Painter:

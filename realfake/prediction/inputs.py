@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import glob
+import logging
 from pathlib import Path
 
 from realfake.data.sources import files
 from realfake.errors import UserError
 
-IMAGES = (*files.IMAGE_ENDINGS, ".bmp", ".webp", ".tif", ".tiff")
-VIDEOS = (*files.VIDEO_ENDINGS, ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".3gp", ".mts", ".ts")
+log = logging.getLogger(__name__)
+
+MEDIA = (*files.IMAGE_ENDINGS, *files.VIDEO_ENDINGS)
 
 
 def find_inputs(text: str) -> list[Path]:
@@ -27,11 +29,14 @@ def find_inputs(text: str) -> list[Path]:
     """
     path = Path(text).expanduser()
     if path.is_dir():
-        found = [path / name for name in files.list_files(path)[0] if is_media(Path(name))]
+        names = files.list_files(path)[0]
+        found = [path / name for name in names if is_media(Path(name))]
+        left_out = files.unread(names)
         if not found:
-            raise UserError(
-                f"input={text}: no image or video in this folder; known endings: {', '.join(IMAGES + VIDEOS)}"
-            )
+            more = f" ({left_out} are not read)" if left_out else ""
+            raise UserError(f"input={text}: no image or video in this folder{more}; known endings: {', '.join(MEDIA)}")
+        if left_out:
+            log.warning("input=%s: %s are not read; known endings: %s", text, left_out, ", ".join(MEDIA))
         return found
     if path.exists():
         return [path]
@@ -51,9 +56,9 @@ def ending(path: Path) -> str:
 
 def is_media(path: Path) -> bool:
     """Whether a file is an image or a video by its ending."""
-    return ending(path) in IMAGES + VIDEOS
+    return ending(path) in MEDIA
 
 
 def is_image(path: Path) -> bool:
     """Whether a file is an image by its ending; everything else is tried as a video."""
-    return ending(path) in IMAGES
+    return ending(path) in files.IMAGE_ENDINGS

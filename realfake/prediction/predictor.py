@@ -9,19 +9,20 @@ from typing import TypeVar
 
 import numpy as np
 
-from realfake.config import FaceConfig, TrainConfig, YunetFace
+from realfake.config import PATIENCE_SEC, FaceConfig, TrainConfig, YunetFace
 from realfake.data.extraction import Crops, crop_frames, encode_crop, extract_crops
 from realfake.data.faces import Box, Detector, build_detector, too_small, whole
 from realfake.data.sampling import fixed_crops, sampled_interval
 from realfake.data.stills import ARRAY_ENDING, read_image
 from realfake.data.store import decode_crops
-from realfake.data.video import Frame, VideoInfo, read_video_once, wanted_frames
+from realfake.data.video import Frame, Frames, VideoInfo, wanted_frames
+from realfake.data.work import Hung, bounded, time_limit_sec
 from realfake.errors import UserError
 from realfake.evaluation.predictions import Predictions
 from realfake.messages import changed
 from realfake.prediction.curves import clip_curve, running_mean, sliding_windows
 from realfake.prediction.drawing import canvas_scale, resize
-from realfake.prediction.film import RATE_FPS, Film
+from realfake.prediction.film import Film, film_crops
 from realfake.prediction.inputs import ending, is_image
 from realfake.prediction.network import Network, choose_device, open_trained
 from realfake.prediction.results import (
@@ -89,13 +90,16 @@ class Predictor:
         network: The trained network.
         cfg: The run's configuration: faces, crops and sampling are those of its training.
         window_sec: Width of the window of a video's curve; ``None`` = see :mod:`realfake.prediction.curves`.
+        patience_sec: See :func:`load_predictor`.
 
     Raises:
         UserError: If the face detector's weights are missing.
     """
 
-    def __init__(self, network: Network, cfg: TrainConfig, *, window_sec: float | None = None) -> None:
-        self.network, self.cfg, self.window_sec = network, cfg, window_sec
+    def __init__(
+        self, network: Network, cfg: TrainConfig, *, window_sec: float | None = None, patience_sec: float = PATIENCE_SEC
+    ) -> None:
+        self.network, self.cfg, self.window_sec, self.patience_sec = network, cfg, window_sec, patience_sec
         self.data, self.face = cfg.data, cfg.face
         self.detector = build_detector(cfg.face)
 
@@ -153,7 +157,7 @@ class Predictor:
 
     def _see_file(self, path: Path, largest: int | None) -> Seen:
         self._require_frames()
-        return self._see(path, read_image(path), largest)
+        return self._in_time(path, lambda: self._see(path, read_image(path), largest))
 
     def _see(self, path: Path | None, image: np.ndarray, largest: int | None) -> Seen:
         boxes = [whole(image)] if self.detector is None else find_faces(self.detector, image)
@@ -194,20 +198,20 @@ class Predictor:
 
     def _answer_video(self, path: Path, largest: int | None) -> Answer:
         if largest is None or ending(path) == ARRAY_ENDING:
-            return self._judge(path, extract_crops(path, self.data, self.face, self.detector))
-        window = (self.data.window[0], self.data.window[1])
-        info, frames = read_video_once(path, ((self.data.rate_fps, window), (RATE_FPS, (0.0, 1.0))))
-        film = Film(info.width, info.height, largest)
+            return self._judge(path, self._in_time(path, extract_crops, path, self.data, self.face, self.detector))
+        crops, film = self._in_time(path, film_crops, path, self.data, self.face, self.detector, largest)
+        return replace(self._judge(path, crops), film=film)
 
-        def for_crops() -> Iterator[Frame]:
-            for frame, (crop, draw) in frames:
-                if draw:
-                    film.add(frame)
-                if crop:
-                    yield frame
-
-        answer = self._judge(path, crop_frames(info, for_crops(), self.data, self.face, self.detector))
-        return replace(answer, film=film)
+    def _in_time(self, path: Path, work: Callable[..., T], *arguments: object) -> T:
+        """What ``work`` makes of a file, unless it hangs."""
+        if path.exists() and not path.is_file():
+            raise UserError("not a regular file")
+        size = path.stat().st_size if path.exists() else 0
+        try:
+            return bounded(work, time_limit_sec(size, self.patience_sec), *arguments)
+        except Hung:
+            self.detector = build_detector(self.face)  # the other one may be in use until the end
+            raise
 
     def _judge(self, path: Path | None, crops: Crops) -> Answer:
         info, network, sampling = crops.info, self.network, self.cfg.sampling
@@ -238,6 +242,7 @@ class Predictor:
             samples=len(chosen),
             curve=curve,
             track=Track(times.astype(np.float64), boxes),
+            remarks=crops.remarks,
         )
         return Answer(item, samples=(reader, chosen))
 
@@ -264,7 +269,7 @@ class Predictor:
         times = np.arange(count) / fps
         window = (self.data.window[0], self.data.window[1])
         wanted = wanted_frames(times, info.duration_sec, self.data.rate_fps, window)
-        frames = (Frame(float(times[i]), video[i]) for i in wanted)
+        frames = Frames(Frame(float(times[i]), video[i]) for i in wanted)
         return crop_frames(info, frames, self.data, self.face, self.detector)
 
     @staticmethod
@@ -272,7 +277,7 @@ class Predictor:
         """What ``work`` makes of a file, or why it failed: whatever is in a file, the next one gets its turn."""
         try:
             return work(path, *arguments)
-        except UserError as error:
+        except (UserError, Hung) as error:
             return Failure(path, str(error))
         except MemoryError:
             return Failure(path, "too large for this machine's memory")
@@ -305,6 +310,7 @@ def load_predictor(
     window_sec: float | None = None,
     face: FaceConfig | None = None,
     face_weights: str | None = None,
+    patience_sec: float = PATIENCE_SEC,
 ) -> Predictor:
     """Make a predictor of a finished run.
 
@@ -316,6 +322,7 @@ def load_predictor(
         window_sec: Width of the window of a video's curve; ``None`` = chosen by the network.
         face: How faces are found; ``None`` = as in the run.
         face_weights: Where the weights of the detector of ``face=yunet`` lie, if not where they lay in training.
+        patience_sec: Seconds that reading a file may take, and as many again for each 10 MB, until it is given up.
 
     Raises:
         UserError: If there is no such run, checkpoint or device.
@@ -326,7 +333,7 @@ def load_predictor(
         cfg = changed(cfg, {"face": face})
     if face_weights is not None and isinstance(cfg.face, YunetFace):
         cfg = changed(cfg, {"face.weights": face_weights})
-    return Predictor(Network(module, cfg, where, batch_size), cfg, window_sec=window_sec)
+    return Predictor(Network(module, cfg, where, batch_size), cfg, window_sec=window_sec, patience_sec=patience_sec)
 
 
 def probabilities(p: Predictions) -> list[Probabilities]:

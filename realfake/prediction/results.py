@@ -147,6 +147,8 @@ class VideoPrediction(Probabilities):
     """Frames or windows whose mean the verdict is."""
     curve: Curve
     track: Track
+    remarks: tuple[str, ...] = ()
+    """What somebody should look at before trusting the verdict, a line each."""
 
 
 Prediction = ImagePrediction | VideoPrediction
@@ -184,6 +186,7 @@ def as_plain(item: Prediction | Failure) -> dict[str, Any]:
             **{f"p_{name}": curve.p_emotion[:, i].tolist() for i, name in enumerate(EMOTIONS)},
         },
         "track": {"time_sec": track.time_sec.tolist(), "boxes": track.boxes.tolist()},
+        "remarks": list(item.remarks),
     }
 
 

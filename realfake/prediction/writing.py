@@ -197,6 +197,11 @@ def show(record: Record, console: Console) -> None:
         console.print(table)
     if len(rows) > SHOWN:
         console.print(f"… and {len(rows) - SHOWN} more rows in predictions.csv")
+    remarks = [(item, remark) for item in predicted if isinstance(item, VideoPrediction) for remark in item.remarks]
+    for item, remark in remarks[:SHOWN]:
+        console.print(f"[yellow]remark[/] {escape(f'{item.path}: {remark}')}", soft_wrap=True, highlight=False)
+    if len(remarks) > SHOWN:
+        console.print(f"… and {len(remarks) - SHOWN} more remarks in predictions.json")
     failures = [item for item in record.items if isinstance(item, Failure)]
     for failure in failures[:SHOWN]:
         path, reason = escape(printable(str(failure.path))), escape(printable(failure.reason))
