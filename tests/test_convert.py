@@ -392,7 +392,7 @@ def test_cropped_faces_need_no_detector(tmp_path: Path) -> None:
     assert predict(compose("predict", words, PredictConfig)) == 1  # a detector finds no face in noise
     assert predict(compose("predict", [*words, "face=none"], PredictConfig)) == 0
     words = [f"run={tmp_path}/run", "data=seed_frames", f"data.root={tmp_path}/data", f"data.prepared={tmp_path}/store"]
-    words += ["face=none", "plots=false", "resamples=100", "data.prepare_workers=1"]
+    words += ["face=none", "plots=false", "resamples=100", "data.prepare_workers=1", "data.workers=0"]
     folder = evaluate_run(compose("evaluate", words, EvaluateConfig))
     assert len((folder / "predictions.csv").read_text().splitlines()) == 17
 
