@@ -129,7 +129,7 @@ class _Worker(Generic[T]):
         spawn = multiprocessing.get_context("spawn")
         self.connection, theirs = spawn.Pipe()
         self.process = spawn.Process(target=_serve, args=(theirs, function), daemon=True)
-        with _hidden_main():
+        with _hidden_main(), _no_interrupt_for_children():
             self.process.start()
         theirs.close()
         self.items: list[T] = []
@@ -144,7 +144,7 @@ class _Worker(Generic[T]):
         self.limit_sec, self.deadline = limit_sec, time.monotonic() + limit_sec
 
     def end(self) -> None:
-        if self.items:
+        if self.items or not self.started:  # one that is starting would tell nobody that it is ready
             self.process.kill()
         self.connection.close()
         self.process.join()
@@ -242,6 +242,16 @@ def _one_opencv_thread() -> Iterator[None]:
         yield
     finally:
         cv2.setNumThreads(threads)
+
+
+@contextmanager
+def _no_interrupt_for_children() -> Iterator[None]:
+    """Processes that are started here never hear of Ctrl-C, from their first moment on."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,15 @@ def test_leaving_early_ends_the_workers() -> None:
     next(results)
     results.close()
     assert list(run_all(_work, [], 2)) == []
+
+
+def _blocked(item: int) -> bool:
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_processes_leave_ctrl_c_to_their_parent_from_their_first_moment() -> None:
+    assert dict(run_all(_blocked, [0, 1], 2)) == {0: True, 1: True}
+    assert not _blocked(0)
 
 
 def test_files_appear_whole(tmp_path: Path) -> None:
