@@ -33,6 +33,18 @@ LONGEST = ("test_sweeps.py", "test_train_command.py", "test_notebooks.py", "test
 """Files that come first, so that processes that share the tests end at about the same time."""
 
 
+COVERAGE = pytest.StashKey[str | None]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Of the processes that tests start, coverage measures the forks alone: others spend half of their time on it.
+
+    The process that hands the tests out to others keeps it for them.
+    """
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        config.stash[COVERAGE] = os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Longest files first; the order within a file stays."""
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
@@ -52,9 +64,10 @@ def tiny(tiny_data: list[str]) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+def forks(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Forks]:
     """Where commands start without importing torch each."""
     found = Forks(tmp_path_factory.mktemp("forks"))
+    found.coverage = pytestconfig.stash[COVERAGE]
     yield found
     found.close()
 

@@ -1,9 +1,11 @@
 """A server whose processes start with torch and its like imported: each command is a fork of it.
 
-Started as ``python tests/forking.py <socket>`` by :class:`processes.Forks`. It reads requests, one a line, as JSON. To
-``argv`` (a module and its arguments), ``cwd``, ``env``, ``out`` and ``err`` (files) it answers with the number of a
-process that runs the module as ``python -m`` would; to ``wait`` (such a number) and ``block`` with its exit status (the
-negative signal that ended it, ``null`` if it has not ended).
+Started as ``python tests/forking.py <socket>`` by :class:`processes.Forks`. It reads requests, one a line, as JSON:
+
+- ``argv`` (a module and its arguments), ``cwd``, ``env``, ``out`` and ``err`` (files), ``coverage`` (its settings or
+  ``null``): answered with the number of a process that runs the module as ``python -m`` would;
+- ``wait`` (such a number) and ``block``: answered with its exit status (the negative signal that ended it, ``null`` if
+  it has not ended).
 """
 
 from __future__ import annotations
@@ -57,10 +59,11 @@ def become(request: dict[str, Any]) -> None:
     os.chdir(request["cwd"])
     sys.path[0] = str(Path.cwd())
     sys.argv = list(request["argv"])
-    if "COVERAGE_PROCESS_CONFIG" in os.environ:
+    if request["coverage"]:
+        os.environ["COVERAGE_PROCESS_CONFIG"] = request["coverage"]
         importlib.import_module("coverage").process_startup(force=True)
         leave_out_long_calls(loaded_only=True)
-        del os.environ["COVERAGE_PROCESS_CONFIG"]  # workers would spend half of their time on it, and show nothing new
+        del os.environ["COVERAGE_PROCESS_CONFIG"]
     if "GATE_FIFO" in os.environ:
         sys.path.append(os.environ["PYTHONPATH"].rpartition(os.pathsep)[2])
         sys.modules.pop("sitecustomize", None)

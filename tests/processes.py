@@ -20,10 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def environment(measured: bool = True, **changes: str) -> dict[str, str]:
-    """Variables of a process that finds this checkout's package, and whose coverage is measured if that of tests is."""
-    found = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "150", **changes}
-    return found if measured else {k: v for k, v in found.items() if not k.startswith("COVERAGE_")}
+def environment(**changes: str) -> dict[str, str]:
+    """Variables of a process that finds this checkout's package."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "150", **changes}
 
 
 class Running(Protocol):
@@ -130,13 +129,15 @@ class Forks:
         self.folder = folder
         self._server: subprocess.Popen[bytes] | None = None
         self._forks: list[Fork] = []
+        self.coverage: str | None = None
+        """What ``coverage`` needs to measure the forks, if they are to be measured."""
 
     def _start_server(self) -> None:
         self._connection, theirs = socket.socketpair()
         with theirs:
             self._server = subprocess.Popen(
                 [sys.executable, str(Path(__file__).with_name("forking.py")), str(theirs.fileno())],
-                env=environment(measured=False),
+                env=environment(),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
             )
@@ -155,7 +156,8 @@ class Forks:
         if self._server is None:
             self._start_server()
         out, err = (self.folder / f"{len(self._forks)}.{name}" for name in ("out", "err"))
-        pid = self._ask({"argv": argv, "cwd": str(cwd), "env": env, "out": str(out), "err": str(err)})
+        request = {"argv": argv, "cwd": str(cwd), "env": env, "out": str(out), "err": str(err)}
+        pid = self._ask({**request, "coverage": self.coverage})
         assert pid is not None
         self._forks.append(Fork(pid, out, err, self._ask))
         return self._forks[-1]

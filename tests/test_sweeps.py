@@ -374,7 +374,11 @@ def needs(package: str, extra: str) -> pytest.MarkDecorator:
 
 @pytest.mark.parametrize(
     ("launcher", "runs"),
-    [("joblib", 2), ("submitit_local", 1), pytest.param("ray", 2, marks=needs("ray", "ray"))],
+    [
+        ("joblib", 2),
+        pytest.param("submitit_local", 1, marks=pytest.mark.slow),
+        pytest.param("ray", 2, marks=needs("ray", "ray")),
+    ],
 )
 def test_launchers_give_the_same_results(
     command: Command, tiny: list[str], in_turn: dict[str, dict], tmp_path: Path, launcher: str, runs: int

@@ -442,9 +442,7 @@ sys.exit(done.returncode)
 def test_two_hundred_runs_are_small(tmp_path: Path) -> None:
     write_sweep(tmp_path / "big", seeds=7, folds=5, mixes=("sum", "dwa"))
     line = [sys.executable, "-c", USAGE, "-m", "realfake.report", f"dir={tmp_path / 'big'}"]
-    done = subprocess.run(
-        line, cwd=tmp_path, env=environment(measured=False), capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(line, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert len(pd.read_csv(tmp_path / "big" / "leaderboard.csv")) == 210
     assert float(done.stderr.split()[-1]) < 500
