@@ -200,8 +200,8 @@ def test_whole_traces_tell_less_with_difficulty() -> None:
 def test_no_single_moment_tells_but_the_whole_trace_does() -> None:
     """Neither the first frame, nor an onset, nor the apex: over five data seeds at the default difficulty."""
     drawn = [draw_traces(SyntheticSettings(seed=seed)) for seed in range(5)]
-    moments = np.stack([moment_aurocs(replace(t, units=t.units[:, ::5])) for t in drawn])
-    assert moments.shape == (5, 15)
+    moments = np.stack([moment_aurocs(replace(t, units=t.units[:, ::10])) for t in drawn])
+    assert moments.shape == (5, 8)
     assert moments.mean(axis=0).max() < 0.58
     assert moments.max() < 0.65
     assert min(score(t).authenticity_auroc for t in drawn) > 0.97
