@@ -11,7 +11,7 @@ from typing import Any
 
 from realfake.errors import UserError
 
-GENERATOR_VERSION = 4
+GENERATOR_VERSION = 5
 """Counted up whenever the same settings would give other pixels, so that no old folder passes for new."""
 
 _RANGES: dict[str, tuple[float, float, str]] = {

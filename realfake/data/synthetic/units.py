@@ -81,7 +81,7 @@ _STEP_SEC = 0.7
 """How far a posed expression jumps ahead, and the range of a felt one's delay."""
 _JUMP = 0.12
 """Part of a step that is the jump; the rest is the pause."""
-_WANING = 0.6
+_WANING = 0.7
 """Part of the intensity that an expression can lose at its apex."""
 
 
@@ -138,8 +138,8 @@ def draw_style(rng: np.random.Generator, authenticity: Authenticity, difficulty:
         onset_sec=rng.uniform(0.7, 0.9),
         hold_sec=max(1.0, seconds / 3.0) * rng.uniform(0.7, 1.0),
         fall_sec=rng.uniform(0.5, 0.8),
-        floor=rng.uniform(0.35, 0.75),
-        intensity=float(np.clip(rng.normal(1.35, 0.1), 1.1, 1.6)),
+        floor=rng.uniform(0.3, 0.7),
+        intensity=float(np.clip(rng.normal(1.25, 0.1), 1.0, 1.5)),
         residue=float(np.clip(rng.normal(0.55, 0.15), 0.1, 0.9)),
         residue_sec=rng.uniform(0.7, 1.0),
         asymmetry=float(0.15 * np.exp(0.3 * rng.normal())),
