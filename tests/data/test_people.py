@@ -112,6 +112,7 @@ def test_every_figure_says_that_clips_count_one_by_one(
     from realfake.experiments.execution import train
     from realfake.experiments.folder import RunFolder
     from realfake.experiments.leaderboard import make_report
+    from realfake.experiments.results import write_results
     from realfake.experiments.summary import print_summary
     from realfake.prediction.evaluation import evaluate_run
 
@@ -145,9 +146,7 @@ def test_every_figure_says_that_clips_count_one_by_one(
     assert note in (tmp_path / "out" / "description.html").read_text()
     for older in (False, True):
         if older:  # runs did not say so once: their predictions do
-            (run / "results.json").write_text(
-                json.dumps({k: v for k, v in results.items() if k not in ("people", "run")})
-            )
+            write_results(run / "results.json", {k: v for k, v in results.items() if k not in ("people", "run")})
         report = make_report(run, draws=100)
         report.show()
         of_run = note if not older else "No person is known for"
