@@ -446,6 +446,8 @@ def start() -> Iterator[Starter]:
         data = sase(root, prepared, prepare_workers=2).model_dump()
         script = prepared.parent / f"script{len(running)}.py"
         script.write_text(
+            "import signal\n"
+            "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it\n"
             "from realfake.config import SaseFeData, HaarFace\n"
             "from realfake.data.preparation import prepare\n"
             f"store = prepare(SaseFeData.model_validate({data!r}), HaarFace(name='haar'))\n"
