@@ -130,7 +130,21 @@ def test_intervals_of_every_metric_hold_the_truth(subjects):
         assert rate == pytest.approx(0.95, abs=0.1 if name == "authenticity_ece" else 0.02), name
 
 
-@pytest.mark.parametrize("name", ["joint_accuracy", *(pytest.param(n, marks=pytest.mark.slow) for n in METRICS[1:6])])
+CONSERVATIVE = pytest.mark.xfail(
+    strict=True, reason="exchanging subjects between systems whose scores are not ranked together finds 0.015, not 0.05"
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "joint_accuracy",
+        *(
+            pytest.param(n, marks=[pytest.mark.slow, *([CONSERVATIVE] if n == "authenticity_auroc" else [])])
+            for n in METRICS[1:6]
+        ),
+    ],
+)
 def test_a_difference_that_is_none_is_found_as_seldom_as_it_should(name):
     rng = np.random.default_rng(7)
     false = 0
