@@ -86,7 +86,12 @@ class SubjectSums:
 
     @classmethod
     def of(
-        cls, p: Predictions, subject: np.ndarray, pair: np.ndarray | None = None, run: np.ndarray | None = None
+        cls,
+        p: Predictions,
+        subject: np.ndarray,
+        pair: np.ndarray | None = None,
+        run: np.ndarray | None = None,
+        level: np.ndarray | None = None,
     ) -> SubjectSums:
         """Sum up predictions.
 
@@ -95,6 +100,7 @@ class SubjectSums:
             subject: Number of the subject of each row (N,), 0 to S - 1.
             pair: Number of the pair of each row (N,), -1 = none; None = no pairs. Rows of different runs are never one.
             run: Number of the run of each row (N,), from 0; None = one run.
+            level: Level of each row's score of real (N,), not negative; None = :func:`real_levels`.
         """
         size = int(subject.max(initial=-1)) + 1
         run = np.zeros(len(p), dtype=np.int64) if run is None else run
@@ -106,7 +112,7 @@ class SubjectSums:
             predicted[task] = _count(subject[known], guess[known], size, k)
             right = known & (y == guess)
             hits[task] = _count(subject[right], y[right], size, k)
-        level, y = real_levels(p, run), p.authenticity
+        level, y = real_levels(p, run) if level is None else level, p.authenticity
         scores = tuple(RunScores.of(level[rows], y[rows], subject[rows]) for rows in _each(run))
         own = None if pair is None else np.where(pair < 0, -1, pair * (run.max(initial=0) + 1) + run)
         wins, count = _pairs(level, y, subject, own, size)

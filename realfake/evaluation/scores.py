@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import rankdata
 
 from realfake.evaluation.predictions import Predictions
 from realfake.labels import Authenticity
@@ -65,6 +66,19 @@ def real_levels(p: Predictions, run: np.ndarray | None = None) -> np.ndarray:
     found = np.empty(len(p), dtype=np.int64)
     for number in np.unique(run):
         found[run == number] = levels(score[run == number])
+    return found
+
+
+def exchangeable_levels(p: Predictions) -> np.ndarray:
+    """Level of each row's score of real among those of its system (N,) int64, on a scale that two systems share.
+
+    Twice the midrank among the labelled rows, 0 for the others: what a permutation test exchanges between two systems
+    that scored the same rows, since their scores themselves have no common order (Bandos, Rockette and Gur 2005,
+    Statistics in Medicine 24, 2873-2893). Within one system the order, and so every statistic of ranks, is the same.
+    """
+    known = np.isin(p.authenticity, (Authenticity.REAL, Authenticity.FAKE))
+    found = np.zeros(len(p), dtype=np.int64)
+    found[known] = np.round(2.0 * rankdata(levels(log_odds(p.p_authenticity[known])))).astype(np.int64)
     return found
 
 

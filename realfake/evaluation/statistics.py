@@ -15,6 +15,7 @@ from scipy.stats import t as student
 
 from realfake.evaluation.metrics import METRICS, SubjectSums
 from realfake.evaluation.predictions import Predictions
+from realfake.evaluation.scores import exchangeable_levels
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -103,9 +104,10 @@ def compare(
     """Compare two systems on the same rows, subject by subject.
 
     The p-value is that of a paired permutation test: if the systems do not differ, exchanging all predictions of a
-    subject between them changes nothing but chance (for an accuracy this flips the sign of the subject's
-    difference). Every exchange is tried if there are no more than ``permutations``, else so many random ones, counting
-    the observed one (Phipson and Smyth 2010). The interval is that of :func:`bootstrap`, for the difference.
+    subject between them changes nothing but chance (for an accuracy this flips the sign of the subject's difference;
+    of scores, ranks are exchanged, see :func:`realfake.evaluation.scores.exchangeable_levels`). Every exchange is tried
+    if there are no more than ``permutations``, else so many random ones, counting the observed one (Phipson and Smyth
+    2010). The interval is that of :func:`bootstrap`, for the difference.
 
     Args:
         first: Predictions, N rows.
@@ -129,13 +131,12 @@ def compare(
             raise ValueError(f"the two predictions differ in their true {field}: expected the same rows")
     subject = _dense(subject)
     size = int(subject.max(initial=-1)) + 1
-    # The second system's subjects stand behind the first's, so that a weight chooses the system for each subject. Each
-    # system is a run: where subjects are exchanged, scores of the one are not ranked among scores of the other.
+    # The second system's subjects stand behind the first's, so that a weight chooses the system for each subject.
     both = SubjectSums.of(
         Predictions.concatenated([first, second]),
         np.concatenate([subject, subject + size]),
-        None if pair is None else np.concatenate([pair, pair]),
-        np.repeat([0, 1], len(subject)),
+        None if pair is None else np.concatenate([pair, np.where(pair < 0, -1, pair + pair.max(initial=0) + 1)]),
+        level=np.concatenate([exchangeable_levels(first), exchangeable_levels(second)]),
     )
 
     def difference(of_first: np.ndarray, of_second: np.ndarray) -> dict[str, np.ndarray]:
