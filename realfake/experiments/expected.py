@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from realfake.experiments.finished import EMPTY, FinishedRun, is_setting, parse_override
+from realfake.experiments.finished import EMPTY, FinishedRun
 from realfake.experiments.foreign import Unreadable, read_yaml
+from realfake.experiments.settings import is_setting, parse_override
 
 SWEEP_FILE = "multirun.yaml"
 """What Hydra writes into the folder of a sweep: the command line, and the configuration."""

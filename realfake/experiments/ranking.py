@@ -17,7 +17,8 @@ import numpy as np
 from realfake.data.sources.files import printable
 from realfake.errors import UserError
 from realfake.evaluation.metrics import REPORTED
-from realfake.experiments.finished import EMPTY, FinishedRun, look_up
+from realfake.experiments.finished import EMPTY, FinishedRun
+from realfake.experiments.settings import look_up
 from realfake.metric_names import minimised
 
 MAIN_METRICS = tuple(f"test/clip/{name}" for name in REPORTED)

@@ -18,8 +18,9 @@ from pydantic import TypeAdapter, ValidationError
 from realfake.config import SplitConfig
 from realfake.data.splits import tested_share
 from realfake.evaluation.statistics import Interval, t_interval
-from realfake.experiments.finished import FinishedRun, look_up
+from realfake.experiments.finished import FinishedRun
 from realfake.experiments.ranking import Leaderboard, RunGroup
+from realfake.experiments.settings import look_up
 
 INCLUDES = {
     "datasets": "Student's t over datasets of other people (the mean of the runs on each): includes whom a model is "

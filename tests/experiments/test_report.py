@@ -28,11 +28,12 @@ from realfake.config import ReportConfig
 from realfake.errors import UserError
 from realfake.evaluation.metrics import DEFINITIONS, metrics
 from realfake.evaluation.predictions import Predictions
-from realfake.experiments.finished import find_runs, look_up, parse_override, read_run
+from realfake.experiments.finished import find_runs, read_run
 from realfake.experiments.folder import RunFolder
 from realfake.experiments.leaderboard import Report, make_report
 from realfake.experiments.pooling import pooled_intervals, read_clips
 from realfake.experiments.ranking import command, rank
+from realfake.experiments.settings import look_up, parse_override
 
 KINDS = {"failed", "diverged", "interrupted", "running", "damaged", "empty"}
 

@@ -1,0 +1,122 @@
+"""The typed form of every configuration: what Hydra composes has to fit one of these classes.
+
+Hydra merges a misspelt key of a YAML file without a word, so each composed configuration is validated here before
+any work: unknown keys, wrong types and combinations that cannot work are refused. The rest of the code receives
+these frozen objects and never sees an OmegaConf node. No heavy import belongs into this module: it is what answers
+``--help`` and a typing mistake.
+"""
+
+from __future__ import annotations
+
+from realfake.config.base import (
+    BelowOne,
+    Count,
+    Fraction,
+    NonNegative,
+    Positive,
+    PositiveFraction,
+    Strict,
+    as_plain,
+    check_three,
+    check_window,
+    is_new,
+)
+from realfake.config.commands import (
+    ConvertConfig,
+    ConvertInput,
+    DescribeConfig,
+    EvaluateConfig,
+    ExportConfig,
+    OwnData,
+    PredictConfig,
+    PrepareConfig,
+    ReportConfig,
+)
+from realfake.config.data import (
+    PATIENCE_SEC,
+    CsvData,
+    DataConfig,
+    FaceConfig,
+    HaarFace,
+    HoldoutSplit,
+    KFoldSplit,
+    LocatedData,
+    LosoSplit,
+    NoFace,
+    Sampling,
+    SaseFeChallengeData,
+    SaseFeData,
+    SeedFramesData,
+    SeedMultiTaskData,
+    SeedSequencesData,
+    SplitConfig,
+    SyntheticData,
+    TableColumns,
+    ThesisSplit,
+    UvaNemoData,
+    YunetFace,
+    check_enough,
+    check_groups,
+    check_subjects,
+)
+from realfake.config.losses import (
+    CrossEntropyLoss,
+    DwaMix,
+    FocalLoss,
+    LossConfig,
+    Losses,
+    MixConfig,
+    MultiFocalLoss,
+    PrecisionMix,
+    SumMix,
+    UncertaintyMix,
+    WeightedMix,
+)
+from realfake.config.networks import (
+    BATCH_NORM_OF_VECTORS,
+    CLIP_BACKBONES,
+    FRAME_BACKBONES,
+    RECURRENT_BACKBONES,
+    TRAINED_STRIDE_SEC,
+    BackboneConfig,
+    ClipBackbone,
+    FrameBackbone,
+    HeadConfig,
+    InputSpec,
+    LinearHead,
+    MlpHead,
+    RecurrentBackbone,
+    TimmBackbone,
+)
+from realfake.config.optimisation import (
+    Adagrad,
+    Adam,
+    AdamW,
+    Augmentation,
+    Betas,
+    Cosine,
+    NoScheduler,
+    OneCycle,
+    OptimizerConfig,
+    Plateau,
+    RmsProp,
+    SchedulerConfig,
+    Sgd,
+)
+from realfake.config.running import (
+    APPROACHES,
+    STRATEGIES,
+    ApproachConfig,
+    CallbacksConfig,
+    CsvLogger,
+    EarlyStopping,
+    LoggerConfig,
+    MlflowLogger,
+    PrecisionConfig,
+    Published,
+    SweepConfig,
+    TensorBoardLogger,
+    TrainConfig,
+    TrainerConfig,
+    WandbLogger,
+)

@@ -1,0 +1,194 @@
+"""The configuration of each command but ``realfake.train``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from realfake.config.base import Count, NonNegative, Positive, Strict, check_three
+from realfake.config.data import PATIENCE_SEC, FaceConfig, LocatedData, SplitConfig
+
+
+class PrepareConfig(Strict):
+    """``realfake.prepare``."""
+
+    data: LocatedData
+    face: FaceConfig
+
+
+class DescribeConfig(Strict):
+    """``realfake.describe``."""
+
+    data: LocatedData
+    face: FaceConfig
+    split: SplitConfig
+    out: str | None = None
+    """Folder of the result; null = ``outputs/describe/<dataset>-<time>``."""
+
+
+class ConvertInput(Strict):
+    """What a network of the thesis's code was trained with; null = what its scripts did for frames and for clips."""
+
+    size: Annotated[int, Field(ge=16, le=1024)] = 224
+    """Side of the square input in pixels."""
+    mean: list[float] | None = None
+    """Per channel in ``channel_order``, of values scaled to 0-1; null = SASE-FE's for frames, 0 for clips."""
+    std: list[Positive] | None = None
+    """Null = SASE-FE's for frames, 1 for clips."""
+    channel_order: Literal["rgb", "bgr"] | None = None
+    """Null = rgb for frames, bgr for clips, which its scripts read with OpenCV."""
+    frames: Count = 20
+    """Clip networks: frames of a sequence."""
+    stride_sec: Positive | None = None
+    """Clip networks: time between two frames; null = spread over the clip, as its scripts do."""
+
+
+class ConvertConfig(Strict):
+    """``realfake.convert``."""
+
+    model: str | None = None
+    """A file that the thesis's code wrote."""
+    out: str | None = None
+    """Folder of the run that is written; null = ``outputs/converted/<name of the file>``."""
+    input: ConvertInput
+
+    @model_validator(mode="after")
+    def _check(self) -> ConvertConfig:
+        check_three(self.input.mean, "input.mean")
+        check_three(self.input.std, "input.std")
+        if not self.model:
+            raise ValueError("model is missing: give it as model=/path/model.pth")
+        return self
+
+
+class ReportConfig(Strict):
+    """``realfake.report``."""
+
+    dir: str | list[str] | None = None
+    """A run, a sweep, any folder of runs, or a list of them."""
+    out: str | None = None
+    """Folder of the report; null = ``dir`` itself, or ``outputs/report/<time>`` for several."""
+    metric: str | None = None
+    """Ranks the runs; null = the test figure of the metric that most of them were selected on."""
+    pool: list[str] = ["seed", "split.fold"]
+    """Keys in which the runs of a group may differ."""
+    draws: Annotated[int, Field(ge=100)] = 2000
+    """Of the bootstrap over subjects."""
+    log_lines: NonNegative = 20
+    """Shown of the log of a run without a result."""
+
+    @model_validator(mode="after")
+    def _check(self) -> ReportConfig:
+        if not self.dir:
+            raise ValueError("dir is missing: give it as dir=multirun/<name>, or any folder of runs")
+        return self
+
+
+class OwnData(Strict):
+    """The data that a run was trained on; what is null is where it was."""
+
+    name: None = None
+    root: str | None = None
+    prepared: str | None = None
+
+
+def _name_of(data: Any) -> Any:
+    return data.get("name") if isinstance(data, dict) else getattr(data, "name", None)
+
+
+class EvaluateConfig(Strict):
+    """``realfake.evaluate``."""
+
+    run: str | None = None
+    """A finished run's folder, or one of its checkpoints."""
+    part: Literal["test", "val", "train"] = "test"
+    data: Annotated[
+        Annotated[OwnData, Tag("own")] | Annotated[LocatedData, Tag("another")],
+        Discriminator(lambda data: "own" if _name_of(data) is None else "another"),
+    ]
+    """Where the run's own data lies now, or another dataset, which is prepared as the run's own was."""
+    face: FaceConfig | None = None
+    against: str | None = None
+    """Another run, to be compared with on the same clips."""
+    calibration: Literal["none", "temperature"] = "none"
+    """``temperature`` = scale each task by one that is fitted on validation clips, if it can be relied on."""
+    resamples: Annotated[int, Field(ge=100)] = 2000
+    seed: NonNegative = 0
+    device: str = "auto"
+    batch_size: Count | None = None
+    """Samples a batch; null = as in the run."""
+    out: str | None = None
+    """Folder of the result; null = ``evaluation/<what>`` in the run's folder."""
+    plots: bool = True
+
+    @model_validator(mode="after")
+    def _check(self) -> EvaluateConfig:
+        if not self.run:
+            raise ValueError("run is missing: give it as run=outputs/<approach>/<folder of a finished run>")
+        if not isinstance(self.data, OwnData) and self.part != "test":
+            raise ValueError(f"part={self.part}: another dataset is tested as a whole; leave part out")
+        if self.part == "val" and self.calibration == "temperature":
+            raise ValueError(
+                "calibration=temperature is fitted on part=val, so that it cannot be tested there; use part=test"
+            )
+        return self
+
+
+class PredictConfig(Strict):
+    """``realfake.predict``."""
+
+    run: str | None = None
+    """A finished run's folder, or one of its checkpoints."""
+    input: str | list[str] | None = None
+    """An image, a video, a folder (with all below it), a pattern such as ``faces/*.jpg``, or a list of them."""
+    out: str | None = None
+    """Folder of the result; null = ``outputs/predict/<time>``."""
+    device: str = "auto"
+    """``auto`` = the first GPU if there is one, else CPU; ``cpu``, ``cuda``, ``cuda:1``."""
+    batch_size: Count = 32
+    """Faces or windows computed at once."""
+    annotate: bool = True
+    """Draw boxes and labels on a copy of each image and video, and curves of videos."""
+    picture_size: Annotated[int, Field(ge=160, le=4096)] = 960
+    """Longer side in pixels above which annotated copies of images are reduced."""
+    film_size: Annotated[int, Field(ge=160, le=4096)] = 640
+    """The same of videos."""
+    explain: bool = False
+    """Show what the network looked at, by Grad-CAM; needs the extra ``explain``."""
+    window_sec: Positive | None = None
+    """Videos: width of the window of the curve over time; null = 1 s, or what a clip network's frames span."""
+    face: FaceConfig | None = None
+    """How faces are found; null = as in the run."""
+    face_weights: str | None = None
+    """Runs with ``face=yunet``: the detector's weights, if they are not where they were in training."""
+    patience_sec: Positive = PATIENCE_SEC
+    """Seconds that reading a file may take, and as many again for each 10 MB, until it is given up."""
+
+    @model_validator(mode="after")
+    def _check(self) -> PredictConfig:
+        if not self.run:
+            raise ValueError("run is missing: give it as run=outputs/<approach>/<folder of a finished run>")
+        if not self.input:
+            raise ValueError("input is missing: give it as input=<image, video, folder or pattern>")
+        return self
+
+
+class ExportConfig(Strict):
+    """``realfake.export``."""
+
+    run: str | None = None
+    """A finished run's folder, or one of its checkpoints."""
+    format: Literal["onnx", "torch_export"] = "onnx"
+    out: str | None = None
+    """Folder of the result; null = ``outputs/export/<time>``."""
+    tolerance: Positive = 1e-4
+    """Largest difference between a probability of the exported model and the original's."""
+    clips: Count = 8
+    """Clips of the run's test part that the two are compared on."""
+
+    @model_validator(mode="after")
+    def _check(self) -> ExportConfig:
+        if not self.run:
+            raise ValueError("run is missing: give it as run=outputs/<approach>/<folder of a finished run>")
+        return self

@@ -1,0 +1,287 @@
+"""Datasets, splits, faces and sampling: the groups ``data``, ``split``, ``face`` and ``sampling``."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from realfake.config.base import Count, Fraction, NonNegative, Positive, Strict, check_window
+
+PATIENCE_SEC = 300.0
+"""Enough for an hour of video, of which each 10 MB give as much again."""
+
+
+class _Data(Strict):
+    """What every dataset has: where it lies, how it is prepared, how it is loaded."""
+
+    root: str | None = None
+    """Folder (or table) with the raw videos, in the layout of the dataset."""
+    prepared: str = "data/prepared"
+    """Folder under which prepared stores lie, one per digest."""
+    window: list[float] = [0.0, 1.0]
+    """Part of each clip that is prepared, as fractions of its duration."""
+    rate_fps: Positive = 10.0
+    """Crops stored per second of video."""
+    size: Annotated[int, Field(ge=16, le=1024)] = 224
+    """Side of a stored face crop in pixels."""
+    jpeg_quality: Annotated[int, Field(ge=50, le=100)] = 92
+    duplicates: Literal["exclude", "keep"] = "exclude"
+    """What to do with identical files under different labels."""
+    limit_clips: Count | None = None
+    """Keep only the first N clips of the table, for a quick look (evenly over classes)."""
+    prepare_workers: Count | None = None
+    """Processes that prepare; null = one per core."""
+    patience_sec: Positive = PATIENCE_SEC
+    """Seconds that preparing a clip may take, and as many again for each 10 MB of its file, until it is given up."""
+    batch_size: Count = 32
+    eval_batch_size: Count | None = None
+    """Samples a batch in validation and test; null = ``batch_size``."""
+    workers: NonNegative | None = None
+    """Loader processes; null = chosen from the cores."""
+    cache: Literal["none", "memmap"] = "none"
+    """``memmap`` keeps the decoded crops in one memory-mapped file beside the store."""
+
+    @model_validator(mode="after")
+    def _check(self) -> _Data:
+        check_window(self.window, "data.window")
+        return self
+
+
+class _RecordedData(_Data):
+    """Videos of people, who may not all be known."""
+
+    subjects: Literal["known", "each_clip"] = "each_clip"
+    """Clips of which nobody knows the person: refused, or each counts as a person of its own, as in runs that were
+    saved without this key."""
+    parts_without_people: ClassVar[bool] = False
+    """Whether the dataset's own parts hold clips without a person by design."""
+
+
+class SyntheticData(_Data):
+    """Generated faces in SASE-FE's layout; ``root`` null = a folder named by the digest of the settings."""
+
+    name: Literal["synthetic"]
+    subjects: Annotated[int, Field(ge=2)] = 20
+    seed: NonNegative = 0
+    difficulty: Fraction = 0.3
+    fps: Positive = 25.0
+    seconds: Annotated[float, Field(ge=0.5)] = 3.0
+    video_size: Annotated[int, Field(ge=96)] = 224
+    folder: str = "data"
+    """Where the generated videos are written when ``root`` is null."""
+
+
+class SaseFeData(_RecordedData):
+    """SASE-FE, full release: ``root`` is the folder ``FakeTrue_DB``."""
+
+    name: Literal["sase_fe"]
+
+
+class SaseFeChallengeData(_RecordedData):
+    """SASE-FE, ChaLearn LAP 2017 challenge release."""
+
+    name: Literal["sase_fe_challenge"]
+    parts_without_people: ClassVar[bool] = True
+
+
+class UvaNemoData(_RecordedData):
+    """UvA-NEMO smiles: authenticity only, emotion happy, ten official folds."""
+
+    name: Literal["uva_nemo"]
+    details: str | None = None
+    """The dataset's list of file details; null = found beside the videos."""
+    folds: str | None = None
+    """Folder with the official fold files; null = found beside the videos."""
+
+
+class TableColumns(Strict):
+    """Headings of a table's columns; null = one of the usual ones."""
+
+    path: str | None = None
+    subject: str | None = None
+    emotion: str | None = None
+    authenticity: str | None = None
+    real: str | None = None
+    """Column of authenticities in which 1 means real."""
+    fake: str | None = None
+    """Column of authenticities in which 1 means fake."""
+    clip: str | None = None
+    dataset: str | None = None
+    pair: str | None = None
+    part: str | None = None
+    fold: str | None = None
+
+
+class CsvData(_RecordedData):
+    """A table of clips (CSV or Parquet) with documented columns; ``root`` is the table's path."""
+
+    name: Literal["csv"]
+    columns: TableColumns = TableColumns()
+
+
+class SeedFramesData(_RecordedData):
+    """Prepared frames of the thesis's code, ``train|test/<class>/*.jpg``."""
+
+    name: Literal["seed_frames"]
+
+
+class SeedMultiTaskData(_RecordedData):
+    """Prepared frames of the thesis's multi-task code, ``train|test/<real_fake>_<emotion>_<rest>.jpg``."""
+
+    name: Literal["seed_multi_task"]
+
+
+class SeedSequencesData(_RecordedData):
+    """Prepared sequences of the thesis's temporal code, ``<class>/<video>/sequence.npy``."""
+
+    name: Literal["seed_sequences"]
+
+
+DataConfig = Annotated[
+    SyntheticData
+    | SaseFeData
+    | SaseFeChallengeData
+    | UvaNemoData
+    | CsvData
+    | SeedFramesData
+    | SeedMultiTaskData
+    | SeedSequencesData,
+    Field(discriminator="name"),
+]
+
+
+def _root_given(data: DataConfig) -> DataConfig:
+    if data.root is None and not isinstance(data, SyntheticData):
+        kind = "table" if isinstance(data, CsvData) else "folder"
+        raise ValueError(f"data.root is missing: give the {kind} of data={data.name} as data.root=/path/to/it")
+    return data
+
+
+LocatedData = Annotated[DataConfig, AfterValidator(_root_given)]
+"""A dataset that a command is about to read: all but the generated one have to lie somewhere."""
+
+
+class HoldoutSplit(Strict):
+    """Random subjects into three parts; ``official: true`` obeys the dataset's own parts where it has them."""
+
+    name: Literal["holdout"]
+    test: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    val: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    """Part of the subjects that are left after the test part."""
+    seed: NonNegative = 0
+    official: bool = True
+
+
+class ThesisSplit(Strict):
+    """40 training and 10 test subjects (80/20 for other sizes); validation carved from the training subjects."""
+
+    name: Literal["thesis"]
+    val: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    seed: NonNegative = 0
+
+
+class KFoldSplit(Strict):
+    """``folds`` groups of subjects with balanced classes; one is the test part."""
+
+    name: Literal["kfold"]
+    folds: Annotated[int, Field(ge=2)] = 5
+    fold: NonNegative = 0
+    val: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    seed: NonNegative = 0
+    official: bool = True
+    """Use the dataset's own folds where it has them (UvA-NEMO)."""
+
+    @model_validator(mode="after")
+    def _check(self) -> KFoldSplit:
+        if self.fold >= self.folds:
+            raise ValueError(f"split.fold={self.fold}: expected 0 to {self.folds - 1}, since split.folds={self.folds}")
+        return self
+
+
+class LosoSplit(Strict):
+    """Leave one subject out: subject number ``fold`` (sorted by name) is the test part."""
+
+    name: Literal["loso"]
+    fold: NonNegative = 0
+    val: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    seed: NonNegative = 0
+
+
+SplitConfig = Annotated[HoldoutSplit | ThesisSplit | KFoldSplit | LosoSplit, Field(discriminator="name")]
+
+
+def check_enough(split: SplitConfig, count: int) -> None:
+    """Raise ``ValueError`` unless ``count`` subjects make three parts."""
+    if count < 3:
+        raise ValueError(
+            f"split={split.name}: {count} {'subject' if count == 1 else 'subjects'}; at least 3 are needed, one each "
+            "to train, validate and test"
+        )
+
+
+def check_groups(split: SplitConfig, count: int) -> None:
+    """Raise ``ValueError`` unless ``count`` subjects can be split so."""
+    check_enough(split, count)
+    if isinstance(split, KFoldSplit) and split.folds > count:
+        raise ValueError(f"split.folds={split.folds}: there are only {count} subjects; use fewer folds")
+    if isinstance(split, LosoSplit) and split.fold >= count:
+        raise ValueError(f"split.fold={split.fold}: expected 0 to {count - 1}, one for each subject")
+
+
+def check_subjects(data: DataConfig, split: SplitConfig) -> None:
+    """Raise ``ValueError`` if the number of subjects is known without looking, and too small for the split."""
+    if isinstance(data, SyntheticData) and data.root is None:
+        check_groups(split, data.subjects)
+
+
+class _Face(Strict):
+    margin: Annotated[float, Field(ge=0.0, le=1.0)] = 0.2
+    """Added on each side of the detected box, as a part of its side."""
+    detect_every_sec: Positive = 0.5
+    """Time between two frames on which the detector runs; the box is interpolated in between."""
+    detect_width: Annotated[int, Field(ge=80)] = 640
+    """Width in pixels to which a wider frame is reduced for detection."""
+    min_face: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    """Smallest face, as a part of the frame's shorter side."""
+
+
+class HaarFace(_Face):
+    """OpenCV's ``haarcascade_frontalface_alt2``."""
+
+    name: Literal["haar"]
+
+
+class YunetFace(_Face):
+    """OpenCV's ``FaceDetectorYN`` with a weights file given by path."""
+
+    name: Literal["yunet"]
+    weights: str | None = None
+    sha256: str | None = None
+    """Expected checksum of the weights file; null = the published file's."""
+    score: Fraction = 0.6
+
+
+class NoFace(Strict):
+    """Videos that are cropped to the face already."""
+
+    name: Literal["none"]
+
+
+FaceConfig = Annotated[HaarFace | YunetFace | NoFace, Field(discriminator="name")]
+
+
+class Sampling(Strict):
+    """Which stored crops make a sample; times are fractions or seconds of the clip, never frame numbers."""
+
+    window: list[float] = [0.0, 1.0]
+    """Part of each clip that is sampled."""
+    frames_per_clip: Count = 8
+    """Frame approaches: frames of a clip in an epoch (random in training, evenly spaced otherwise)."""
+    windows_per_clip: Count = 1
+    """Clip approaches: windows of a clip in an epoch."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Sampling:
+        check_window(self.window, "sampling.window")
+        return self

@@ -1,0 +1,199 @@
+"""Backbones and heads: the groups ``backbone`` and ``head``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from realfake.config.base import Count, Positive, Strict, check_three
+
+FRAME_BACKBONES = (
+    "small_cnn",
+    "tiny_cnn",
+    "resnet18",
+    "vgg16",
+    "efficientnet_v2_m",
+    "vit_b_16",
+    "inception_resnet_v1",
+    "inception_resnet_v1_wide",
+    "pixels",
+)
+
+CLIP_BACKBONES = (
+    "cnn3d",
+    "cnn3d_thesis",
+    "lstm_thesis",
+    "gru_thesis",
+    "slow_r50",
+    "x3d_s",
+    "efficient_x3d_s",
+    "r3d_18",
+    "mc3_18",
+    "r2plus1d_18",
+    "s3d",
+    "mvit_v2_s",
+    "swin3d_t",
+)
+
+RECURRENT_BACKBONES = ("lstm", "gru")
+
+TRAINED_STRIDE_SEC = {
+    "slow_r50": 8 / 30,
+    "x3d_s": 6 / 30,
+    "efficient_x3d_s": 6 / 30,
+    "r3d_18": 1 / 15,
+    "mc3_18": 1 / 15,
+    "r2plus1d_18": 1 / 15,
+    "s3d": 1 / 15,
+    "mvit_v2_s": 2 / 15,
+    "swin3d_t": 1 / 15,
+}
+"""Time between the frames with which a clip network's published weights were trained.
+
+Those of pytorchvideo's model zoo saw every 6th or 8th frame of 30 a second; torchvision's state their ``frame_rate``.
+"""
+
+BATCH_NORM_OF_VECTORS = ("inception_resnet_v1", "inception_resnet_v1_wide")
+"""Backbones that normalise one vector a sample, which a batch of one sample has no statistics for."""
+
+
+class InputSpec(Strict):
+    """What a backbone eats; preprocessing for train, validation, test, predict and export obeys it alone."""
+
+    size: Annotated[int, Field(ge=16, le=1024)]
+    """Side of the square input in pixels."""
+    mean: list[float]
+    """Per channel in ``channel_order``, of values scaled to 0-1."""
+    std: list[Positive]
+    channel_order: Literal["rgb", "bgr"] = "rgb"
+    frames: Count | None = None
+    """Clip backbones: frames of a sample; null = a single frame."""
+    stride_sec: Positive | None = None
+    """Clip backbones: time between two frames; null = spread evenly over the sampled window."""
+    repeat_crops: bool = True
+    """Clip backbones, where a sampled window is too short for ``stride_sec``: repeat its last crop, as runs did before
+    there was this key; false = spread the frames evenly over it, and refuse a store with too few crops a second."""
+
+    @model_validator(mode="after")
+    def _check(self) -> InputSpec:
+        check_three(self.mean, "backbone.input.mean")
+        check_three(self.std, "backbone.input.std")
+        return self
+
+
+class _Backbone(Strict):
+    weights: str = "none"
+    """``none``, ``default``, the name of published weights, or the path of a local file."""
+    freeze: bool = False
+    """Train the heads only; the backbone's parameters, statistics and dropout stay still."""
+    cache_features: bool = True
+    """With ``freeze``, frames and no augmentation: compute features once and reuse them in later epochs."""
+    normalize: bool = False
+    """Scale each feature vector to length 1, as FaceNet does with its embedding."""
+
+
+class FrameBackbone(_Backbone):
+    kind: Literal["frame"]
+    name: Literal[FRAME_BACKBONES]  # type: ignore[valid-type]
+    input: InputSpec
+    channels: list[Count] | None = None
+    """``tiny_cnn`` only: channels of its blocks, each of which halves the side; null = its own."""
+
+    @model_validator(mode="after")
+    def _check(self) -> FrameBackbone:
+        if self.input.frames is not None or self.input.stride_sec is not None:
+            raise ValueError(
+                f"backbone.input.frames={self.input.frames}, stride_sec={self.input.stride_sec}: {self.name} sees "
+                "single frames, expected null"
+            )
+        if self.channels is not None and (self.name != "tiny_cnn" or not self.channels):
+            raise ValueError(f"backbone.channels={self.channels}: only tiny_cnn has this key, at least one block")
+        return self
+
+
+class TimmBackbone(_Backbone):
+    """Any timm model by name; ``size``, ``mean`` and ``std`` null = what timm declares for the model."""
+
+    kind: Literal["timm"]
+    name: str
+    size: Count | None = None
+    mean: list[float] | None = None
+    std: list[Positive] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> TimmBackbone:
+        check_three(self.mean, "backbone.mean")
+        check_three(self.std, "backbone.std")
+        return self
+
+
+class ClipBackbone(_Backbone):
+    kind: Literal["clip"]
+    name: Literal[CLIP_BACKBONES]  # type: ignore[valid-type]
+    input: InputSpec
+    """Here ``stride_sec`` may also say ``trained``: that of the published weights (:data:`TRAINED_STRIDE_SEC`) for a
+    network that starts from weights, null for one that does not."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve_stride(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not isinstance(spec := values.get("input"), dict):
+            return values
+        stride = spec.get("stride_sec")
+        if not isinstance(stride, str):
+            return values
+        name = values.get("name")
+        if stride != "trained" or name not in TRAINED_STRIDE_SEC:
+            known = "trained, " if name in TRAINED_STRIDE_SEC else ""
+            raise ValueError(
+                f"backbone.input.stride_sec={stride}: expected {known}a number of seconds or null ({name})"
+            )
+        seconds = None if values.get("weights", "none") == "none" else TRAINED_STRIDE_SEC[name]
+        return {**values, "input": {**spec, "stride_sec": seconds}}
+
+    @model_validator(mode="after")
+    def _check(self) -> ClipBackbone:
+        if self.input.frames is None:
+            raise ValueError(f"backbone.input.frames=null: {self.name} sees clips, expected a number of frames")
+        return self
+
+
+class RecurrentBackbone(_Backbone):
+    """A recurrent network over the features of a frame backbone."""
+
+    kind: Literal["recurrent"]
+    name: Literal[RECURRENT_BACKBONES]  # type: ignore[valid-type]
+    frame: Annotated[FrameBackbone | TimmBackbone, Field(discriminator="kind")]
+    hidden: Count = 256
+    layers: Count = 2
+    bidirectional: bool = False
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Of the frame features, and between recurrent layers."""
+    pool: Literal["last", "mean", "max"] = "mean"
+    """What of the outputs over time becomes the clip's feature."""
+    motion: bool = False
+    """Feed each frame's difference to the clip's mean feature, which removes what is constant: identity."""
+    frames: Count = 16
+    stride_sec: Positive | None = None
+    repeat_crops: bool = True
+    """As :attr:`InputSpec.repeat_crops`."""
+
+
+BackboneConfig = Annotated[FrameBackbone | TimmBackbone | ClipBackbone | RecurrentBackbone, Field(discriminator="kind")]
+
+
+class LinearHead(Strict):
+    name: Literal["linear"]
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+
+
+class MlpHead(Strict):
+    name: Literal["mlp"]
+    hidden: list[Count] = [256]
+    """Sizes of the hidden layers."""
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    batch_norm: bool = False
+
+
+HeadConfig = Annotated[LinearHead | MlpHead, Field(discriminator="name")]

@@ -1,0 +1,304 @@
+"""A run: its approach, how and where it is carried out, and the whole of it with the combinations that cannot work."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+
+from realfake.config.base import Count, Fraction, NonNegative, PositiveFraction, Strict, is_new
+from realfake.config.data import FaceConfig, LocatedData, Sampling, SplitConfig, check_subjects
+from realfake.config.losses import Losses, MixConfig
+from realfake.config.networks import (
+    BATCH_NORM_OF_VECTORS,
+    CLIP_BACKBONES,
+    FRAME_BACKBONES,
+    RECURRENT_BACKBONES,
+    BackboneConfig,
+    ClipBackbone,
+    HeadConfig,
+    MlpHead,
+    RecurrentBackbone,
+)
+from realfake.config.optimisation import Augmentation, Cosine, OptimizerConfig, Plateau, SchedulerConfig
+from realfake.errors import nearest
+from realfake.metric_names import measured_names
+
+APPROACHES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "single_task": ("frames", ("joint",)),
+    "multi_task": ("frames", ("emotion", "authenticity")),
+    "temporal": ("sequences", ("joint",)),
+    "temporal_multi_task": ("sequences", ("emotion", "authenticity")),
+}
+"""Samples and tasks of each approach."""
+
+STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true")
+"""The trainer's strategies that fit processes started by torchrun, with gradients clipped by their norm."""
+
+
+class TrainerConfig(Strict):
+    gpus: Literal["auto"] | NonNegative | list[NonNegative] = "auto"
+    """``auto`` = one GPU if there is one, else CPU; 0; a number; or a list of ids."""
+    require_gpu: bool = False
+    """Fail, instead of going on on the CPU, if no CUDA device is visible."""
+    cpu_processes: Count = 1
+    """Without GPUs: processes of a distributed run (gloo)."""
+    num_nodes: Count = 1
+    strategy: str = "auto"
+    """One of :data:`STRATEGIES`."""
+    max_epochs: Count = 30
+    min_epochs: NonNegative = 0
+    accumulate_grad_batches: Count = 1
+    gradient_clip_val: Annotated[float, Field(gt=0.0)] | None = None
+    deterministic: bool = True
+    """Deterministic algorithms; excludes cuDNN's benchmark mode."""
+    threads: Count | None = None
+    """Intra-op threads of torch on the CPU, of each process; null = those of the checkpoint or of the sweep's earlier
+    runs, else a parallel launcher's share, else torch's default."""
+    log_every_n_steps: Count = 20
+    check_val_every_n_epoch: Count = 1
+    num_sanity_val_steps: NonNegative = 0
+    limit_train_batches: Count | PositiveFraction | None = None
+    limit_val_batches: Count | PositiveFraction | None = None
+    limit_test_batches: Count | PositiveFraction | None = None
+    overfit_batches: NonNegative | Fraction = 0
+    fast_dev_run: bool = False
+    profiler: Literal["simple", "advanced", "pytorch"] | None = None
+
+    @model_validator(mode="after")
+    def _check(self, info: ValidationInfo) -> TrainerConfig:
+        if not is_new(info):
+            return self
+        if self.strategy not in STRATEGIES:
+            raise ValueError(
+                f"trainer.strategy={self.strategy}: expected one of {', '.join(STRATEGIES)}"
+                f"{nearest(self.strategy, STRATEGIES)}"
+            )
+        if isinstance(self.gpus, list):
+            shown = f"trainer.gpus=[{','.join(map(str, self.gpus))}]"
+            if not self.gpus:
+                raise ValueError(f"{shown}: no GPU in the list; expected auto, a number, ids, or 0 for the CPU")
+            if repeated := sorted({i for i in self.gpus if self.gpus.count(i) > 1}):
+                raise ValueError(f"{shown}: GPU {repeated[0]} twice; expected each id once")
+        if not self.fast_dev_run and self.min_epochs > self.max_epochs:
+            raise ValueError(
+                f"trainer.min_epochs={self.min_epochs}: expected at most trainer.max_epochs={self.max_epochs}"
+            )
+        return self
+
+
+class PrecisionConfig(Strict):
+    name: Literal["32", "bf16", "16"]
+
+
+class EarlyStopping(Strict):
+    patience: Count
+    min_delta: Annotated[float, Field(ge=0.0)] = 0.0
+
+
+class CallbacksConfig(Strict):
+    early_stopping: EarlyStopping | None = None
+    lr_monitor: bool = True
+    progress_bar: Literal["rich", "plain", "none"] = "rich"
+    model_summary: bool = True
+    plots: bool = True
+    """Draw the pictures of ``plots/`` after testing."""
+
+
+class TensorBoardLogger(Strict):
+    graph: bool = False
+
+
+class CsvLogger(Strict):
+    pass
+
+
+class WandbLogger(Strict):
+    project: str = "realfake"
+    entity: str | None = None
+    offline: bool = False
+    tags: list[str] = []
+
+
+class MlflowLogger(Strict):
+    experiment: str = "realfake"
+    tracking_uri: str | None = None
+    """null = a local store, ``mlruns`` in the working folder."""
+
+
+class LoggerConfig(Strict):
+    """The loggers in use; ``metrics.csv`` is always written beside them."""
+
+    tensorboard: TensorBoardLogger | None = None
+    csv: CsvLogger | None = None
+    wandb: WandbLogger | None = None
+    mlflow: MlflowLogger | None = None
+
+
+class SweepConfig(Strict):
+    """How a run that belongs to a sweep (``-m``) behaves."""
+
+    name: str | None = None
+    """Folder under ``multirun/``; null = a digest of the sweep's overrides."""
+    resume: bool = True
+    """Go on with a half-trained run from its ``last.ckpt``."""
+    rerun: Literal["none", "failed", "all"] = "none"
+    """Finished runs to train again. Failed runs are left alone with ``none``."""
+    report: bool = True
+    trials: Count = 20
+    """Runs of a search (``search=…``)."""
+
+
+class Published(Strict):
+    """A published figure that an experiment stands beside."""
+
+    source: str
+    row: str
+    metrics: dict[str, float]
+    """Metric name of this project → published value, in the unit of the metric (accuracies 0-1)."""
+    note: str | None = None
+
+
+def _run_given(run: str) -> str:
+    if not run.strip():
+        raise ValueError("init_from is missing: give the trained run as init_from=outputs/…")
+    return run
+
+
+class ApproachConfig(Strict):
+    name: Literal["single_task", "multi_task", "temporal", "temporal_multi_task"]
+    samples: Literal["frames", "sequences"]
+    tasks: list[Literal["joint", "emotion", "authenticity"]]
+
+
+class TrainConfig(Strict):
+    """``realfake.train``."""
+
+    approach: ApproachConfig
+    data: LocatedData
+    split: SplitConfig
+    face: FaceConfig
+    sampling: Sampling
+    backbone: BackboneConfig
+    head: HeadConfig
+    loss: Losses
+    loss_mix: MixConfig
+    optimizer: OptimizerConfig
+    scheduler: SchedulerConfig
+    augmentation: Augmentation
+    trainer: TrainerConfig
+    precision: PrecisionConfig
+    logger: LoggerConfig = LoggerConfig()
+    callbacks: CallbacksConfig
+    sweep: SweepConfig
+    compile: bool = False
+    """Compile the network with torch.compile."""
+    seed: NonNegative = 0
+    optimized_metric: str = "val/clip/joint_accuracy"
+    """Selects the best epoch, see :mod:`realfake.metric_names`; maximised, but for losses and ``authenticity_ece``."""
+    ckpt: str | None = None
+    """A checkpoint to resume from: a path, or ``last``."""
+    init_from: Annotated[str, AfterValidator(_run_given)] | None = None
+    """A finished run whose trained backbone this run starts from, with new heads; or a sweep that has it."""
+    published: Published | None = None
+    experiment_name: str | None = None
+    """Name of the experiment file, for tables."""
+
+    @model_validator(mode="after")
+    def _check(self, info: ValidationInfo) -> TrainConfig:
+        wants_clips = self.approach.samples == "sequences"
+        has_clips = self.backbone.kind in ("clip", "recurrent")
+        if wants_clips and not has_clips:
+            raise ValueError(
+                f"backbone={self.backbone.name} is a frame backbone, but approach={self.approach.name} needs a clip "
+                f"backbone: one of {', '.join(RECURRENT_BACKBONES + CLIP_BACKBONES)}"
+            )
+        if has_clips and not wants_clips:
+            raise ValueError(
+                f"backbone={self.backbone.name} is a clip backbone, but approach={self.approach.name} needs a frame "
+                f"backbone: one of {', '.join(FRAME_BACKBONES)}, timm"
+            )
+        self._check_spacing()
+        # A run that was trained before these were refused is still evaluated as it was trained.
+        if is_new(info):
+            self._check_training()
+            self._check_approach()
+            self._check_metric("optimized_metric", self.optimized_metric)
+            if isinstance(self.scheduler, Plateau):
+                self._check_metric("scheduler.monitor", self.scheduler.monitor)
+            self._check_batch_norm()
+            check_subjects(self.data, self.split)
+        return self
+
+    def _check_training(self) -> None:
+        (start, end), (first, last) = self.sampling.window, self.data.window
+        if start < first or last < end:  # the crops at the borders of what is stored would be repeated
+            raise ValueError(
+                f"sampling.window=[{start},{end}] reaches beyond data.window=[{first},{last}], the part of each clip "
+                f"that is prepared; expected a window within it, such as sampling.window=[{first},{last}]"
+            )
+        t, s = self.trainer, self.scheduler
+        if t.fast_dev_run:
+            return
+        if t.check_val_every_n_epoch > t.max_epochs:
+            raise ValueError(
+                f"trainer.check_val_every_n_epoch={t.check_val_every_n_epoch}: expected at most trainer.max_epochs="
+                f"{t.max_epochs}, since without a validation there is no best epoch"
+            )
+        if isinstance(s, Cosine) and s.warmup_epochs >= t.max_epochs:
+            raise ValueError(
+                f"scheduler.warmup_epochs={s.warmup_epochs}: expected fewer than trainer.max_epochs={t.max_epochs}"
+            )
+        if isinstance(s, Cosine | Plateau) and s.min_lr > self.optimizer.lr:
+            raise ValueError(f"scheduler.min_lr={s.min_lr:g}: expected at most optimizer.lr={self.optimizer.lr:g}")
+
+    def _check_approach(self) -> None:
+        samples, tasks = APPROACHES[self.approach.name]
+        for key, given, own in (
+            ("samples", self.approach.samples, samples),
+            ("tasks", f"[{','.join(self.approach.tasks)}]", f"[{','.join(tasks)}]"),
+        ):
+            if given != own:
+                others = [name for name, what in APPROACHES.items() if {*what[1]} == {*self.approach.tasks}]
+                other = f", or another approach: {' or '.join(others)}" if key == "tasks" and others else ""
+                raise ValueError(
+                    f"approach.{key}={given}: approach={self.approach.name} has {own}; leave it out{other}"
+                )
+
+    def _check_metric(self, key: str, metric: str) -> None:
+        if metric.partition("/")[0] in ("train", "test"):
+            raise ValueError(
+                f"{key}={metric}: expected a validation metric such as val/clip/joint_accuracy (nothing is chosen "
+                "by training or test figures)"
+            )
+        known = measured_names("val", APPROACHES[self.approach.name][1])
+        if metric not in known:
+            raise ValueError(f"{key}={metric}: no such metric{nearest(metric, known)} (there are: {', '.join(known)})")
+
+    def _check_batch_norm(self) -> None:
+        if self.data.batch_size > 1:
+            return
+        if isinstance(self.head, MlpHead) and self.head.batch_norm and self.head.hidden:
+            where, way = "head.batch_norm=true", "head.batch_norm=false"
+        elif self.backbone.name in BATCH_NORM_OF_VECTORS and not self.backbone.freeze:
+            where, way = f"backbone={self.backbone.name}, which has batch norm,", "backbone.freeze=true"
+        else:
+            return
+        raise ValueError(
+            f"data.batch_size=1: {where} takes statistics of a batch; expected data.batch_size=2 or more, or {way}"
+        )
+
+    def _check_spacing(self) -> None:
+        if isinstance(self.backbone, ClipBackbone):
+            key, stride, repeat = "input.stride_sec", self.backbone.input.stride_sec, self.backbone.input.repeat_crops
+        elif isinstance(self.backbone, RecurrentBackbone):
+            key, stride, repeat = "stride_sec", self.backbone.stride_sec, self.backbone.repeat_crops
+        else:
+            return
+        if stride is not None and not repeat and self.data.rate_fps * stride < 1.0 - 1e-6:
+            raise ValueError(
+                f"data.rate_fps={self.data.rate_fps:g}: too few crops a second for {self.backbone.name}, whose frames "
+                f"are {stride:.4g} s apart; expected data.rate_fps={math.ceil(1.0 / stride - 1e-6)} or more, or "
+                f"backbone.{key}=null, which spreads the frames over the clip"
+            )
