@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from realfake.data.faces import Box, Detector
-from realfake.data.shots import LOOKS_ALIKE, cuts, likeness, reduced
+from realfake.data.likeness import LOOKS_ALIKE, likeness
+from realfake.data.shots import cuts, reduced
 from realfake.data.tracking import Track, follow
 from realfake.data.video import Frame
 
