@@ -18,13 +18,12 @@ from processes import Command, Gate, environment
 from realfake.data.sources.sase_fe import CODES
 from realfake.data.synthetic import TRACES, VIDEOS, SyntheticSettings, generate, read_settings
 from realfake.data.synthetic.oracle import (
+    best_moment,
     draw_traces,
     load_traces,
     moment_aurocs,
-    oracle,
     print_moments,
     score,
-    static_oracle,
 )
 from realfake.data.synthetic.sheet import contact_sheet, time_sheet
 from realfake.data.synthetic.units import COLUMNS, PROTOTYPES, draw_habits, draw_trace
@@ -230,7 +229,7 @@ def test_clips_start_neutral_and_show_as_much_of_the_other_emotion() -> None:
 
 
 def test_oracles_read_the_files(tiny: Path) -> None:
-    whole, moment = oracle(tiny), static_oracle(tiny)
+    whole, moment = score(load_traces(tiny)), best_moment(load_traces(tiny))
     assert whole.clips == moment.clips == 24
     assert whole.moment_sec is None
     assert moment.moment_sec in load_traces(tiny).times_sec
@@ -253,8 +252,8 @@ def test_a_clip_is_the_same_file_each_time(tmp_path: Path) -> None:
 
 def test_ceilings_and_pictures_on_the_command_line(command: Command, tiny: Path, tmp_path: Path) -> None:
     done = command("data.synthetic.oracle", str(tiny), "--pictures", str(tmp_path), cwd=tmp_path)
-    assert f"whole trace AUROC {oracle(tiny).authenticity_auroc:.3f}" in done.stdout
-    assert f"best moment AUROC {static_oracle(tiny).authenticity_auroc:.3f}" in done.stdout
+    assert f"whole trace AUROC {score(load_traces(tiny)).authenticity_auroc:.3f}" in done.stdout
+    assert f"best moment AUROC {best_moment(load_traces(tiny)).authenticity_auroc:.3f}" in done.stdout
     faces, time = (cv2.imread(str(tmp_path / f"{name}.jpg")) for name in ("faces", "time"))
     assert faces.shape[0] == time.shape[0] == 12 * read_settings(tiny).size
     nothing = command("data.synthetic.oracle", str(tmp_path), cwd=tmp_path)

@@ -1,6 +1,6 @@
 """The ceiling: how well a simple model tells the labels from the action units themselves.
 
-:func:`oracle` sees the whole trace, :func:`static_oracle` the one moment that tells most, out of all of them: their
+:func:`score` sees the whole trace, :func:`best_moment` the one moment that tells most, out of all of them: their
 distance is what time is worth.
 """
 
@@ -18,6 +18,7 @@ from realfake.data.synthetic.settings import SyntheticSettings
 from realfake.data.synthetic.units import CENTRAL, COLUMNS, HARD, OPPOSITE, PROTOTYPES, SIDED
 from realfake.data.synthetic.writing import jobs, read_settings, trace_of
 from realfake.errors import UserError
+from realfake.evaluation.statistics import t_interval
 from realfake.labels import Emotion
 
 _COLUMNS = 5
@@ -61,16 +62,6 @@ def draw_traces(settings: SyntheticSettings) -> Traces:
     """The traces that a dataset of these settings has, without its videos."""
     units = np.stack([trace_of(settings, j) for j in jobs(settings)])
     return _traces(settings, np.arange(settings.frames) / settings.fps, units)
-
-
-def oracle(root: Path) -> OracleResult:
-    """How well a linear model tells the labels from the dynamics of the whole trace; folds are by subject."""
-    return score(load_traces(root))
-
-
-def static_oracle(root: Path) -> OracleResult:
-    """How well it tells them from the best of all moments; see :func:`best_moment`."""
-    return best_moment(load_traces(root))
 
 
 def best_moment(traces: Traces) -> OracleResult:
@@ -195,6 +186,8 @@ def main() -> None:
 def print_moments(datasets: Sequence[SyntheticSettings]) -> None:
     """Print AUROC of real against posed from the whole trace, and from every single moment, a fifth of a row each.
 
+    In brackets stands Student's 95 % interval of the mean over the datasets.
+
     Args:
         datasets: Settings that differ in their seed alone.
     """
@@ -203,7 +196,9 @@ def print_moments(datasets: Sequence[SyntheticSettings]) -> None:
     moments = np.stack([moment_aurocs(traces) for traces in drawn])
     times, mean = drawn[0].times_sec, moments.mean(axis=0)
     step = times[1]
-    print(f"whole trace  mean {np.mean(whole):.3f}, lowest of a seed {min(whole):.3f}")
+    mean_whole = t_interval(np.array(whole))
+    ends = f" [{mean_whole.low:.3f}, {mean_whole.high:.3f}]" if len(whole) > 1 else ""
+    print(f"whole trace  mean {mean_whole.value:.3f}{ends}, lowest of a seed {min(whole):.3f}")
     print(f"one moment   highest mean {mean.max():.3f}, highest of a seed {moments.max():.3f}")
     print("\nmean from    " + "  ".join(f"+{k * step:.2f}" for k in range(_COLUMNS)))
     for first in range(0, len(mean), _COLUMNS):
