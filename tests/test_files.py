@@ -66,10 +66,10 @@ import os, sys, time
 from pathlib import Path
 from realfake.files import only_one
 with only_one(Path(sys.argv[1])):
-    if os.fork() == 0:
-        time.sleep(60)  # such as a process that loads data
+    if os.fork() == 0:  # such as a process that loads data
+        print("held", flush=True)  # by the child: it gives up the lock when it begins, not when it is made
+        time.sleep(60)
         os._exit(0)
-    print("held", flush=True)
     time.sleep(60)
 """
 
