@@ -14,9 +14,10 @@ import torch
 from pytorch_lightning import seed_everything
 
 from benchmarks.results import add_out, report
-from realfake.approaches import approach_class, build_datamodule
+from realfake.approaches import build_datamodule
 from realfake.approaches.features import compute_features
-from realfake.cli import compose
+from realfake.approaches.module import ApproachModule
+from realfake.composing.composition import compose
 from realfake.config import TrainConfig
 
 LARGE = ["approach=multi_task", "backbone=inception_resnet_v1", "augmentation=none"]
@@ -26,7 +27,7 @@ def shared(batch: int, repeats: int) -> list[float]:
     """Seconds of a training step with a pass a head, over those of one shared pass; pairs in turn."""
     cfg = compose("train", LARGE, TrainConfig)
     seed_everything(0, verbose=False)
-    module = approach_class("multi_task")(cfg).train()
+    module = ApproachModule(cfg).train()
     x = torch.randn(module.backbone.input_shape(batch))
     emotion, authenticity = torch.randint(0, 6, (batch,)), torch.randint(0, 2, (batch,))
 
@@ -59,7 +60,7 @@ def frozen(subjects: int) -> tuple[float, float]:
     seed_everything(0, verbose=False)
     data = build_datamodule(cfg)
     data.setup()
-    module = approach_class("multi_task")(cfg, data.class_counts())
+    module = ApproachModule(cfg, data.class_counts())
     optimizer = torch.optim.AdamW(module.heads.parameters())
 
     def epoch() -> None:

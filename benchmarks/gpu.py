@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.results import add_out, report
 from benchmarks.throughput import finish, measure
-from realfake.cli import compose
+from realfake.composing.composition import compose
 from realfake.config import TrainConfig
 from realfake.models import build_backbone
 

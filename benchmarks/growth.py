@@ -19,11 +19,11 @@ import numpy as np
 from benchmarks.results import add_out, report
 from realfake.config import SeedFramesData
 from realfake.data.sources import build_source, limit_clips
-from realfake.evaluation.metrics import metrics
-from realfake.evaluation.statistics import bootstrap
-from realfake.experiments.leaderboard import make_report
-from tests.evaluation.simulated_people import people
-from tests.experiments.fake_runs import write_sweep
+from realfake.reports.leaderboard import make_report
+from realfake.scoring.metrics import metrics
+from realfake.scoring.statistics import bootstrap
+from tests.fake_runs import write_sweep
+from tests.simulated_people import people
 
 
 def ratio(large: Callable[[], object], small: Callable[[], object], repeats: int) -> float:

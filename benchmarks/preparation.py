@@ -25,7 +25,7 @@ from realfake.config import CsvData, HaarFace
 from realfake.data.extraction import extract_crops
 from realfake.data.faces import HAAR_FILE, build_detector
 from realfake.data.synthetic import SyntheticSettings
-from realfake.data.synthetic.writing import jobs, write_clip
+from realfake.data.synthetic.generation import jobs, write_clip
 from realfake.data.work import cores, run_all, shown
 
 WINDOW = (0.4, 0.9)

@@ -19,9 +19,9 @@ import numpy as np
 
 from benchmarks.results import add_out, report
 from benchmarks.store import write_large
-from realfake.cli import compose
+from realfake.composing.composition import compose
 from realfake.config import HaarFace, Sampling, SyntheticData, TrainConfig
-from realfake.data.frames import FrameDataModule
+from realfake.data.datamodule import FrameDataModule
 from realfake.data.store import PreparedStore
 from realfake.models import input_spec
 

@@ -31,20 +31,20 @@ from pytorch_lightning import Callback, LightningModule, Trainer, seed_everythin
 from torch.nn import functional as F
 
 from benchmarks.results import add_out, report
-from realfake.approaches import approach_class, build_datamodule
-from realfake.approaches.base import ApproachModule, target_of
+from realfake.approaches import build_datamodule
+from realfake.approaches.module import ApproachModule, target_of
 from realfake.approaches.optimization import build_optimizer, parameter_groups
-from realfake.cli import compose
+from realfake.composing.composition import compose
 from realfake.config import TrainConfig
-from realfake.data.augment import augment
 from realfake.data.batch import Batch
-from realfake.data.preprocess import normalise
 from realfake.experiments.callbacks import MetricsTable
-from realfake.experiments.devices import Devices, choose_devices, trainer_precision
-from realfake.experiments.folder import RunFolder
 from realfake.experiments.interruption import StopBetweenBatches
 from realfake.experiments.overhead import spare_overhead
 from realfake.experiments.training import build_trainer, quiet_warnings
+from realfake.runs.devices import Devices, choose_devices, trainer_precision
+from realfake.runs.folder import RunFolder
+from realfake.streams.augment import augment
+from realfake.streams.preprocess import normalise
 
 
 class ByHand:
@@ -207,11 +207,10 @@ def measure(approach: str, cache: str, epochs: int, extra: list[str]) -> dict[st
     data = build_datamodule(cfg)
     data.prepare_data()
     data.setup()
-    make = approach_class(cfg.approach.name)
-    module = make(cfg, data.class_counts())
+    module = ApproachModule(cfg, data.class_counts())
     devices = choose_devices(cfg.trainer)
     device = torch.device("cuda" if devices.accelerator == "gpu" else "cpu")
-    hand, alone, inner = (ByHand(cfg, make(cfg, data.class_counts()), device) for _ in range(3))
+    hand, alone, inner = (ByHand(cfg, ApproachModule(cfg, data.class_counts()), device) for _ in range(3))
     bare = Bare(inner)
     loader = data.train_dataloader()
     held = [to_device(batch, device) for batch in loader]

@@ -19,7 +19,7 @@ def run(cfg: ConvertConfig) -> int:
         UserError: If there is no state dict in the file, or no network that is known here.
     """
     # torch is only needed from here on: --help and a typing mistake answer without it.
-    from realfake.experiments.conversion import convert_model
+    from realfake.runs.converted import convert_model
 
     convert_model(cfg)
     return 0

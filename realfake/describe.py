@@ -18,7 +18,7 @@ def run(cfg: DescribeConfig) -> int:
         UserError: If the data cannot be prepared.
     """
     # Numbers, pictures and videos are only needed from here on: --help and a typing mistake answer without them.
-    from realfake.evaluation.dataset_description import describe_dataset
+    from realfake.description.describing import describe_dataset
 
     describe_dataset(cfg)
     return 0

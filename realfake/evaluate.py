@@ -18,7 +18,7 @@ def run(cfg: EvaluateConfig) -> int:
     Raises:
         UserError: If the run or the data cannot be used.
     """
-    from realfake.prediction.evaluation import evaluate_run
+    from realfake.evaluation.evaluating import evaluate_run
 
     evaluate_run(cfg)
     return 0

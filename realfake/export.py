@@ -16,7 +16,7 @@ def run(cfg: ExportConfig) -> None:
         UserError: If there is no such run, a package is missing, or the result differs from the original.
     """
     # Wrong inputs are told before torch is imported, which takes seconds.
-    from realfake.experiments.folder import open_run
+    from realfake.runs.folder import open_run
 
     assert cfg.run is not None
     open_run(cfg.run)
@@ -24,9 +24,9 @@ def run(cfg: ExportConfig) -> None:
     from rich.console import Console
     from rich.markup import escape
 
+    from realfake.exporting.formats import export, random_samples, real_samples, require_packages
     from realfake.prediction.command import new_folder
-    from realfake.prediction.exporting import export, random_samples, real_samples, require_packages
-    from realfake.prediction.network import open_trained
+    from realfake.runs.network import open_trained
 
     require_packages(cfg.format)
     folder, trained, module = open_trained(cfg.run)

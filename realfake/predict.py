@@ -19,8 +19,8 @@ def run(cfg: PredictConfig) -> int:
         UserError: If there is no such run or input.
     """
     # Wrong inputs are told before torch is imported, which takes seconds.
-    from realfake.experiments.folder import open_run
     from realfake.prediction.inputs import find_inputs
+    from realfake.runs.folder import open_run
 
     assert cfg.run is not None
     assert cfg.input is not None

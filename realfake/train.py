@@ -28,9 +28,9 @@ def run(cfg: TrainConfig) -> float | None:
     from hydra.types import RunMode
 
     from realfake.experiments.execution import TrainedElsewhere, execute
-    from realfake.experiments.folder import RunFolder
     from realfake.experiments.placement import placed
     from realfake.experiments.summary import print_summary
+    from realfake.runs.folder import RunFolder
 
     hydra_cfg = HydraConfig.get()
     folder = RunFolder(Path(hydra_cfg.runtime.output_dir))

@@ -16,15 +16,17 @@ from omegaconf import OmegaConf
 from processes import Command
 from pydantic import BaseModel
 
-from realfake import cli, config
+from realfake import config
+from realfake.composing import composition
+from realfake.composing.composition import check_sweep, conf_dir
+from realfake.composing.messages import changed, known_keys, validate
+from realfake.composing.overrides import check_plugin, name_sweep, ordered, rewrite
 from realfake.config import EvaluateConfig, OwnData, TrainConfig, as_plain
 from realfake.errors import UserError
-from realfake.experiments.folder import RunFolder
 from realfake.experiments.start import check_start
-from realfake.messages import changed, known_keys, validate
-from realfake.overrides import check_plugin, name_sweep, ordered, rewrite
+from realfake.runs.folder import RunFolder
 
-CONF = cli.conf_dir()
+CONF = conf_dir()
 DEFAULTS = yaml.safe_load((CONF / "train.yaml").read_text())["defaults"]
 GROUPS = [next(iter(d)) for d in DEFAULTS if isinstance(d, dict) and not next(iter(d)).startswith("override")]
 OPTIONS = {g: sorted(p.stem for p in (CONF / g).glob("*.yaml")) for g in GROUPS if g != "experiment"}
@@ -37,7 +39,7 @@ EXPERIMENTS = [
 
 @cache
 def compose(*overrides: str) -> TrainConfig:
-    return cli.compose("train", list(overrides), TrainConfig)
+    return composition.compose("train", list(overrides), TrainConfig)
 
 
 def composed(*overrides: str) -> OmegaConf:
@@ -476,16 +478,16 @@ def test_broken_yaml_names_the_line(own_experiments: Path, command: Command, tmp
 def test_own_experiments_join_a_sweep(own_experiments: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     words = ["-m", "--config-dir", str(own_experiments), "sweep.name=x"]
-    cli.check_sweep("train", [*words, "experiment=good,synthetic/temporal"], TrainConfig)
+    check_sweep("train", [*words, "experiment=good,synthetic/temporal"], TrainConfig)
     with pytest.raises(UserError, match=r"head\.hidden in mine/experiment/other\.yaml is a key of head=mlp only"):
-        cli.check_sweep("train", [*words, "experiment=other"], TrainConfig)
+        check_sweep("train", [*words, "experiment=other"], TrainConfig)
     with pytest.raises(UserError, match=r"'optimizer.lrr' in mine/.*typo.*\(in the run experiment=typo\)"):
-        cli.check_sweep("train", [*words, "experiment=good,typo"], TrainConfig)
+        check_sweep("train", [*words, "experiment=good,typo"], TrainConfig)
 
 
 def test_evaluate_refuses_paths_that_are_no_text_and_keys_of_another_dataset() -> None:
     def data(*words: str) -> object:
-        return cli.compose("evaluate", ["run=x", *words], EvaluateConfig).data
+        return composition.compose("evaluate", ["run=x", *words], EvaluateConfig).data
 
     assert data("data.root=/videos") == OwnData(root="/videos")
     assert isinstance(data("data=synthetic"), config.SyntheticData)
@@ -568,7 +570,7 @@ def test_all_runs_are_checked_before_the_first_starts(command: Command, tmp_path
 ])  # fmt: skip
 def test_a_sweep_with_a_bad_value_is_refused(words: str, line: str) -> None:
     with pytest.raises(UserError, match=line):
-        cli.check_sweep("train", ["-m", *rewrite(words.split(), CONF, sweep=True), "sweep.name=x"], TrainConfig)
+        check_sweep("train", ["-m", *rewrite(words.split(), CONF, sweep=True), "sweep.name=x"], TrainConfig)
 
 
 def test_a_missing_plugin_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -577,7 +579,7 @@ def test_a_missing_plugin_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch
         UserError, match=r"^launcher=cloud: hydra_cloud_launcher is not installed: pip install hydra-cloud-l"
     ):
         check_plugin("launcher=cloud", "hydra_plugins.hydra_cloud_launcher.x.CloudLauncher")
-    monkeypatch.setattr("realfake.overrides._installed", lambda module: False)
+    monkeypatch.setattr("realfake.composing.overrides._installed", lambda module: False)
     with pytest.raises(UserError, match=r"hydra_joblib_launcher is not installed: pip install '?hydra-joblib-launcher"):
         check_plugin("launcher=joblib", "hydra_plugins.hydra_joblib_launcher.x.JoblibLauncher")
 

@@ -18,20 +18,20 @@ from processes import Command
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
-from realfake.approaches import approach_class
-from realfake.cli import compose
+from realfake.approaches.module import ApproachModule
+from realfake.composing.composition import compose
 from realfake.config import ConvertConfig, ConvertInput, EvaluateConfig, PredictConfig
 from realfake.data.sources.seed import MULTI_TASK_EMOTIONS
 from realfake.errors import UserError
-from realfake.experiments.checkpoints import load_weights, read_checkpoint, take_backbone
-from realfake.experiments.conversion import convert_model
-from realfake.experiments.folder import open_run
-from realfake.experiments.origin import learned_by
+from realfake.evaluation.evaluating import evaluate_run
 from realfake.labels import EMOTIONS
 from realfake.models.conversion import convert
 from realfake.models.inception_resnet_v1 import InceptionResnetV1
 from realfake.predict import run as predict
-from realfake.prediction.evaluation import evaluate_run
+from realfake.runs.checkpoints import load_weights, read_checkpoint, take_backbone
+from realfake.runs.converted import convert_model
+from realfake.runs.folder import open_run
+from realfake.runs.origin import learned_by
 
 SIZE = 96
 SPEC = ConvertInput(size=SIZE, frames=4)
@@ -154,7 +154,7 @@ def converted_logits(model: Path, out: Path, x: Tensor, spec: ConvertInput) -> d
     convert_model(ConvertConfig(model=str(model), out=str(out), input=spec))
     run = open_run(out)
     cfg = run.load_config()
-    module = approach_class(cfg.approach.name)(cfg).eval()
+    module = ApproachModule(cfg).eval()
     load_weights(module, run.best)
     with torch.no_grad():
         return module.logits(x)
@@ -182,7 +182,7 @@ def test_hydra_net_becomes_a_run_with_the_same_logits(hydra_net: tuple[HydraNet,
     cfg = run.load_config()
     assert (cfg.approach.name, cfg.backbone.name, cfg.head.name) == ("multi_task", "resnet18", "mlp")
     assert (cfg.backbone.input.size, cfg.backbone.input.frames) == (SIZE, None)
-    module = approach_class(cfg.approach.name)(cfg).eval()
+    module = ApproachModule(cfg).eval()
     load_weights(module, run.best)
     x = torch.randn(3, 3, SIZE, SIZE)
     with torch.no_grad():
@@ -195,7 +195,7 @@ def test_hydra_net_becomes_a_run_with_the_same_logits(hydra_net: tuple[HydraNet,
 
 def test_training_starts_from_a_converted_network(hydra_net: tuple[HydraNet, Path], hydra_run: Path) -> None:
     cfg = open_run(hydra_run).load_config()
-    module = approach_class(cfg.approach.name)(cfg)
+    module = ApproachModule(cfg)
     take_backbone(module.backbone, str(hydra_run))
     assert torch.equal(module.backbone.net.conv1.weight, hydra_net[0].net.conv1.weight)
 

@@ -15,18 +15,18 @@ from scipy.special import softmax
 
 import realfake
 from realfake.approaches import build_datamodule
-from realfake.approaches.base import ApproachModule
+from realfake.approaches.module import ApproachModule
 from realfake.config import TrainConfig
 from realfake.data.sources import build_source
-from realfake.evaluation.calibration import reliability
-from realfake.evaluation.metrics import confusion_matrix, metrics
-from realfake.evaluation.predictions import Predictions, read_table
+from realfake.exporting.formats import Served, export, real_samples
 from realfake.labels import AUTHENTICITIES, EMOTIONS, JOINTS, averaged, complete, decide, product
-from realfake.prediction.curves import running_mean
-from realfake.prediction.drawing import said as said_in_words
-from realfake.prediction.exporting import Served, export, real_samples
-from realfake.prediction.network import open_trained
-from realfake.prediction.results import VideoPrediction
+from realfake.prediction.annotation import said as said_in_words
+from realfake.prediction.over_time import running_mean
+from realfake.prediction.predicted import VideoPrediction
+from realfake.runs.network import open_trained
+from realfake.scoring.calibration import reliability
+from realfake.scoring.metrics import confusion_matrix, metrics
+from realfake.scoring.predictions import Predictions, read_table
 
 RUNS = {
     "multi_task": ["approach=multi_task"],

@@ -14,14 +14,14 @@ import pytest
 import torch
 from processes import Command
 
-from realfake.cli import compose
+from realfake.composing.composition import compose
 from realfake.config import PrepareConfig
 from realfake.data.cache import open_cache
 from realfake.data.preparation import prepare
 from realfake.data.store import PreparedStore, StoreReader
 from realfake.experiments.execution import train
-from realfake.experiments.results import read_results
 from realfake.files import DiskError, LogFile
+from realfake.runs.results import read_results
 
 Disk = Callable[[str], Path]
 Usage = namedtuple("Usage", "total used free")

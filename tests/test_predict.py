@@ -25,18 +25,19 @@ from PIL import Image
 from rich.console import Console
 
 import realfake
-from realfake.cli import compose, validate
+from realfake.composing.composition import compose
+from realfake.composing.messages import validate
 from realfake.config import PredictConfig
 from realfake.data.video import read_video
 from realfake.errors import UserError
-from realfake.evaluation.predictions import Predictions
-from realfake.experiments.folder import RunFolder
 from realfake.labels import EMOTIONS
 from realfake.prediction.command import predict_all
-from realfake.prediction.curves import running_mean
 from realfake.prediction.inputs import find_inputs
+from realfake.prediction.over_time import running_mean
+from realfake.prediction.predicted import Failure, ImagePrediction, VideoPrediction
 from realfake.prediction.predictor import Predictor
-from realfake.prediction.results import Failure, ImagePrediction, VideoPrediction
+from realfake.runs.folder import RunFolder
+from realfake.scoring.predictions import Predictions
 
 ASTRONAUT = Path(skimage.data.__file__).parent / "astronaut.png"
 ASTRONAUT_FACE = (224, 115)

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from realfake.composing.messages import validate
 from realfake.config import PredictConfig
 from realfake.errors import UserError
-from realfake.messages import validate
-from realfake.prediction.results import Failure
-from realfake.prediction.writing import DRAWN, Record, file_names
+from realfake.prediction.outputs import DRAWN, Record, file_names
+from realfake.prediction.predicted import Failure
 
 WRITTEN = (".jpg", ".mp4", ".curve.png", ".explained.png")
 PARTS = st.one_of(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from realfake.cli import compose
+from realfake.composing.composition import compose
 from realfake.config import PrepareConfig
 from realfake.data.preparation import prepare
 from realfake.errors import UserError

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import realfake
-from realfake.cli import compose, conf_dir
+from realfake.composing.composition import compose, conf_dir
 from realfake.config import BackboneConfig, TrainConfig
 from realfake.experiments.execution import train
 from realfake.labels import JOINTS
@@ -73,7 +73,7 @@ def test_the_same_image_gives_the_same_tensor(
     except realfake.errors.UserError:
         words.append("approach=temporal")
         cfg = compose("train", words, TrainConfig)
-    monkeypatch.setattr("realfake.approaches.base.build_backbone", Recorder)
+    monkeypatch.setattr("realfake.approaches.module.build_backbone", Recorder)
     monkeypatch.setattr("realfake.experiments.training.load_weights", lambda module, path: _testing(module))
     for shown in SEEN.values():
         shown.clear()

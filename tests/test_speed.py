@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from pytorch_lightning import Callback, seed_everything
 from scipy import stats
 
-from realfake.approaches import approach_class, build_datamodule
-from realfake.approaches.base import STEPS_AT_ONCE, ApproachModule
-from realfake.cli import compose
+from realfake.approaches import build_datamodule
+from realfake.approaches.module import STEPS_AT_ONCE, ApproachModule
+from realfake.composing.composition import compose
 from realfake.config import TrainConfig
 from realfake.data.batch import Batch
 from realfake.data.sampling import nearest, nearest_rows, uniform
 from realfake.experiments.callbacks import MetricsTable
-from realfake.experiments.devices import choose_devices
-from realfake.experiments.folder import RunFolder
 from realfake.experiments.training import build_trainer
+from realfake.runs.devices import choose_devices
+from realfake.runs.folder import RunFolder
 
 SMALL = ["backbone.input.size=32", "backbone.channels=[4,8]", "data.batch_size=8", "trainer.max_epochs=2"]
 
@@ -54,7 +54,7 @@ def module_and_batch(overrides: list[str]) -> tuple[ApproachModule, Batch, Train
     seed_everything(0, verbose=False)
     data = build_datamodule(cfg)
     data.setup()
-    module = approach_class(cfg.approach.name)(cfg, data.class_counts()).train()
+    module = ApproachModule(cfg, data.class_counts()).train()
     return module, next(iter(data.train_dataloader())), cfg
 
 
@@ -83,7 +83,7 @@ def fitted(overrides: list[str], folder: Path, *callbacks: Callback) -> Approach
     data = build_datamodule(cfg)
     data.prepare_data()
     data.setup()
-    module = approach_class(cfg.approach.name)(cfg, data.class_counts())
+    module = ApproachModule(cfg, data.class_counts())
     run = RunFolder(folder)
     trainer = build_trainer(cfg, run, choose_devices(cfg.trainer), [MetricsTable(run.metrics), *callbacks])
     trainer.fit(module, datamodule=data)

@@ -22,9 +22,9 @@ import yaml
 from processes import ROOT, Command, Forks, Gate, environment
 
 from realfake.cli import discard_empty_run
-from realfake.evaluation.predictions import read_table
-from realfake.experiments.results import read_results
 from realfake.files import only_one
+from realfake.runs.results import read_results
+from realfake.scoring.predictions import read_table
 
 GRID = ("approach=single_task,multi_task,temporal", "loss_mix=sum,dwa", "seed=1,2")
 
@@ -333,7 +333,7 @@ def test_a_run_that_another_process_trains_is_left_to_it(tiny: list[str], tmp_pa
 )
 def test_distributed_runs_in_a_sweep(command: Command, tiny: list[str], tmp_path: Path, approaches: list[str]) -> None:
     """Two processes a run, a number of clips that two does not divide: every clip counts once, no stray folder."""
-    from realfake.prediction.testing import Tester
+    from realfake.evaluation.testing import Tester
 
     done = sweep(
         command, tmp_path, *tiny, f"approach={','.join(approaches)}", "trainer.cpu_processes=2",

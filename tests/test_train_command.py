@@ -17,11 +17,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from realfake.config import TrainConfig
 from realfake.data.learned import Learned
-from realfake.evaluation.metrics import metrics
-from realfake.evaluation.predictions import pair_numbers, read_table
-from realfake.evaluation.statistics import HOLDS
-from realfake.experiments.folder import RunFolder
-from realfake.experiments.results import read_results
+from realfake.runs.folder import RunFolder
+from realfake.runs.results import read_results
+from realfake.scoring.metrics import metrics
+from realfake.scoring.predictions import pair_numbers, read_table
+from realfake.scoring.statistics import HOLDS
 
 
 def results_of(folder: Path) -> dict:
@@ -184,10 +184,10 @@ def test_a_signal_ends_cleanly(
 
 def test_last_checkpoint_is_found_in_a_new_folder(longer: list[str], tmp_path: Path) -> None:
     """``ckpt=last`` without a folder: the newest unfinished run of the same configuration, and no other."""
-    from realfake.cli import compose
+    from realfake.composing.composition import compose
     from realfake.errors import UserError
-    from realfake.experiments.checkpoints import resume_path
     from realfake.experiments.execution import train
+    from realfake.runs.checkpoints import resume_path
 
     train([*longer, "trainer.max_epochs=1"], tmp_path / "first")
     cfg = compose("train", [*longer, "trainer.max_epochs=1", "ckpt=last"], TrainConfig)

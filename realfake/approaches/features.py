@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from realfake.config import TrainConfig
-from realfake.data.preprocess import normalise
 from realfake.data.sampling import nearest_rows, sampled_intervals
+from realfake.streams.preprocess import normalise
 
 if TYPE_CHECKING:
-    from realfake.approaches.base import ApproachModule
+    from realfake.approaches.module import ApproachModule
     from realfake.data.datamodule import ClipDataModule
     from realfake.data.samples import ClipSamples
 

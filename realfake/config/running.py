@@ -23,7 +23,7 @@ from realfake.config.networks import (
 )
 from realfake.config.optimisation import Augmentation, Cosine, OptimizerConfig, Plateau, SchedulerConfig
 from realfake.errors import nearest
-from realfake.metric_names import measured_names
+from realfake.scoring.metric_table import measured_names
 
 APPROACHES: dict[str, tuple[str, tuple[str, ...]]] = {
     "single_task": ("frames", ("joint",)),
@@ -196,7 +196,7 @@ class TrainConfig(Strict):
     """Compile the network with torch.compile."""
     seed: NonNegative = 0
     optimized_metric: str = "val/clip/joint_accuracy"
-    """Selects the best epoch, see :mod:`realfake.metric_names`; maximised, but for losses and ``authenticity_ece``."""
+    """Selects the best epoch, see :mod:`realfake.scoring.metric_table`."""
     ckpt: str | None = None
     """A checkpoint to resume from: a path, or ``last``."""
     init_from: Annotated[str, AfterValidator(_run_given)] | None = None

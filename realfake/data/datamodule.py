@@ -16,7 +16,7 @@ from realfake.data.batch import Batch
 from realfake.data.learned import Known, Learned
 from realfake.data.people import check_people, people_note
 from realfake.data.preparation import prepare
-from realfake.data.samples import ClipSamples, CropReader, EpochBatches
+from realfake.data.samples import ClipSamples, CropReader, EpochBatches, FrameSamples, WindowSamples
 from realfake.data.splits import UNUSED, assign_parts, check_split
 from realfake.errors import UserError
 from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS, JOINTS
@@ -221,3 +221,15 @@ class ClipDataModule(LightningDataModule):
 def _as_is(batch: Batch) -> Batch:
     """Samples come as whole batches."""
     return batch
+
+
+class FrameDataModule(ClipDataModule):
+    """Batches of single frames, uint8 (B, H, W, 3): ``sampling.frames_per_clip`` of each clip in an epoch."""
+
+    samples_class = FrameSamples
+
+
+class SequenceDataModule(ClipDataModule):
+    """Batches of windows, uint8 (B, T, H, W, 3): ``sampling.windows_per_clip`` of each clip in an epoch."""
+
+    samples_class = WindowSamples

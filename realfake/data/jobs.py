@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from realfake.data.clips import Clip
-from realfake.data.sources.files import image_files
+from realfake.data.sources.listing import image_files
 from realfake.data.work import Hung, bounded, time_limit_sec
 from realfake.errors import UserError
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from realfake.data.packets import MOST_PIXELS
-from realfake.data.sources.files import IMAGE_ENDINGS, UNREAD_IMAGE_ENDINGS, image_files, split_ending, unread
+from realfake.data.sources.listing import IMAGE_ENDINGS, UNREAD_IMAGE_ENDINGS, image_files, split_ending, unread
 from realfake.data.video import Frame, Frames, VideoInfo, read_video, wanted_frames
 from realfake.errors import UserError
 

@@ -1,1 +1,1 @@
-"""What is said about finished work: statistics, pictures and pages; nothing here trains."""
+"""A finished run tested again, and the report on it."""

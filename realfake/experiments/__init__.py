@@ -1,1 +1,1 @@
-"""Runs: their folders, results, training, sweeps and reports."""
+"""Runs that train: alone, in sweeps, on devices."""

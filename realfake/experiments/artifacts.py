@@ -10,11 +10,11 @@ import numpy as np
 
 from realfake.config import TrainConfig
 from realfake.data.datamodule import ClipDataModule
-from realfake.evaluation.predictions import Predictions, pair_numbers, subject_numbers
-from realfake.evaluation.statistics import HOLDS, Interval, bootstrap
-from realfake.evaluation.tables import by_emotion
-from realfake.experiments.folder import RunFolder
 from realfake.files import write_whole
+from realfake.runs.folder import RunFolder
+from realfake.scoring.predictions import Predictions, pair_numbers, subject_numbers
+from realfake.scoring.statistics import HOLDS, Interval, bootstrap
+from realfake.scoring.tables import by_emotion
 
 if TYPE_CHECKING:
     from realfake.data.store import PreparedStore
@@ -84,8 +84,8 @@ def draw_run(
     auroc: Interval | None = None,
     note: str | None = None,
 ) -> dict[str, Path]:
-    """Draw all pictures of tested clips into a folder; name → file. See :func:`realfake.evaluation.plots.draw_all`."""
-    from realfake.evaluation.plots import choose_examples, draw_all, save_all
+    """Draw all pictures of tested clips into a folder; name → file. See :func:`realfake.scoring.plots.draw_all`."""
+    from realfake.scoring.plots import choose_examples, draw_all, save_all
 
     chosen = np.concatenate(choose_examples(clips))
     faces = [middle_face(store, int(clips.clip[i])) for i in chosen]

@@ -16,9 +16,9 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from realfake.config import Plateau
 from realfake.errors import UserError
-from realfake.experiments.checkpoints import write_checkpoint
 from realfake.files import write_whole
-from realfake.metric_names import minimised
+from realfake.runs.checkpoints import write_checkpoint
+from realfake.scoring.metric_table import minimised
 
 
 class MetricsTable(Checkpoint):

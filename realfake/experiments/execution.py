@@ -13,13 +13,16 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from realfake.cli import compose, random_id
+from realfake.composing.composition import compose, random_id
+from realfake.composing.messages import changed
 from realfake.config import TrainConfig, as_plain
 from realfake.errors import Interrupted, UserError
-from realfake.experiments.folder import RunFolder
 from realfake.experiments.interruption import StopBetweenBatches
 from realfake.experiments.placement import keep_threads, note_threads
-from realfake.experiments.results import (
+from realfake.experiments.start import check_start
+from realfake.files import Locked, disk_error, only_one, remove_parts
+from realfake.runs.folder import RunFolder
+from realfake.runs.results import (
     COMPLETED,
     FAILED,
     INTERRUPTED,
@@ -27,9 +30,6 @@ from realfake.experiments.results import (
     read_results,
     write_results,
 )
-from realfake.experiments.start import check_start
-from realfake.files import Locked, disk_error, only_one, remove_parts
-from realfake.messages import changed
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +173,7 @@ def _clear(run: RunFolder) -> None:
 
 def _unless_damaged(cfg: TrainConfig, run: RunFolder) -> TrainConfig:
     """The configuration, without going on from the run's own checkpoint if that is damaged: then all begins anew."""
-    from realfake.experiments.checkpoints import damage
+    from realfake.runs.checkpoints import damage
 
     if cfg.ckpt != "last" or not run.last.is_file() or started_by_cluster():
         return cfg
@@ -188,9 +188,9 @@ def _unless_damaged(cfg: TrainConfig, run: RunFolder) -> TrainConfig:
 def _train(cfg: TrainConfig, run: RunFolder, stop: StopBetweenBatches, lock: int | None) -> dict[str, Any]:
     from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-    from realfake.experiments.devices import choose_devices, use_threads
     from realfake.experiments.loggers import close_loggers
     from realfake.experiments.training import train_here
+    from realfake.runs.devices import choose_devices, use_threads
 
     devices = choose_devices(cfg.trainer)
     if devices.count > 1 and not started_by_cluster():
@@ -227,7 +227,7 @@ def train_in_processes(cfg: TrainConfig, run: RunFolder, processes: int, lock: i
         Interrupted: If a signal came; the processes have got it too.
     """
     if cfg.ckpt == "last":
-        from realfake.experiments.checkpoints import resume_path
+        from realfake.runs.checkpoints import resume_path
 
         cfg = changed(cfg, {"ckpt": str(resume_path(cfg, run))})
     run.results.unlink(missing_ok=True)

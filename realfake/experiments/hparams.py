@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from realfake.experiments.results import COMPLETED
-from realfake.experiments.settings import is_setting, parse_override
+from realfake.runs.results import COMPLETED
+from realfake.runs.settings import is_setting, parse_override
 
 
 def write_hparams(

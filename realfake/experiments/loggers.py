@@ -8,8 +8,8 @@ from pathlib import Path
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from realfake.config import TrainConfig
-from realfake.experiments.folder import RunFolder
 from realfake.experiments.start import require_loggers
+from realfake.runs.folder import RunFolder
 
 MLFLOW = Path("outputs", "mlflow")
 """Where MLflow's local store lies: one for all runs, beside them and not among the code."""

@@ -16,10 +16,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from realfake.composing.messages import changed
 from realfake.config import TrainConfig
-from realfake.experiments.folder import RunFolder
 from realfake.files import Locked, only_one, write_whole
-from realfake.messages import changed
+from realfake.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from hydra.conf import HydraConf
@@ -109,7 +109,7 @@ def _relatives(cfg: TrainConfig, run: RunFolder, in_sweep: bool) -> Iterator[Run
     if in_sweep or cfg.ckpt is not None:
         yield run
     if cfg.ckpt is not None:
-        from realfake.experiments.checkpoints import resume_path
+        from realfake.runs.checkpoints import resume_path
 
         checkpoint = resume_path(cfg, run)
         assert checkpoint is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from realfake.config import LoggerConfig, TrainConfig, YunetFace
 from realfake.errors import UserError
-from realfake.experiments.folder import checkpoint_of, runs_inside
+from realfake.runs.folder import checkpoint_of, runs_inside
 
 
 def check_start(cfg: TrainConfig) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from realfake.evaluation.metrics import REPORTED
-from realfake.evaluation.statistics import HOLDS
-from realfake.experiments.folder import RunFolder
+from realfake.runs.folder import RunFolder
+from realfake.scoring.metrics import REPORTED
+from realfake.scoring.statistics import HOLDS
 
 
 def print_summary(results: dict[str, Any], run: RunFolder, console: Console | None = None) -> None:

@@ -44,7 +44,7 @@ def finish_sweep() -> int:
     Returns:
         0 if every run of the sweep completed, otherwise 1; 0 if no sweep was started.
     """
-    from realfake.experiments.results import COMPLETED, read_results
+    from realfake.runs.results import COMPLETED, read_results
 
     if not _started:
         return 0
@@ -57,7 +57,7 @@ def finish_sweep() -> int:
             if (read_results(run) or {}).get("status") != COMPLETED:
                 wait_for(run)
     if wanted:
-        from realfake.experiments.leaderboard import make_report
+        from realfake.reports.leaderboard import make_report
 
         make_report(folder).show()
     return int(any((read_results(r) or {}).get("status") != COMPLETED for r in runs))

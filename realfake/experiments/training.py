@@ -22,8 +22,9 @@ from pytorch_lightning.callbacks import (
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy
 
-from realfake.approaches import approach_class, build_datamodule
+from realfake.approaches import build_datamodule
 from realfake.approaches.features import caches_features, compute_features
+from realfake.approaches.module import ApproachModule
 from realfake.config import Plateau, TrainConfig
 from realfake.data.preparation_summary import log_remarks
 from realfake.experiments.callbacks import (
@@ -33,7 +34,11 @@ from realfake.experiments.callbacks import (
     ReduceOnPlateau,
     WholeCheckpoints,
 )
-from realfake.experiments.checkpoints import (
+from realfake.experiments.interruption import StopBetweenBatches
+from realfake.experiments.loggers import build_loggers
+from realfake.experiments.overhead import Unprofiled, spare_overhead
+from realfake.models.weights import obtain_weights
+from realfake.runs.checkpoints import (
     load_weights,
     read_checkpoint,
     remember,
@@ -42,18 +47,14 @@ from realfake.experiments.checkpoints import (
     take_backbone,
     take_best,
 )
-from realfake.experiments.devices import Devices, trainer_precision
-from realfake.experiments.folder import RunFolder
-from realfake.experiments.interruption import StopBetweenBatches
-from realfake.experiments.loggers import build_loggers
-from realfake.experiments.origin import initial_checkpoint, learned_with, origins
-from realfake.experiments.overhead import Unprofiled, spare_overhead
-from realfake.experiments.results import COMPLETED, describe_run, write_results
-from realfake.metric_names import minimised
-from realfake.models.weights import obtain_weights
+from realfake.runs.devices import Devices, trainer_precision
+from realfake.runs.folder import RunFolder
+from realfake.runs.origin import initial_checkpoint, learned_with, origins
+from realfake.runs.results import COMPLETED, describe_run, write_results
+from realfake.scoring.metric_table import minimised
 
 if TYPE_CHECKING:
-    from realfake.approaches.base import ApproachModule
+    from realfake.approaches.module import ApproachModule
     from realfake.data.datamodule import ClipDataModule
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         for remark in data.remarks():
             log.warning(remark)
     with phases.measure("build"):
-        module = approach_class(cfg.approach.name)(cfg, data.class_counts())
+        module = ApproachModule(cfg, data.class_counts())
         module.learned = learned.as_plain()
         if initial is not None:
             take_backbone(module.backbone, str(initial))

@@ -7,11 +7,11 @@ import os
 import sys
 from pathlib import Path
 
+from realfake.composing.messages import changed
 from realfake.errors import Interrupted
 from realfake.experiments.execution import carry_out
-from realfake.experiments.folder import RunFolder
 from realfake.files import LogFile
-from realfake.messages import changed
+from realfake.runs.folder import RunFolder
 
 
 def main(folder: str, checkpoint: str | None = None) -> int:

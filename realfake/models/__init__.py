@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from realfake.models.backbone import Backbone
 from realfake.models.build import build_backbone, input_spec
-from realfake.models.checkpoints import load_backbone_state, read_checkpoint, unusable
 from realfake.models.heads import build_head
+from realfake.models.weight_files import load_backbone_state, read_checkpoint, unusable
 
 __all__ = [
     "Backbone",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import nn
 
+from realfake.composing.messages import changed
 from realfake.config import BackboneConfig, ClipBackbone, FrameBackbone, InputSpec, RecurrentBackbone, TimmBackbone
 from realfake.errors import UserError
-from realfake.messages import changed
 from realfake.models.backbone import Backbone
 from realfake.models.cnn3d import Cnn3d
 from realfake.models.inception_resnet_v1 import InceptionResnetV1, inception_resnet_v1_wide

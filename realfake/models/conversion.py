@@ -19,7 +19,7 @@ from realfake.config import CLIP_BACKBONES, FRAME_BACKBONES, ClipBackbone, Conve
 from realfake.errors import UserError
 from realfake.labels import TASK_NAMES
 from realfake.models.build import build_backbone
-from realfake.models.checkpoints import NAMES_SHOWN
+from realfake.models.weight_files import NAMES_SHOWN
 
 PUBLISHED_CLASSES = (1000, 400)
 """ImageNet, Kinetics."""

@@ -17,7 +17,7 @@ from torch import nn
 from realfake.config import InputSpec, TimmBackbone
 from realfake.errors import UserError
 from realfake.models.backbone import Backbone
-from realfake.models.checkpoints import load_published_state, read_state_dict
+from realfake.models.weight_files import load_published_state, read_state_dict
 
 
 def timm_spec(cfg: TimmBackbone) -> InputSpec:

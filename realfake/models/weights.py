@@ -15,9 +15,9 @@ import torch
 from realfake.config import BackboneConfig, RecurrentBackbone, TimmBackbone
 from realfake.errors import UserError
 from realfake.models.backbone import Backbone
-from realfake.models.checkpoints import below_prefix, load_published_state, read_state_dict
 from realfake.models.pytorchvideo_networks import FEATURES as PYTORCHVIDEO
 from realfake.models.torchvision_networks import LAST_LAYER as TORCHVISION
+from realfake.models.weight_files import below_prefix, load_published_state, read_state_dict
 
 FACENET_URL = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9"
 FACENET_FILES = {"vggface2": "20180402-114759-vggface2.pt", "casia_webface": "20180408-102900-casia-webface.pt"}

@@ -1,1 +1,1 @@
-"""Predictions a person can look at: of photographs and videos, drawn on them, explained, and exported."""
+"""Predictions a person can look at: of photographs and videos, drawn on them and explained."""

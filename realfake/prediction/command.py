@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from realfake.config import PredictConfig
+from realfake.prediction.outputs import Record, show
 from realfake.prediction.predictor import Predictor, load_predictor
-from realfake.prediction.writing import Record, show
 
 
 def predict_all(cfg: PredictConfig, paths: list[Path], console: Console | None = None) -> int:

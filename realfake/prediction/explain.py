@@ -14,15 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from realfake.approaches.base import ApproachModule
-from realfake.data.preprocess import normalise
+from realfake.approaches.module import ApproachModule
 from realfake.errors import UserError
 from realfake.labels import TASK_NAMES, complete
+from realfake.streams.preprocess import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from realfake.prediction.network import Network
+    from realfake.runs.network import Network
 
 EXPLAINED = ("authenticity", "emotion")
 """Tasks that are explained: the decision's two parts."""

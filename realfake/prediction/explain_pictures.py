@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from realfake.evaluation.plots.style import BLUE, GREY, ORANGE, SMALL, TEXT, new_figure, plain, save
 from realfake.prediction.explain import EXPLAINED, Explanation
+from realfake.scoring.plots.style import BLUE, GREY, ORANGE, SMALL, TEXT, new_figure, plain, save
 
 COLUMNS = 8
 _SIDE = 1.25

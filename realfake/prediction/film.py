@@ -14,8 +14,8 @@ from realfake.config import DataConfig, FaceConfig
 from realfake.data.extraction import Crops, crop_frames
 from realfake.data.faces import Box, Detector
 from realfake.data.video import Frame, Frames, read_video_once
-from realfake.prediction import drawing
-from realfake.prediction.results import Probabilities, VideoPrediction
+from realfake.prediction import annotation as drawing
+from realfake.prediction.predicted import Probabilities, VideoPrediction
 
 RATE_FPS = 20.0
 """Frames a second of a drawn video: enough for movements of a face."""

@@ -6,7 +6,7 @@ import glob
 import logging
 from pathlib import Path
 
-from realfake.data.sources import files
+from realfake.data.sources import listing as files
 from realfake.errors import UserError
 
 log = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from realfake.composing.messages import changed
 from realfake.config import PATIENCE_SEC, FaceConfig, TrainConfig, YunetFace
 from realfake.data.extraction import Crops, crop_frames, encode_crop, extract_crops
 from realfake.data.faces import Box, Detector, build_detector, too_small, whole
@@ -18,14 +19,11 @@ from realfake.data.store import decode_crops
 from realfake.data.video import Frame, Frames, VideoInfo, wanted_frames
 from realfake.data.work import Hung, bounded, time_limit_sec
 from realfake.errors import UserError
-from realfake.evaluation.predictions import Predictions
-from realfake.messages import changed
-from realfake.prediction.curves import clip_curve, running_mean, sliding_windows
-from realfake.prediction.drawing import canvas_scale, resize
+from realfake.prediction.annotation import canvas_scale, resize
 from realfake.prediction.film import Film, film_crops
 from realfake.prediction.inputs import ending, is_image
-from realfake.prediction.network import Network, choose_device, open_trained
-from realfake.prediction.results import (
+from realfake.prediction.over_time import clip_curve, running_mean, sliding_windows
+from realfake.prediction.predicted import (
     FacePrediction,
     Failure,
     ImagePrediction,
@@ -34,6 +32,8 @@ from realfake.prediction.results import (
     Track,
     VideoPrediction,
 )
+from realfake.runs.network import Network, choose_device, open_trained
+from realfake.scoring.predictions import Predictions
 
 T = TypeVar("T")
 
@@ -89,7 +89,7 @@ class Predictor:
     Args:
         network: The trained network.
         cfg: The run's configuration: faces, crops and sampling are those of its training.
-        window_sec: Width of the window of a video's curve; ``None`` = see :mod:`realfake.prediction.curves`.
+        window_sec: Width of the window of a video's curve; ``None`` = see :mod:`realfake.prediction.over_time`.
         patience_sec: See :func:`load_predictor`.
 
     Raises:

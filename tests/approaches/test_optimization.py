@@ -14,15 +14,14 @@ from pydantic import TypeAdapter
 from pytorch_lightning import LightningModule, Trainer
 from torch import nn
 
-from realfake.approaches import approach_class
-from realfake.approaches.base import ApproachModule
+from realfake.approaches.module import ApproachModule
 from realfake.approaches.optimization import (
     build_optimizer,
     build_scheduler,
     parameter_groups,
     stay_as_configured,
 )
-from realfake.cli import compose, conf_dir
+from realfake.composing.composition import compose, conf_dir
 from realfake.config import OptimizerConfig, Plateau, SchedulerConfig, TrainConfig
 from realfake.experiments.callbacks import ReduceOnPlateau
 
@@ -165,7 +164,7 @@ def network(*overrides: str) -> ApproachModule:
     """Two heads with batch norm over a recurrent network with batch norm, and learned weights of the losses."""
     words = ["approach=temporal_multi_task", "loss_mix=uncertainty", "head=mlp", "head.batch_norm=true", *overrides]
     cfg = compose("train", words, TrainConfig)
-    return approach_class(cfg.approach.name)(cfg)
+    return ApproachModule(cfg)
 
 
 def decayed_and_spared(module: ApproachModule, **changes: Any) -> tuple[set[str], set[str]]:

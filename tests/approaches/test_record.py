@@ -7,10 +7,10 @@ import pytest
 import torch
 from sklearn.metrics import log_loss
 
-from realfake.approaches.base import clip_losses
+from realfake.approaches.module import clip_losses
 from realfake.approaches.record import EpochMeans, EpochRecord
 from realfake.data.batch import Batch
-from realfake.evaluation.predictions import Predictions
+from realfake.scoring.predictions import Predictions
 
 
 def test_means_are_over_samples_not_over_batches() -> None:

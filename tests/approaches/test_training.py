@@ -10,15 +10,15 @@ import torch
 from pytorch_lightning import Trainer, seed_everything
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from realfake.approaches import approach_class, build_datamodule
-from realfake.approaches.base import Diverged, target_of
+from realfake.approaches import build_datamodule
+from realfake.approaches.module import ApproachModule, Diverged, target_of
 from realfake.approaches.optimization import build_optimizer, build_scheduler
-from realfake.cli import compose
+from realfake.composing.composition import compose
 from realfake.config import TrainConfig
 from realfake.data.datamodule import ClipDataModule
 from realfake.errors import UserError
 from realfake.experiments.execution import RunFailed, train
-from realfake.metric_names import measured_names
+from realfake.scoring.metric_table import measured_names
 
 APPROACHES = ("single_task", "multi_task", "temporal", "temporal_multi_task")
 
@@ -37,7 +37,7 @@ def test_the_backbone_runs_once_a_batch(approach: str, tiny: list[str]) -> None:
     cfg = compose("train", [*tiny, f"approach={approach}", "loss_mix=precision"], TrainConfig)
     data = build_datamodule(cfg)
     data.setup()
-    module = approach_class(approach)(cfg, data.class_counts())
+    module = ApproachModule(cfg, data.class_counts())
     passes: list[bool] = []
     module.backbone.register_forward_hook(lambda network, *_: passes.append(network.training))
     trainer = Trainer(fast_dev_run=True, accelerator="cpu", enable_progress_bar=False, enable_model_summary=False)
@@ -77,7 +77,7 @@ def test_frozen_features_are_computed_once_and_change_nothing(tiny: list[str], t
         assert cached["metrics"][name] == pytest.approx(value, abs=1e-5), name
     cfg = compose("train", words, TrainConfig)
     seed_everything(cfg.seed, verbose=False)
-    untrained = approach_class("multi_task")(cfg).state_dict()
+    untrained = ApproachModule(cfg).state_dict()
     for key, value in state(tmp_path / "cached").items():
         if key.startswith("backbone."):
             assert torch.equal(value, untrained[key]), key

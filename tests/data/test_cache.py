@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from processes import until
 
-from realfake.cli import compose
+from realfake.composing.composition import compose
 from realfake.config import PrepareConfig
 from realfake.data import cache
 from realfake.data.cache import MemmapCache, open_cache

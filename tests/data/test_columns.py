@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from realfake.cli import compose
+from realfake.composing.composition import compose
 from realfake.config import CsvData, PrepareConfig, TableColumns
 from realfake.data.clips import Clip, Listing
 from realfake.data.sources import build_source

@@ -17,7 +17,7 @@ from realfake.data.extraction import Crops, extract_crops
 from realfake.data.faces import YUNET_FILE, Box, YunetDetector, build_detector, crop, whole
 from realfake.data.store import decode_crops
 from realfake.data.synthetic import SyntheticSettings
-from realfake.data.synthetic.writing import jobs, write_clip
+from realfake.data.synthetic.generation import jobs, write_clip
 from realfake.data.tracking import Track, follow
 from realfake.data.video import probe, read_video
 from realfake.errors import UserError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from realfake.cli import compose
+from realfake.composing.composition import compose
 from realfake.config import (
     CsvData,
     DescribeConfig,
@@ -95,7 +95,7 @@ def as_csv(table: Path) -> list[str]:
 
 
 def test_commands_stop_before_they_prepare(as_csv: list[str], table: Path, tmp_path: Path) -> None:
-    from realfake.evaluation.dataset_description import describe_dataset
+    from realfake.description.describing import describe_dataset
     from realfake.experiments.execution import train
 
     with pytest.raises(UserError, match=r"24 of 24 clips name no person"):
@@ -108,13 +108,13 @@ def test_commands_stop_before_they_prepare(as_csv: list[str], table: Path, tmp_p
 def test_every_figure_says_that_clips_count_one_by_one(
     as_csv: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    from realfake.evaluation.dataset_description import describe_dataset
+    from realfake.description.describing import describe_dataset
+    from realfake.evaluation.evaluating import evaluate_run
     from realfake.experiments.execution import train
-    from realfake.experiments.folder import RunFolder
-    from realfake.experiments.leaderboard import make_report
-    from realfake.experiments.results import write_results
     from realfake.experiments.summary import print_summary
-    from realfake.prediction.evaluation import evaluate_run
+    from realfake.reports.leaderboard import make_report
+    from realfake.runs.folder import RunFolder
+    from realfake.runs.results import write_results
 
     note = "No person is known for 24 of 24 clips: each such clip (or pair) counts as a person of its own"
     run = tmp_path / "run"

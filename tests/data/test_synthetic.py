@@ -17,6 +17,7 @@ from processes import Command, Gate, environment
 
 from realfake.data.sources.sase_fe import CODES
 from realfake.data.synthetic import TRACES, VIDEOS, SyntheticSettings, generate, read_settings
+from realfake.data.synthetic.generation import frames_of, jobs, write_clip
 from realfake.data.synthetic.oracle import (
     best_moment,
     draw_traces,
@@ -27,7 +28,6 @@ from realfake.data.synthetic.oracle import (
 )
 from realfake.data.synthetic.sheet import contact_sheet, time_sheet
 from realfake.data.synthetic.units import COLUMNS, PROTOTYPES, draw_habits, draw_trace
-from realfake.data.synthetic.writing import frames_of, jobs, write_clip
 from realfake.errors import UserError
 from realfake.labels import Authenticity, Emotion
 

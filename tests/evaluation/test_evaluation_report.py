@@ -15,13 +15,13 @@ from rich.console import Console
 from simulated_people import people
 
 from realfake.errors import UserError
-from realfake.evaluation import plots
-from realfake.evaluation.metrics import METRICS, metrics
-from realfake.evaluation.predictions import Predictions
-from realfake.evaluation.report import Evaluation, Rival, evaluate_predictions
-from realfake.evaluation.report_page import LEAST_P, number, p_value, print_report, span, write_page
-from realfake.evaluation.statistics import bootstrap, compare
+from realfake.evaluation.evaluation_page import LEAST_P, number, p_value, print_report, span, write_page
+from realfake.evaluation.evaluation_report import Evaluation, Rival, evaluate_predictions
 from realfake.labels import EMOTIONS
+from realfake.scoring import plots
+from realfake.scoring.metrics import METRICS, metrics
+from realfake.scoring.predictions import Predictions
+from realfake.scoring.statistics import bootstrap, compare
 
 COUNTS = {"joint": [10] * 12, "emotion": [20] * 6, "authenticity": [60, 60]}
 SUBJECTS = 8

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from realfake.cli import compose
+from realfake.composing.composition import compose
 from realfake.config import TrainConfig
 from realfake.errors import UserError
 from realfake.experiments.execution import train
-from realfake.experiments.folder import RunFolder
 from realfake.experiments.loggers import build_loggers
+from realfake.runs.folder import RunFolder
 
 
 @pytest.mark.parametrize("package", ["wandb", "mlflow"])

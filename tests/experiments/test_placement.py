@@ -12,15 +12,15 @@ import torch
 from fake_runs import fake_config, write_run
 from omegaconf import OmegaConf
 
-from realfake.cli import compose
+from realfake.composing.composition import compose
 from realfake.config import TrainConfig
-from realfake.experiments.devices import use_threads
 from realfake.experiments.execution import execute
-from realfake.experiments.finished import read_run
-from realfake.experiments.folder import RunFolder
 from realfake.experiments.placement import keep_threads, note_threads, placed
-from realfake.experiments.ranking import rank
-from realfake.experiments.results import read_results
+from realfake.reports.finished import read_run
+from realfake.reports.ranking import rank
+from realfake.runs.devices import use_threads
+from realfake.runs.folder import RunFolder
+from realfake.runs.results import read_results
 
 IN_TURN = {"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"}
 JOBLIB = {"_target_": "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher", "n_jobs": 2}

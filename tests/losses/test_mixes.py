@@ -8,7 +8,7 @@ import pytest
 import torch
 from sklearn.metrics import precision_score
 
-from realfake.cli import compose
+from realfake.composing.composition import compose
 from realfake.config import DwaMix, MixConfig, PrecisionMix, SumMix, TrainConfig, UncertaintyMix, WeightedMix
 from realfake.losses.mixes import batch_accuracy, build_mix, macro_precision
 

@@ -12,7 +12,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torchvision.ops import sigmoid_focal_loss
 
-from realfake.cli import compose
+from realfake.composing.composition import compose
 from realfake.config import CrossEntropyLoss, FocalLoss, LossConfig, MultiFocalLoss, TrainConfig
 from realfake.errors import UserError
 from realfake.labels import TASK_NAMES

@@ -14,7 +14,7 @@ from torch import nn
 
 from realfake.errors import UserError
 from realfake.models import build_backbone, load_backbone_state
-from realfake.models.checkpoints import mismatch, read_state_dict
+from realfake.models.weight_files import mismatch, read_state_dict
 from realfake.models.weights import WeightsFile, fetch, published
 
 

@@ -11,7 +11,8 @@ import itertools
 from collections import defaultdict
 
 from realfake.data.clips import Clip, Listing, Problem
-from realfake.data.sources.files import (
+from realfake.data.sources.label_names import suggest
+from realfake.data.sources.listing import (
     VIDEO_ENDINGS,
     clip_name,
     descend,
@@ -23,7 +24,6 @@ from realfake.data.sources.files import (
     split_ending,
     subject_id,
 )
-from realfake.data.sources.label_names import suggest
 from realfake.labels import EMOTIONS, Authenticity, Emotion
 
 LAYOUT = "<subject>/<code>.MP4 such as 'Anna/N2H.MP4' (the folder FakeTrue_DB)"

@@ -13,7 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from realfake.data.clips import Clip, Listing, Problem
-from realfake.data.sources.files import (
+from realfake.data.sources.label_names import read_authenticity, read_emotion
+from realfake.data.sources.listing import (
     VIDEO_ENDINGS,
     clip_name,
     finish,
@@ -24,7 +25,6 @@ from realfake.data.sources.files import (
     respelt_subjects,
     split_ending,
 )
-from realfake.data.sources.label_names import read_authenticity, read_emotion
 from realfake.data.sources.sase_fe import code_clip, same_code_twice
 from realfake.errors import UserError
 from realfake.labels import ABSENT

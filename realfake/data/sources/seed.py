@@ -14,7 +14,8 @@ from dataclasses import replace
 from functools import lru_cache
 
 from realfake.data.clips import Clip, Listing, Problem
-from realfake.data.sources.files import (
+from realfake.data.sources.label_names import AUTHENTICITY_WORDS, EMOTION_WORDS, read_joint
+from realfake.data.sources.listing import (
     IMAGE_ENDINGS,
     clip_name,
     descend,
@@ -24,7 +25,6 @@ from realfake.data.sources.files import (
     split_ending,
     subject_id,
 )
-from realfake.data.sources.label_names import AUTHENTICITY_WORDS, EMOTION_WORDS, read_joint
 from realfake.data.sources.sase_fe import SPELLINGS
 from realfake.data.sources.sase_fe_challenge import official_part
 from realfake.data.sources.thesis_names import infer_people, read_written

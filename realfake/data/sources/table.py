@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any
 
 from realfake.data.clips import Clip, Listing, Problem
 from realfake.data.sources.columns import COLUMNS, read_columns
-from realfake.data.sources.files import (
+from realfake.data.sources.label_names import is_no_label, suggest
+from realfake.data.sources.listing import (
     clip_name,
     did_you_mean_path,
     finish,
@@ -36,7 +37,6 @@ from realfake.data.sources.files import (
     respelt_subjects,
     subject_id,
 )
-from realfake.data.sources.label_names import is_no_label, suggest
 from realfake.data.sources.sase_fe import look_alikes
 from realfake.errors import UserError
 from realfake.labels import ABSENT, EMOTIONS

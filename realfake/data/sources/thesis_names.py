@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from realfake.data.sources.files import VIDEO_ENDINGS, subject_id
+from realfake.data.sources.listing import VIDEO_ENDINGS, subject_id
 from realfake.data.sources.sase_fe import SPELLINGS
 
 _CODES = "|".join(sorted(SPELLINGS, key=len, reverse=True))

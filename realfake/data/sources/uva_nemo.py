@@ -13,7 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from realfake.data.clips import Clip, Listing, Problem
-from realfake.data.sources.files import (
+from realfake.data.sources.label_names import AUTHENTICITY_WORDS
+from realfake.data.sources.listing import (
     VIDEO_ENDINGS,
     clip_name,
     did_you_mean_path,
@@ -23,7 +24,6 @@ from realfake.data.sources.files import (
     split_ending,
     subject_id,
 )
-from realfake.data.sources.label_names import AUTHENTICITY_WORDS
 from realfake.data.sources.uva_nemo_details import VIDEO, read_details, read_text
 from realfake.errors import UserError
 from realfake.labels import EMOTIONS, Emotion

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from realfake.data.sources.files import subject_id
 from realfake.data.sources.label_names import AUTHENTICITY_WORDS
+from realfake.data.sources.listing import subject_id
 from realfake.errors import UserError
 
 VIDEO = re.compile(r"(\d+)_(deliberate|spontaneous|posed)_smile_(\d+)", re.IGNORECASE)

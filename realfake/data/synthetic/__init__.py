@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realfake.data.synthetic.settings import GENERATOR_VERSION, SyntheticSettings
-from realfake.data.synthetic.writing import TRACES, VIDEOS, generate, read_settings
+from realfake.data.synthetic.generation import TRACES, VIDEOS, generate, read_settings
+from realfake.data.synthetic.options import GENERATOR_VERSION, SyntheticSettings
 
 __all__ = ["GENERATOR_VERSION", "TRACES", "VIDEOS", "SyntheticSettings", "generate", "read_settings"]

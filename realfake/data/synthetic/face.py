@@ -1,7 +1,7 @@
 """The features of a face, moved by action units: eyes, brows, nose, mouth, folds and furrows.
 
 Each function states which units it obeys. ``au`` maps a unit to its values at the image's left and right.
-Lengths are in head units (see :mod:`~realfake.data.synthetic.people`).
+Lengths are in head units (see :mod:`~realfake.data.synthetic.characters`).
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from realfake.data.synthetic.characters import Identity, Nuisance
 from realfake.data.synthetic.drawing import Pen, mirror, spline
 from realfake.data.synthetic.head import Head, face_outline
 from realfake.data.synthetic.mouth import AU, SIDES, Mouth
-from realfake.data.synthetic.people import Identity, Nuisance
 from realfake.data.synthetic.units import CENTRAL, COLUMNS, SIDED
 
 _EYE_Y, _BROW_Y = -0.10, -0.345

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from realfake.data.synthetic.characters import Identity, Nuisance
 from realfake.data.synthetic.drawing import BOTTOM, Pen, canvas_size, grid, spline
-from realfake.data.synthetic.people import Identity, Nuisance
 
 
 @dataclass(frozen=True)

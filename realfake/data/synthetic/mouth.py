@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from realfake.data.synthetic.characters import Identity
 from realfake.data.synthetic.drawing import Pen, spline
-from realfake.data.synthetic.people import Identity
 
 AU = dict[str, tuple[float, float]]
 """Units at the image's left and right; both are equal for units without sides."""

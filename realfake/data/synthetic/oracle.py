@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from realfake.data.sources.sase_fe import CODES
-from realfake.data.synthetic.settings import SyntheticSettings
+from realfake.data.synthetic.generation import jobs, read_settings, trace_of
+from realfake.data.synthetic.options import SyntheticSettings
 from realfake.data.synthetic.units import CENTRAL, COLUMNS, HARD, OPPOSITE, PROTOTYPES, SIDED
-from realfake.data.synthetic.writing import jobs, read_settings, trace_of
 from realfake.errors import UserError
-from realfake.evaluation.statistics import t_interval
 from realfake.labels import Emotion
+from realfake.scoring.statistics import t_interval
 
 _COLUMNS = 5
 """Moments in a printed row."""

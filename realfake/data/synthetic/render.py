@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
+from realfake.data.synthetic.characters import Identity, Nuisance
 from realfake.data.synthetic.drawing import LEFT, TOP
 from realfake.data.synthetic.face import draw_face, unit_values
 from realfake.data.synthetic.head import draw_head, draw_wall
-from realfake.data.synthetic.people import Identity, Nuisance
-from realfake.data.synthetic.settings import SyntheticSettings
+from realfake.data.synthetic.options import SyntheticSettings
 
 HEAD_UNIT = 0.33
 """Size of a head unit, as a part of the frame's height."""

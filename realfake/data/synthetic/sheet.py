@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from realfake.data.sources.sase_fe import CODES
-from realfake.data.synthetic.settings import SyntheticSettings
-from realfake.data.synthetic.writing import Job, jobs, read_settings
+from realfake.data.synthetic.generation import Job, jobs, read_settings
+from realfake.data.synthetic.options import SyntheticSettings
 from realfake.errors import UserError
 from realfake.labels import AUTHENTICITIES, EMOTIONS
 

@@ -181,7 +181,7 @@ def draw_trace(
         habits: The person's.
         emotion: What is shown.
         authenticity: Whether it is felt.
-        difficulty: 0 to 1, see :class:`~realfake.data.synthetic.settings.SyntheticSettings`.
+        difficulty: 0 to 1, see :class:`~realfake.data.synthetic.options.SyntheticSettings`.
         times_sec: Moments of the frames, shape ``(frames,)``; their number changes nothing else.
         seconds: Length of the clip.
 

@@ -1,0 +1,319 @@
+"""What all approaches share: one network with a head a task, one step for every stage, metrics over whole epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from pytorch_lightning import LightningModule
+from torch import nn
+
+from realfake.approaches.optimization import build_optimizer, build_scheduler, parameter_groups, stay_as_configured
+from realfake.approaches.record import EpochMeans, EpochRecord, TrainStep
+from realfake.config import TrainConfig, as_plain
+from realfake.data.batch import Batch
+from realfake.errors import UserError
+from realfake.labels import ABSENT, TASK_NAMES, decide, joint_classes, split_joints
+from realfake.losses.mixes import build_mix
+from realfake.losses.tasks import TaskLoss, build_task_loss
+from realfake.models import build_backbone, build_head
+from realfake.scoring.calibration import log_loss
+from realfake.scoring.metrics import metrics
+from realfake.scoring.predictions import Predictions, pair_numbers
+from realfake.streams.augment import augment
+from realfake.streams.preprocess import normalise
+
+STEPS_AT_ONCE = 32
+"""Training steps whose figures are counted together."""
+
+
+class Diverged(RuntimeError):
+    """Training or validation gave a loss that is no number."""
+
+
+class ApproachModule(LightningModule):
+    """A backbone with one head for each task.
+
+    All of it follows from the configuration: tasks, the loss of each, loss mix, optimiser, scheduler, augmentation,
+    frozen or trained backbone.
+
+    Args:
+        cfg: The run's configuration.
+        class_counts: Training clips of each class of each task, for balanced class weights.
+    """
+
+    def __init__(self, cfg: TrainConfig, class_counts: dict[str, list[int]] | None = None) -> None:
+        super().__init__()
+        self.cfg = cfg
+        self.tasks: tuple[str, ...] = tuple(cfg.approach.tasks)
+        self.backbone = build_backbone(cfg.backbone)
+        self.spec = self.backbone.spec
+        classes = {task: len(TASK_NAMES[task]) for task in self.tasks}
+        self.heads = nn.ModuleDict({t: build_head(cfg.head, self.backbone.features, k) for t, k in classes.items()})
+        counts = class_counts or {}
+        self.losses = nn.ModuleDict(
+            {t: build_task_loss(getattr(cfg.loss, t), k, counts.get(t)) for t, k in classes.items()}
+        )
+        self.mix = build_mix(cfg.loss_mix, self.tasks)
+        self.compiled = torch.compile(self.logits, dynamic=False) if cfg.compile else self.logits
+        self.train_means = EpochMeans(self._train_quantities())
+        self._steps: list[TrainStep] = []
+        self.records = nn.ModuleDict({stage: EpochRecord() for stage in ("val", "test")})
+        self.measured: dict[str, float] = {}
+        """Every metric that was measured in this epoch, in full precision; what is logged is float32."""
+        self.test_predictions: Predictions | None = None
+        self.learned: dict[str, Any] | None = None
+        """Which people the weights have learned, as :meth:`realfake.data.learned.Learned.as_plain` says it."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # The trainer notes the hook that it is in fifty times a step, and a module looks at length at every attribute.
+        if name == "_current_fx_name":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
+    # --- the network ---------------------------------------------------------------------------------------------
+
+    def logits(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Normalised input (B, 3, H, W) or (B, 3, T, H, W) → logits (B, classes) of each task; one backbone pass."""
+        return self.head_logits(self.backbone(x))
+
+    def head_logits(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Features (B, F) → logits (B, classes) of each task."""
+        return {task: head(features) for task, head in self.heads.items()}
+
+    def forward(self, frames: torch.Tensor) -> dict[str, torch.Tensor]:
+        """uint8 frames (B, H, W, 3) or (B, T, H, W, 3), RGB, at the input size → logits (B, classes) of each task."""
+        logits: dict[str, torch.Tensor] = self.compiled(normalise(frames, self.spec))
+        return logits
+
+    def predictions(self, rows: dict[str, np.ndarray]) -> Predictions:
+        """Make predictions of what an epoch's record holds; see :meth:`probabilities` for the order of columns."""
+        ends = np.cumsum([len(TASK_NAMES[t]) for t in self.tasks])[:-1]
+        by_task = dict(zip(self.tasks, np.split(rows["probabilities"].astype(np.float64), ends, axis=1), strict=True))
+        return Predictions.from_tasks(by_task, rows["clip"], rows["emotion"], rows["authenticity"])
+
+    @staticmethod
+    def probabilities(logits: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Softmax of each task, side by side in the order of the tasks, (B, K) float32."""
+        return torch.cat([values.float().softmax(dim=1) for values in logits.values()], dim=1)
+
+    def _loss(self, task: str) -> TaskLoss:
+        loss = self.losses[task]
+        assert isinstance(loss, TaskLoss)
+        return loss
+
+    # --- steps ---------------------------------------------------------------------------------------------------
+
+    def _step(self, batch: Batch, stage: str) -> torch.Tensor:
+        if "features" in batch:
+            logits = self.head_logits(batch["features"])
+        else:
+            frames = batch["frames"]
+            logits = self(augment(frames, self.cfg.augmentation) if stage == "train" else frames)
+        targets = {task: target_of(batch, task) for task in self.tasks}
+        if stage == "train":
+            losses = {t: self.losses[t](logits[t].float(), targets[t]) for t in self.tasks}
+            total, weights = self.mix(losses, logits, targets)
+            self._keep(
+                TrainStep(
+                    batch["emotion"],
+                    batch["authenticity"],
+                    {t: value.detach() for t, value in logits.items()},
+                    {t: value.detach() for t, value in losses.items()},
+                    weights,
+                    total.detach(),
+                )
+            )
+            return total
+        with torch.no_grad():
+            each = [self._loss(t).per_sample(logits[t].float(), targets[t]) for t in self.tasks]
+            record: EpochRecord = self.records[stage]  # type: ignore[assignment]
+            record.update(batch, self.probabilities(logits), torch.stack(each, dim=1))
+        return torch.zeros(())
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        """Mixed loss of a batch."""
+        loss = self._step(batch, "train")
+        # Asked here, since handing a value to the trainer costs as much as a layer whether it is then written or not.
+        if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            self.log("train/step_loss", loss.detach(), on_step=True, on_epoch=False, batch_size=len(batch["clip"]))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Record a batch."""
+        self._step(batch, "val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Record a batch."""
+        self._step(batch, "test")
+
+    # --- epochs --------------------------------------------------------------------------------------------------
+
+    def on_train_epoch_start(self) -> None:
+        """Forget the last epoch's figures, since this one may not be validated, and seed what is random on the device.
+
+        A resumed run draws what an undisturbed one does.
+        """
+        self.measured.clear()
+        words = np.random.SeedSequence([self.cfg.seed, self.current_epoch, self.global_rank]).generate_state(2)
+        torch.manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)
+
+    def on_train_epoch_end(self) -> None:
+        """Log the means of the epoch; raises :class:`Diverged`."""
+        self._count_steps()
+        values = dict(zip(self.train_means.names, self.train_means.compute().tolist(), strict=True))
+        self.train_means.reset()
+        self._require_finite(values["loss"], "training")
+        self.mix.end_epoch({task: values[f"loss_{task}"] for task in self.tasks})
+        self._log_all({f"train/frame/{name}": value for name, value in values.items()})
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the metrics of the epoch; raises :class:`Diverged`."""
+        found, _ = self._measure("val")
+        self._require_finite(found["val/frame/loss"], "validation")
+        self._log_all(found)
+
+    def on_test_epoch_end(self) -> None:
+        """Log the metrics and keep the predictions."""
+        found, self.test_predictions = self._measure("test")
+        self._log_all(found)
+
+    def _measure(self, stage: str) -> tuple[dict[str, float], Predictions]:
+        record: EpochRecord = self.records[stage]  # type: ignore[assignment]
+        rows = {name: value.numpy() for name, value in record.compute().items()}
+        record.reset()
+        predictions = self.predictions(rows)
+        pairs = pair_numbers(self.trainer.datamodule.opened().table)  # type: ignore[attr-defined]
+        found = {f"{stage}/frame/loss_{t}": _mean(rows["losses"][:, i]) for i, t in enumerate(self.tasks)}
+        found[f"{stage}/frame/loss"] = float(np.sum(list(found.values())))
+        clips = predictions.by_clip()
+        found |= {f"{stage}/clip/{name}": value for name, value in clip_losses(clips, self.tasks).items()}
+        for level, p in (("frame", predictions), ("clip", clips)):
+            found |= {f"{stage}/{level}/{name}": value for name, value in metrics(p, pairs[p.clip]).items()}
+        return found, predictions
+
+    def _log_all(self, values: dict[str, float]) -> None:
+        self.measured |= values
+        # Every process has computed the same numbers already.
+        self.log_dict(values, on_step=False, on_epoch=True, sync_dist=False, batch_size=1)
+
+    def _require_finite(self, loss: float, stage: str) -> None:
+        if not np.isfinite(loss) and not self.trainer.sanity_checking:
+            lr = self.trainer.optimizers[0].param_groups[0]["lr"]
+            raise Diverged(
+                f"diverged: the {stage} loss is {loss} in epoch {self.current_epoch} at a learning rate of {lr:g}; "
+                "lower optimizer.lr or set trainer.gradient_clip_val"
+            )
+
+    def _train_quantities(self) -> list[str]:
+        each = [f"{name}_{task}" for task in self.tasks for name in ("loss", "weight")]
+        return ["loss", *each, "joint_accuracy", "emotion_accuracy", "authenticity_accuracy"]
+
+    def _keep(self, step: TrainStep) -> None:
+        """Remember a training step; many are counted at once, so that a step costs next to nothing."""
+        if self._steps and len(step.emotion) != len(self._steps[0].emotion):
+            self._count_steps()
+        self._steps.append(step)
+        if len(self._steps) == STEPS_AT_ONCE:
+            self._count_steps()
+
+    @torch.no_grad()
+    def _count_steps(self) -> None:
+        """Add the remembered steps to the means of the epoch."""
+        steps, self._steps = self._steps, []
+        if not steps:
+            return
+        labels = Batch(
+            emotion=torch.cat([s.emotion for s in steps]), authenticity=torch.cat([s.authenticity for s in steps])
+        )
+
+        def of_steps(flags: torch.Tensor) -> torch.Tensor:
+            return flags.view(len(steps), -1).sum(dim=1)
+
+        size = of_steps(torch.ones_like(labels["emotion"]))
+        values, counts = [torch.stack([s.total for s in steps])], [size]
+        for task in self.tasks:
+            values += [torch.stack([getattr(s, name)[task] for s in steps]) for name in ("losses", "weights")]
+            counts += [of_steps(target_of(labels, task) != ABSENT), size]
+        guesses = self.guesses({task: torch.cat([s.logits[task] for s in steps]) for task in self.tasks})
+        for has, right in _right(labels, *guesses):
+            counts.append(of_steps(has))
+            values.append(of_steps(right & has) / counts[-1].clamp(min=1))
+        self.train_means.update(values, counts)
+
+    @staticmethod
+    def guesses(logits: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The decision on each sample, a joint class, and its two parts, emotion and authenticity, each (B,) int64."""
+        joint = decide({task: values.float().softmax(dim=1) for task, values in logits.items()})
+        return joint, *split_joints(joint)
+
+    # --- optimisation and checkpoints ----------------------------------------------------------------------------
+
+    def configure_optimizers(self) -> Any:
+        """Optimiser over what is trained, and the scheduler if it moves with every step."""
+        cfg = self.cfg
+        # A fused optimiser unscales by itself, hence the trainer's mixed precision refuses to clip for it.
+        fused = cfg.precision.name == "32" or not cfg.trainer.gradient_clip_val
+        groups = parameter_groups(cfg.optimizer, (self.backbone, self.heads), self.mix)
+        optimizer = build_optimizer(cfg.optimizer, groups, fused=fused)
+        steps, epochs = int(self.trainer.estimated_stepping_batches), self.trainer.max_epochs or 1
+        scheduler = build_scheduler(cfg.scheduler, optimizer, steps, epochs)
+        stay_as_configured(optimizer, cfg.scheduler)
+        if scheduler is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Say whose checkpoint this is: plain values only, so that it loads without unpickling code."""
+        checkpoint["realfake"] = {"config": as_plain(self.cfg), "learned": self.learned}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another program; raises :class:`UserError`."""
+        if "realfake" not in checkpoint:
+            raise UserError("this checkpoint was not written by realfake: give one of a run's folder checkpoints/")
+
+
+def target_of(batch: Batch, task: str) -> torch.Tensor:
+    """Class of each sample in a task, (B,) int64; -1 = absent."""
+    if task == "emotion":
+        return batch["emotion"]
+    if task == "authenticity":
+        return batch["authenticity"]
+    if task != "joint":
+        raise ValueError(f"task={task}: expected one of {', '.join(TASK_NAMES)}")
+    known = (batch["emotion"] != ABSENT) & (batch["authenticity"] != ABSENT)
+    return torch.where(known, joint_classes(batch["emotion"], batch["authenticity"]), ABSENT)
+
+
+def clip_losses(clips: Predictions, tasks: Sequence[str]) -> dict[str, float]:
+    """Negative log likelihood of clips: what is lost by the probabilities that stand for a clip, whatever was trained.
+
+    ``loss_<task> = −1/n Σ log p_c(y_c)`` over the n clips with a label, ``p_c`` the mean probability of a clip's frames
+    or windows; NaN without labels. ``loss`` is their sum over the tasks that have one. With one window a clip and plain
+    cross-entropy it is the loss of the windows.
+
+    Args:
+        clips: One row a clip.
+        tasks: Those of the heads.
+    """
+    found = {}
+    for task in tasks:
+        y = clips.true(task)
+        found[f"loss_{task}"] = log_loss(clips.probabilities(task)[y != ABSENT], y[y != ABSENT])
+    known = [value for value in found.values() if not np.isnan(value)]
+    return {**found, "loss": float(np.sum(known)) if known else float("nan")}
+
+
+def _right(batch: Batch, *guesses: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """For joint, emotion and authenticity: which samples have the label, and whose guess is right."""
+    targets = [target_of(batch, task) for task in ("joint", "emotion", "authenticity")]
+    return [(target != ABSENT, guess == target) for target, guess in zip(targets, guesses, strict=True)]
+
+
+def _mean(values: np.ndarray) -> float:
+    """Mean over the samples that have the label; 0 if none has, so that the sum over tasks keeps the others."""
+    known = values[~np.isnan(values)]
+    return float(known.mean(dtype=np.float64)) if len(known) else 0.0

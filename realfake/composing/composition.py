@@ -1,0 +1,138 @@
+"""From ``conf/`` and the words of a command line to a checked configuration, of one run or of a whole sweep."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from realfake.composing.messages import COMPOSITION_ERRORS, explain, validate
+from realfake.composing.overrides import check_plugin, combinations, rewrite
+from realfake.config import Strict
+from realfake.errors import UserError
+from realfake.scoring.metric_table import minimised
+
+C = TypeVar("C", bound=Strict)
+
+
+def conf_dir() -> Path:
+    """The folder of the config groups: ``conf/`` of a checkout, or its copy inside an installed package."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "conf", package.parent / "conf"):
+        if (folder / "train.yaml").is_file():
+            return folder
+    raise UserError(f"no config groups beside {package}: reinstall the package, or run from a complete checkout")
+
+
+def register_resolvers() -> None:
+    """Register the interpolations that ``conf/`` uses; safe to call again."""
+    OmegaConf.register_new_resolver("random_id", random_id, replace=True, use_cache=True)
+    OmegaConf.register_new_resolver("override_hash", override_hash, replace=True)
+    OmegaConf.register_new_resolver("search_direction", search_direction, replace=True)
+    for name in ("storage_url", "trials_left", "sampler_seed"):
+        OmegaConf.register_new_resolver(name, _study(name), replace=True)
+
+
+def _study(name: str) -> Callable[..., Any]:
+    def resolver(*args: Any) -> Any:
+        from realfake.composing import study
+
+        return getattr(study, name)(*args)
+
+    return resolver
+
+
+def random_id() -> str:
+    """Four random characters that keep two runs of the same second apart."""
+    return secrets.token_hex(2)
+
+
+def override_hash(dirname: str) -> str:
+    """Name of a sweep's run: the same overrides always give the same folder. ``dirname`` is Hydra's, sorted."""
+    return hashlib.sha256(dirname.encode()).hexdigest()[:12]
+
+
+def search_direction(metric: str) -> str:
+    """Which way Optuna goes for a metric."""
+    return "minimize" if minimised(metric) else "maximize"
+
+
+def compose(config_name: str, overrides: list[str], schema: type[C]) -> C:
+    """Compose and check a configuration outside of a command, e.g. in a notebook.
+
+    Args:
+        config_name: File of ``conf/`` without its ending.
+        overrides: As on the command line, e.g. ``["approach=temporal", "seed=1"]``.
+        schema: What it has to fit.
+
+    Raises:
+        UserError: As the command line would say it.
+    """
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        return _composed(config_name, rewrite(overrides, conf_dir(), sweep=False), schema)
+
+
+def check_sweep(
+    config_name: str, argv: list[str], schema: type[C], check: Callable[[C], None] = lambda cfg: None
+) -> None:
+    """Compose and check the runs of a sweep before the first one starts, and make sure its plugins are there.
+
+    Raises:
+        UserError: On the first combination that cannot work, with the combination.
+    """
+    args = get_args_parser().parse_args(argv)
+    if any((args.cfg, args.help, args.hydra_help, args.info, args.config_path, args.config_name)):
+        return
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+        extra = [f"hydra.searchpath=[file://{Path(args.config_dir).resolve()}]"] if args.config_dir else []
+        words = [*args.overrides, *extra]
+        try:
+            runs = combinations(parser.parse_overrides(words), conf_dir())
+            node = hydra.compose(config_name, next(runs), return_hydra_config=True).hydra
+            choices = node.runtime.choices
+            check_plugin(f"launcher={choices.launcher}", node.launcher._target_)
+            if choices.launcher == "ray":  # without a network, it waits minutes for the server that it reports to
+                os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            check_plugin(f"search={choices.search}", node.sweeper._target_)
+            if space := node.sweeper.get("params"):
+                words += [f"{key}={value}" for key, value in space.items()]
+            runs = combinations(parser.parse_overrides(words), conf_dir())
+        except COMPOSITION_ERRORS as error:
+            raise UserError(explain(error, schema, conf_dir())) from None
+        all_runs = list(runs)
+        constant = set.intersection(*map(set, all_runs))
+        for run in all_runs:
+            try:
+                check(_composed(config_name, run, schema))
+            except UserError as error:
+                differing = " ".join(word for word in run if word not in constant)
+                raise UserError(f"{error} (in the run {differing})" if differing else str(error)) from None
+    if node.sweeper.get("storage"):
+        from realfake.composing.study import prepare_study
+
+        prepare_study(node.sweep.dir)
+
+
+def _composed(config_name: str, overrides: list[str], schema: type[C]) -> C:
+    try:
+        raw = hydra.compose(config_name, overrides, return_hydra_config=True)
+    except COMPOSITION_ERRORS as error:
+        raise UserError(explain(error, schema, conf_dir())) from None
+    runtime = raw.hydra.runtime
+    OmegaConf.set_struct(raw, False)
+    del raw["hydra"]
+    return validate(raw, schema, runtime=runtime)
+
+
+# Here, since the workers of a launcher import this module but do not pass through a command.
+register_resolvers()

@@ -1,0 +1,322 @@
+"""Check a composed configuration; make one line of what is wrong: the key, and the nearest valid one or the fix."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+import yaml
+from hydra.conf import RuntimeConf
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel, ValidationError
+
+from realfake.composing.overrides import ALIASES
+from realfake.config import Strict, as_plain
+from realfake.errors import UserError, nearest
+
+C = TypeVar("C", bound=Strict)
+
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)
+"""What composing raises on a wrong input; :func:`explain` reads it."""
+
+
+def validate(
+    raw: DictConfig | dict[str, Any],
+    schema: type[C],
+    *,
+    runtime: RuntimeConf | DictConfig | None = None,
+    trained: bool = False,
+) -> C:
+    """Check a composed configuration against its schema.
+
+    Args:
+        raw: What Hydra composed.
+        schema: What it has to fit.
+        runtime: ``hydra.runtime`` of the composition, with which an unknown key is traced to its file.
+        trained: It is that of a run that was trained, maybe before some of its settings were refused together.
+
+    Raises:
+        UserError: On the first key that is unknown, missing or of the wrong type, and on settings that contradict
+            each other; the line names the key, the value and the nearest valid one.
+    """
+    try:
+        data = OmegaConf.to_container(raw, resolve=True) if isinstance(raw, DictConfig) else raw
+    except OmegaConfBaseException as error:
+        message = _first_lines(str(error)).partition(" full_key: ")[0]
+        raise UserError(f"{error.full_key}: {message}" if error.full_key else message) from None
+    if not isinstance(data, dict):
+        raise UserError(f"expected keys and values, found a {type(data).__name__}")
+    if isinstance(raw, DictConfig) and (missing := OmegaConf.missing_keys(raw)):
+        key = min(missing)
+        raise UserError(f"{key} is missing: give it as {key}=…")
+    try:
+        return schema.model_validate(data, context={"trained": trained})
+    except ValidationError as error:
+        raise UserError(_first_problem(error, data, schema, runtime)) from None
+
+
+def changed(config: C, changes: dict[str, Any]) -> C:
+    """A copy with other values, checked as that of a trained run is (pydantic's own copy checks nothing).
+
+    Args:
+        config: What is copied.
+        changes: Dotted key → value, which may be a configuration itself, e.g. ``{"trainer.threads": 2}``.
+
+    Raises:
+        UserError: If the result does not fit the class of ``config``; the line names the key and the value.
+    """
+    data = as_plain(config)
+    for key, value in changes.items():
+        *parents, last = key.split(".")
+        node = data
+        for step in parents:
+            node = node[step]
+        node[last] = as_plain(value) if isinstance(value, Strict) else value
+    return validate(data, type(config), trained=True)
+
+
+def _first_problem(error: ValidationError, data: Any, schema: type[BaseModel], runtime: Any) -> str:
+    # Unknown keys first: a misspelt key also makes its namesake look missing.
+    problems = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    problem = problems[0]
+    key = ".".join(_plain_location(problem["loc"], data))
+    kind, value = problem["type"], problem["input"]
+    if kind == "extra_forbidden":
+        file = _file_with(key, runtime) if runtime is not None else None
+        if key in known_keys(schema) and runtime is not None:
+            for folder in _folders(runtime):
+                if options := options_with(key, folder):
+                    return _key_of(key, f" in {file}" if file else "", options)
+        return f"unknown key {key!r}{f' in {file}' if file else ''}{did_you_mean(key, known_keys(schema))}"
+    if kind == "missing":
+        return f"{key} is missing: give it as {key}=…"
+    if kind == "value_error":
+        return problem["msg"].removeprefix("Value error, ")
+    if kind == "union_tag_invalid":
+        tag = problem["ctx"]["discriminator"].strip("'")
+        valid = re.findall(r"'([^']+)'", problem["ctx"]["expected_tags"])
+        given = problem["ctx"]["tag"]
+        return f"{key}.{tag}={given}: expected one of {', '.join(valid)}{nearest(given, valid)}"
+    if kind == "union_tag_not_found":
+        return f"{key}={_short(value)}: expected one option of the group, as in {key}=<name>"
+    # A key that may be of several types has a problem for each: name them all.
+    expected = dict.fromkeys(_expectation(p) for p in problems if ".".join(_plain_location(p["loc"], data)) == key)
+    options = re.findall(r"'([^']+)'", problem["ctx"]["expected"]) if kind == "literal_error" else []
+    return f"{key}={_short(value)}: expected {' or '.join(expected)}{nearest(str(value), options)}"
+
+
+_EXPECTATIONS = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text (quote it if it looks like a number)",
+    "list_type": "a list, such as [a,b]",
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "none_required": "null",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "{expected}",
+    "finite_number": "a finite number",
+    "too_short": "at least {min_length} values",
+    "too_long": "at most {max_length} values",
+}
+
+
+def _expectation(problem: Any) -> str:
+    pattern = _EXPECTATIONS.get(problem["type"])
+    if pattern is None:
+        message: str = problem["msg"]
+        return message[0].lower() + message[1:]
+    return pattern.format(**problem.get("ctx", {}))
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{…}"
+    if isinstance(value, list):
+        return "[" + ",".join("[…]" if isinstance(v, list) else _short(v) for v in value) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str) and not value.strip():
+        return f"'{value}'"
+    return "null" if value is None else str(value)
+
+
+def _plain_location(location: tuple[int | str, ...], data: Any) -> Iterator[str]:
+    """Drop the names of union members that pydantic puts between the keys."""
+    for i, step in enumerate(location):
+        last = i == len(location) - 1
+        if isinstance(data, dict) and (step in data or (last and "[" not in str(step))):
+            yield str(step)
+            data = data.get(str(step))
+        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+            yield str(step)
+            data = data[step]
+
+
+def _file_with(key: str, runtime: Any) -> Path | None:
+    """The file that says ``key``, among those of the chosen options; the last one, which is the one that counts."""
+    folders = _folders(runtime)
+    found = None
+    for choice, option in runtime.choices.items():
+        group = choice.partition("@")[0]
+        for name in [option] if isinstance(option, str) else option or []:
+            for file in (folder / group / f"{name}.yaml" for folder in folders):
+                if file.is_file() and _says(file, group, key):
+                    found = file
+    if found is None:
+        return None
+    shown = [found.relative_to(folder.parent) for folder in folders if found.is_relative_to(folder)]
+    return shown[0]
+
+
+def options_with(key: str, conf: Path) -> list[str]:
+    """The options of a group, as ``head=mlp``, whose files say a key; those that change many groups are left out."""
+    found = []
+    for group in _groups(conf):
+        for file in sorted((conf / group).glob("*.yaml")):
+            header = re.match(r"\s*#\s*@package\s+(\S+)", file.read_text(encoding="utf-8"))
+            package = header.group(1) if header else group.replace("/", ".")
+            if key.startswith(package + ".") and _says(file, group, key):
+                found.append(f"{group}={file.stem}")
+    return found
+
+
+def _key_of(key: str, place: str, options: Sequence[str]) -> str:
+    """What is said of a key whose option was not chosen."""
+    shown = next((short + key.removeprefix(full) for short, full in ALIASES.items() if key.startswith(full)), key)
+    return (
+        f"{shown}{place} is a key of {' or '.join(options)} only: choose {'that' if len(options) == 1 else 'one'} too"
+    )
+
+
+def _folders(runtime: Any) -> list[Path]:
+    return [Path(source.path) for source in runtime.config_sources if source.schema == "file"]
+
+
+def _says(file: Path, group: str, key: str) -> bool:
+    text = file.read_text(encoding="utf-8")
+    header = re.match(r"\s*#\s*@package\s+(\S+)", text)
+    package = header.group(1) if header else group.replace("/", ".")
+    if package != "_global_":
+        if not key.startswith(package + "."):
+            return False
+        key = key.removeprefix(package + ".")
+    node: Any = yaml.safe_load(text)
+    for step in key.split("."):
+        if not isinstance(node, dict) or step not in node:
+            return False
+        node = node[step]
+    return True
+
+
+@cache
+def known_keys(schema: type[BaseModel]) -> tuple[str, ...]:
+    """Every dotted key that the schema knows, whichever option of a group it belongs to."""
+
+    def models(annotation: Any) -> Iterator[type[BaseModel]]:
+        if get_origin(annotation) is Annotated:
+            yield from models(get_args(annotation)[0])
+        elif get_origin(annotation) in (Union, UnionType):
+            for member in get_args(annotation):
+                yield from models(member)
+        elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield annotation
+
+    def walk(model: type[BaseModel], prefix: str) -> Iterator[str]:
+        for name, info in model.model_fields.items():
+            yield prefix + name
+            for inner in models(info.annotation):
+                yield from walk(inner, f"{prefix}{name}.")
+
+    return tuple(dict.fromkeys(walk(schema, "")))
+
+
+def did_you_mean(key: str, valid: Sequence[str]) -> str:
+    """The nearest of the valid dotted keys; if none is near, those beside it, if they are few."""
+    valid = [v for v in valid if v != key]  # as a key of an option that was not chosen
+    # A key is most often misspelt in its last part, so neighbours of the same parent come first.
+    parent = key.rpartition(".")[0]
+    siblings = [v for v in valid if v.rpartition(".")[0] == parent]
+    known = f"; known here: {', '.join(v.rpartition('.')[2] for v in siblings)}" if 0 < len(siblings) <= 30 else ""
+    return nearest(key, siblings) or nearest(key, valid) or known
+
+
+def explain(error: Exception, schema: type[BaseModel], conf: Path) -> str:
+    """Make one line of what was raised while composing: the key, and the nearest valid one.
+
+    Args:
+        error: One of ``COMPOSITION_ERRORS``.
+        schema: What the configuration should have fitted.
+        conf: Folder of the config groups.
+    """
+    text = str(error) or str(error.__cause__ or type(error).__name__)
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        mark = error.problem_mark
+        return f"{mark.name}, line {mark.line + 1}: no valid YAML: {error.problem}"
+    if match := re.search(r"Interpolation key '([^']+)' not found", text):
+        key = match.group(1).partition(".")[0]
+        return f"{key} is missing: give it as {key}=…" if key in schema.model_fields else _first_lines(text)
+    if match := re.search(r"Could not (?:find|load) '([^']+)'", text):
+        return _no_such_option(match.group(1), conf)
+    if match := re.search(
+        r"Could not (?:override|append to|delete)[^']*'([^']+)'|config group '([^']+)' does not", text
+    ):
+        key = (match.group(1) or match.group(2)).partition("@")[0].partition("=")[0]
+        file = re.match(r"In '([^']+)'", text)
+        place = f" in {file.group(1)}.yaml" if file else ""
+        groups = _groups(conf)
+        if "already at" in text:
+            return f"{key} exists: write {key}=… without the +"
+        if parts := [group for group in groups if group.startswith(key + "/")]:
+            return f"{key} is chosen by part: {', '.join(part + '=…' for part in parts)}"
+        if options := options_with(key, conf):
+            return _key_of(key, place, options)
+        if key in known_keys(schema) and key not in groups:
+            return f"{key}{place} is in none of the files that were chosen: write +{key}=…"
+        return f"unknown key {key!r}{place}{did_you_mean(key, [*known_keys(schema), *(g for g in groups if g != key)])}"
+    if match := re.search(r"Ambiguous value for argument '([^=']+)=(.*)'\n", text):
+        key, value = match.group(1), match.group(2).replace("'", "")
+        return f"{key}={value}: several values are a sweep, which needs -m; one list is written {key}=[{value}]"
+    if match := re.search(r"Sweep parameters '([^']+)'", text):
+        return f"{match.group(1)}: several values are a sweep, which needs -m"
+    if isinstance(error, OverrideParseException):
+        word = error.override
+        why = "no = in it" if "=" not in word else "brackets or quotes do not match, or a special character is unquoted"
+        return f"{word}: not understood as key=value ({why})"
+    return _first_lines(text)
+
+
+def _no_such_option(path: str, conf: Path) -> str:
+    group, _, option = path.rpartition("/")
+    if group.partition("/")[0] == "experiment":
+        # Experiments lie in folders, which are part of their names.
+        group, _, option = path.partition("/")
+        valid = [str(p.relative_to(conf / group).with_suffix("")) for p in sorted((conf / group).rglob("*.yaml"))]
+        near = difflib.get_close_matches(option, [v for v in valid if "/base/" not in v], n=3, cutoff=0.5)
+        return f"{path.replace('/', '=', 1)}: no such experiment; {_nearest(near)} (they lie in conf/experiment)"
+    valid = sorted(p.stem for p in (conf / group).glob("*.yaml"))
+    return f"{group}={option}: no such option{nearest(option, valid)} (there are: {', '.join(valid)})"
+
+
+def _nearest(near: list[str]) -> str:
+    return f"did you mean {' or '.join(repr(n) for n in near)}?" if near else "none is spelt like it"
+
+
+def _groups(conf: Path) -> list[str]:
+    return sorted(str(p.relative_to(conf)) for p in conf.rglob("*") if p.is_dir())
+
+
+def _first_lines(text: str) -> str:
+    return " ".join(text.split("\n\n", maxsplit=1)[0].split())

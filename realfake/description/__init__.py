@@ -1,0 +1,1 @@
+"""What a dataset is like: statistics, pictures and a page."""

@@ -1,0 +1,57 @@
+"""From a configuration to the described dataset: prepare, split, compute, draw, write."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from realfake.config import DescribeConfig
+from realfake.data.people import check_people, people_note
+from realfake.data.preparation import prepare
+from realfake.data.splits import assign_parts
+from realfake.description.dataset_page import print_description, write_page
+from realfake.description.dataset_pictures import draw_all
+from realfake.description.dataset_statistics import channel_moments, class_names, describe
+from realfake.errors import UserError
+
+
+def describe_dataset(cfg: DescribeConfig, console: Console | None = None) -> Path:
+    """Describe the dataset of a configuration; returns the folder that holds the result.
+
+    A dataset that cannot be split as configured (too few people) is described all the same, with a note.
+    """
+    console = console or Console()
+    store = prepare(cfg.data, cfg.face, check=lambda found: check_people(found, cfg.data, cfg.split))
+    notes = [note for note in [people_note(store.table["subject"])] if note]
+    try:
+        parts = assign_parts(store.table, cfg.split)
+    except UserError as error:
+        parts = None
+        notes.append(f"Not split: {error}")
+    folder = (
+        Path(cfg.out) if cfg.out else Path("outputs/describe") / f"{cfg.data.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    )
+    (folder / "plots").mkdir(parents=True, exist_ok=True)
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+    )
+    with bar:
+        task = bar.add_task("channel statistics", total=len(store))
+        threads = max(1, min(8, os.cpu_count() or 1))
+        moments = channel_moments(store, lambda: bar.advance(task), threads)
+    description = {**describe(store, parts, moments), "notes": notes}
+    text = json.dumps(description, indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / "description.json").write_text(text + "\n", encoding="utf-8")
+    with console.status("drawing"):
+        pictures = draw_all(description, store, class_names(store.table), folder / "plots")
+    write_page(description, pictures, folder / "description.html")
+    print_description(console, description)
+    for note in notes:
+        console.print(note, style="yellow", markup=False)
+    console.print(f"page {folder / 'description.html'}", markup=False, soft_wrap=True)
+    return folder

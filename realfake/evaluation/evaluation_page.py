@@ -1,0 +1,264 @@
+"""The report of an evaluation, as tables on the screen and as one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from realfake.scoring.metrics import METRICS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WORDS = {
+    "joint_accuracy": "both right",
+    "emotion_accuracy": "emotion",
+    "authenticity_accuracy": "real or fake",
+    "authenticity_auroc": "AUROC, real against fake",
+    "joint_f1": "F1, 12 classes",
+    "emotion_f1": "F1, emotions",
+    "pair_accuracy": "pairs (forced choice)",
+    "authenticity_ece": "calibration error",
+}
+"""Metric → what people call it."""
+CAPTIONS = {
+    "confusion_joint": "Confusion of the 12 classes",
+    "confusion_emotion": "Confusion of the emotions",
+    "confusion_authenticity": "Confusion of real and fake",
+    "reliability": "Reliability: how often it is right, by how sure it is",
+    "roc": "Receiver operating characteristic",
+    "by_emotion": "Accuracy by emotion",
+    "learning_curves": "Training",
+    "examples": "The surest right and wrong clips",
+}
+NOTHING = "–"
+NOTABLE_P = 0.05
+"""A test that cannot give a smaller p-value cannot find anything, whatever there is."""
+LEAST_P = "least: the smallest p-value that the test can give on so few people, however large the effect is"
+_SIZES = ("clips", "subjects")
+_FRACTIONS = ("accuracy", "f1")
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def number(metric: str, value: float | None, signed: bool = False) -> str:
+    """A metric's value for people: accuracies and F1 in percent, the others as they are."""
+    if value is None:
+        return NOTHING
+    sign = "+" if signed else ""
+    return f"{100 * value:{sign}.1f} %" if metric.endswith(_FRACTIONS) else f"{value:{sign}.3f}"
+
+
+def span(metric: str, interval: Mapping[str, float | None], signed: bool = False) -> str:
+    """An interval's ends, e.g. ``[51.2, 63.0]``; empty if undefined."""
+    low, high = interval["low"], interval["high"]
+    if low is None or high is None:
+        return ""
+    ends = (number(metric, end, signed).removesuffix(" %") for end in (low, high))
+    return f"[{', '.join(ends)}]"
+
+
+def p_value(value: float | None, smallest: float | None = None) -> str:
+    """A p-value for people; with the smallest one that was possible, where that is not below 0.05."""
+    if value is None:
+        return NOTHING
+    text = "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return text if smallest is None or smallest < NOTABLE_P else f"{text} (least {smallest:.3f})"
+
+
+def print_report(console: Console, report: Mapping[str, Any]) -> None:
+    """Show the report's main figures as tables."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    def show(title: str, columns: list[str], rows: list[list[str]]) -> None:
+        table = Table(title=title, title_justify="left")
+        for k, column in enumerate(columns):
+            table.add_column(column, justify="left" if k == 0 else "right", no_wrap=k == 0)
+        for row in rows:
+            table.add_row(*(escape(cell) for cell in row))
+        console.print(table)
+
+    counts = report["counts"]
+    columns, rows = main_table(report)
+    # In two tables, since one with all columns is wider than most terminals.
+    show(f"{counts['clips']:,} clips of {counts['subjects']:,} subjects", columns[:5], [row[:5] for row in rows])
+    beside = [[row[0], row[1], *row[5:]] for row in rows]
+    show("Beside the simplest guesses (clips)", [columns[0], columns[1], *columns[5:]], beside)
+    show("By emotion (clips)", *emotion_table(report))
+    if any(row["temperature"] is not None for row in report["calibration"].values()):
+        show("Calibration (clips)", *calibration_table(report))
+        for line in refusals(report):
+            console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    for title, found in differences(report):
+        show(escape(title), *difference_table(found))
+    console.print(f"95 % interval: {report['settings']['intervals_hold']}", highlight=False, soft_wrap=True)
+    if few_people(report):
+        console.print(LEAST_P, highlight=False)
+    if report["leaks"]:
+        console.print(
+            f"{len(report['leaks'])} overlaps with what was learned, e.g. {report['leaks'][0]}",
+            style="red",
+            markup=False,
+        )
+    elif report["leaks"] is None:
+        console.print("whether the tested people have been learned before is not known", style="yellow")
+    else:
+        known = "known " if report["people"] else ""
+        console.print(
+            f"no {known}subject, pair or file is in two parts, or tested after it was learned or selected on",
+            style="green",
+        )
+    if report["people"]:
+        console.print(report["people"], style="yellow", markup=False, soft_wrap=True, highlight=False)
+
+
+def main_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Every metric of clips and samples, with its interval and the baselines."""
+    clip, frame, baselines = report["metrics"]["clip"], report["metrics"]["frame"], report["baselines"]
+    columns = ["metric", "clips", "95 % interval", "samples", "95 % interval", *baselines, "p (shuffled labels)"]
+    rows = []
+    for m in METRICS:
+        known = [number(m, found.get(m)) for found in baselines.values()]
+        luck = report["shuffle"].get(m)
+        rows.append(
+            [
+                WORDS[m],
+                number(m, clip[m]["value"]),
+                span(m, clip[m]),
+                number(m, frame[m]["value"]),
+                span(m, frame[m]),
+                *known,
+                p_value(luck["p_value"], luck["smallest_p"]) if luck else "",
+            ]
+        )
+    return columns, rows
+
+
+def emotion_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """The main metrics of each emotion's clips."""
+    shown = ("emotion_accuracy", "authenticity_accuracy", "joint_accuracy", "authenticity_auroc", "pair_accuracy")
+    rows = [
+        [name, f"{found['clips']:,}", *(f"{number(m, found[m]['value'])} {span(m, found[m])}".strip() for m in shown)]
+        for name, found in report["by_emotion"].items()
+    ]
+    return ["emotion", "clips", *(WORDS[m] for m in shown)], rows
+
+
+def subject_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """How each person's clips did; intervals are Wilson's."""
+    shown = ("joint_accuracy", "emotion_accuracy", "authenticity_accuracy")
+    rows = [
+        [
+            row["subject"],
+            row["dataset"],
+            f"{row['clips']:,}",
+            *(f"{number(m, row[m]['value'])} {span(m, row[m])}".strip() for m in shown),
+            number("pair_accuracy", row["pair_accuracy"]),
+        ]
+        for row in report["by_subject"]
+    ]
+    return ["subject", "dataset", "clips", *(WORDS[m] for m in shown), WORDS["pair_accuracy"]], rows
+
+
+def calibration_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Calibration error and log loss of each task before and after temperature scaling."""
+    keys = ("ece", "ece_after", "log_loss", "log_loss_after", "temperature")
+    rows = [[task, *(number(k, found.get(k)) for k in keys)] for task, found in report["calibration"].items()]
+    return ["task", "error", "error, scaled", "log loss", "log loss, scaled", "temperature"], rows
+
+
+def scaled_tasks(report: Mapping[str, Any]) -> list[str]:
+    """Tasks whose clip probabilities were scaled."""
+    found = report["temperatures"].get("clip", {}) if report["settings"]["calibrated"] else {}
+    return [task for task, t in found.items() if t["refused"] is None]
+
+
+def refusals(report: Mapping[str, Any]) -> list[str]:
+    """Why temperatures are not used, one line a reason: of clips, and of samples if these were to be scaled too."""
+    levels = {"clip": "clips", "frame": "samples"} if report["settings"]["calibrated"] else {"clip": "clips"}
+    tasks: dict[str, list[str]] = {}
+    for level, what in levels.items():
+        for task, t in report["temperatures"].get(level, {}).items():
+            if t["refused"] is not None:
+                tasks.setdefault(t["refused"], []).append(f"{task} ({what})")
+    return [f"temperature 1 for {', '.join(names)}: {reason}" for reason, names in tasks.items()]
+
+
+def proportion_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Right clips of all, with Wilson's interval."""
+    rows = []
+    for task, found in report["proportions"].items():
+        m, total = f"{task}_accuracy", found["total"]
+        value = found["right"] / total if total else None
+        rows.append([WORDS[m], f"{found['right']:,} of {total:,}", number(m, value), span(m, found)])
+    return ["", "right", "accuracy", "Wilson 95 %"], rows
+
+
+def differences(report: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The comparisons that were made, with their titles."""
+    made = [report[key] for key in ("against", "first_frame") if report[key]]
+    return [(f"Against {other['name']}, on {other['clips']:,} common clips", other["metrics"]) for other in made]
+
+
+def difference_table(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Differences of every metric, with interval and p-value."""
+    rows = [
+        [
+            WORDS[m],
+            number(m, d["first"]),
+            number(m, d["second"]),
+            number(m, d["value"], signed=True),
+            span(m, d, signed=True),
+            p_value(d["p_value"], d["smallest_p"]),
+        ]
+        for m, d in found.items()
+    ]
+    return ["metric", "other", "this", "difference", "95 % interval", "p (permutation)"], rows
+
+
+def few_people(report: Mapping[str, Any]) -> bool:
+    """Whether any p-value of the report could not have been below 0.05."""
+    tests = [*report["shuffle"].values(), *(d for _, found in differences(report) for d in found.values())]
+    return any(t["smallest_p"] is not None and t["smallest_p"] >= NOTABLE_P for t in tests)
+
+
+def write_page(report: Mapping[str, Any], pictures: Mapping[str, Path], path: Path) -> None:
+    """Write the page; whatever came from a file or a user is escaped, every picture is inside.
+
+    Args:
+        report: See :func:`realfake.evaluation.evaluation_report.evaluate_predictions`.
+        pictures: Name → PNG file, see :func:`realfake.scoring.plots.save_all`.
+        path: Of the page.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    clip = report["metrics"]["clip"]
+    tiles = [(f"{report['counts'][key]:,}", key, "") for key in _SIZES]
+    tiles += [
+        (number(m, clip[m]["value"]), WORDS[m], span(m, clip[m]))
+        for m in ("joint_accuracy", "emotion_accuracy", "authenticity_accuracy", "authenticity_auroc", "pair_accuracy")
+    ]
+    path.write_text(
+        environment.get_template("evaluation.html").render(
+            title=f"Evaluation of {report['about']['run']}" if "run" in report["about"] else "Evaluation",
+            report=report,
+            tiles=tiles,
+            main=main_table(report),
+            emotions=emotion_table(report),
+            subjects=subject_table(report),
+            calibration=calibration_table(report),
+            refusals=refusals(report),
+            scaled=scaled_tasks(report),
+            least_p=LEAST_P if few_people(report) else None,
+            proportions=proportion_table(report),
+            differences=[(title, difference_table(found)) for title, found in differences(report)],
+            pictures=[(CAPTIONS.get(n, n), base64.b64encode(f.read_bytes()).decode()) for n, f in pictures.items()],
+        ),
+        encoding="utf-8",
+    )

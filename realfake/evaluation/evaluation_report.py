@@ -1,0 +1,258 @@
+"""Everything that is said about a model's predictions, as one report: intervals, baselines, calibration, comparison."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from realfake.errors import UserError
+from realfake.labels import ABSENT, EMOTIONS
+from realfake.scoring.baselines import CHANCE, emotion_only, majority, shuffle_test
+from realfake.scoring.calibration import (
+    Temperature,
+    apply_temperatures,
+    choose_temperatures,
+    log_loss,
+    reliability,
+)
+from realfake.scoring.metric_table import LEVELS
+from realfake.scoring.metrics import metrics
+from realfake.scoring.predictions import TASKS, Predictions, pair_numbers, subject_numbers
+from realfake.scoring.statistics import HOLDS, LEVEL, RESAMPLES, Interval, bootstrap, compare, wilson
+from realfake.scoring.tables import by_emotion, by_subject
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Rival:
+    """Another run's predictions, to be compared with."""
+
+    name: str
+    clips: Predictions
+    """One row a clip."""
+    table: pd.DataFrame
+    """Its clip table; columns ``clip`` and ``dataset``."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was found, and what is drawn of it."""
+
+    report: dict[str, Any]
+    """Plain values, undefined ones None: see :func:`evaluate_predictions`."""
+    samples: Predictions
+    """Calibrated, if that was asked for; one row a sample."""
+    clips: Predictions
+    """Calibrated, if that was asked for; one row a clip."""
+    by_emotion: dict[str, dict[str, Interval]] = field(default_factory=dict)
+    auroc: Interval | None = None
+
+
+def evaluate_predictions(
+    test: Predictions,
+    table: pd.DataFrame,
+    class_counts: Mapping[str, Sequence[float]],
+    *,
+    about: Mapping[str, str] | None = None,
+    validation: Predictions | None = None,
+    validation_table: pd.DataFrame | None = None,
+    calibrate: bool = False,
+    first_frame: Predictions | None = None,
+    against: Rival | None = None,
+    leaks: Sequence[str] | None = None,
+    people: str | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Evaluation:
+    """Evaluate predictions at the level of samples and of clips.
+
+    Args:
+        test: One row a sample.
+        table: Clip table to whose rows ``test.clip`` points; columns ``clip``, ``dataset``, ``subject``, ``pair``.
+        class_counts: Training clips of each class of ``joint``, ``emotion`` and ``authenticity``.
+        about: What the report is about (run, data, part, …), shown as it is.
+        validation: Predictions of the validation part, one row a sample, from which temperatures are taken.
+        validation_table: Its clip table; None = ``table``.
+        calibrate: Scale the test predictions by these temperatures before anything else, as far as they are reliable:
+            see :func:`realfake.scoring.calibration.choose_temperatures`.
+        first_frame: The model's predictions from each clip's first frame alone, one row a clip.
+        against: Another run on the same clips.
+        leaks: Lines about subjects, pairs and files that are in several parts, or that the model has learned before;
+            None = not known.
+        people: What has to be said of unknown people, see :func:`realfake.data.people.people_note`.
+        resamples: Of the bootstrap.
+        seed: Of everything that is drawn.
+
+    Returns:
+        The report's keys: ``about``, ``settings``, ``counts``; ``metrics`` (level → metric → value, low, high),
+        ``proportions`` (task → right, total and Wilson's interval, clips taken as independent), ``by_emotion``,
+        ``by_subject``, ``baselines``, ``first_frame`` and ``against`` (differences to them), ``shuffle``,
+        ``calibration``, ``temperatures`` (level → task → used, fitted, why refused), ``leaks``, ``people``.
+
+    Raises:
+        UserError: If calibration is asked for without validation predictions, or if the rival shares no clip.
+    """
+    samples, clips = test, test.by_clip()
+    temperatures: dict[str, dict[str, Temperature]] = {}
+    if validation is not None:
+        persons = subject_numbers(table if validation_table is None else validation_table)
+        levels = {"frame": validation, "clip": validation.by_clip()}
+        temperatures = {level: choose_temperatures(p, persons[p.clip]) for level, p in levels.items()}
+    used = {level: {task: t.used for task, t in found.items()} for level, found in temperatures.items()}
+    calibration = _calibration(clips, used.get("clip"))
+    if calibrate:
+        if not temperatures:
+            raise UserError("calibration=temperature: there are no validation clips to take temperatures from")
+        samples = apply_temperatures(samples, used["frame"])
+        clips = apply_temperatures(clips, used["clip"])
+    subjects, pairs = subject_numbers(table), pair_numbers(table)
+    subject, pair = subjects[clips.clip], pairs[clips.clip]
+    found = {
+        level: bootstrap(p, subjects[p.clip], pairs[p.clip], resamples=resamples, seed=seed)
+        for level, p in zip(LEVELS, (samples, clips), strict=True)
+    }
+    emotions = by_emotion(clips, subject, pair, resamples=resamples, seed=seed)
+    baselines = {
+        "chance": CHANCE,
+        "majority": majority(clips, class_counts, pair),
+        "emotion only": _authenticity(metrics(emotion_only(clips, class_counts), pair)),
+    }
+    versus: dict[str, Any] = {"first_frame": None, "against": None}
+    if first_frame is not None:
+        baselines["first frame"] = metrics(first_frame, pairs[first_frame.clip])
+        own = Rival("its own first frames", first_frame, table)
+        versus["first_frame"] = _against(own, clips, table, resamples, seed)
+    if against is not None:
+        versus["against"] = _against(against, clips, table, resamples, seed)
+    report = {
+        "about": dict(about or {}),
+        "settings": {
+            "resamples": resamples,
+            "level": LEVEL,
+            "seed": seed,
+            "calibrated": calibrate,
+            "intervals_hold": HOLDS,
+        },
+        "counts": {
+            "samples": len(samples),
+            "clips": len(clips),
+            "subjects": len(np.unique(subject)),
+            "datasets": sorted({str(d) for d in table["dataset"].to_numpy(object)[clips.clip]}),
+            **{f"{task}_labels": int((clips.true(task) != ABSENT).sum()) for task in TASKS},
+        },
+        "metrics": {level: {n: asdict(i) for n, i in intervals.items()} for level, intervals in found.items()},
+        "proportions": {task: _proportion(clips, task) for task in TASKS},
+        "by_emotion": {
+            name: {"clips": int((clips.emotion == k).sum())} | {n: asdict(i) for n, i in emotions[name].items()}
+            for k, name in enumerate(EMOTIONS)
+            if name in emotions
+        },
+        "by_subject": _by_subject(clips, subject, pair, table),
+        "baselines": baselines,
+        "shuffle": shuffle_test(clips, subject, seed=seed),
+        "calibration": calibration,
+        "temperatures": {
+            level: {task: asdict(t) for task, t in found.items()} for level, found in temperatures.items()
+        },
+        **versus,
+        "leaks": None if leaks is None else list(leaks),
+        "people": people,
+    }
+    return Evaluation(_plain(report), samples, clips, emotions, found["clip"]["authenticity_auroc"])
+
+
+def _calibration(clips: Predictions, temperatures: dict[str, float] | None) -> dict[str, dict[str, float | None]]:
+    """Calibration error and log loss of each task, and what the temperature makes of them."""
+    found: dict[str, dict[str, float | None]] = {}
+    after = None if temperatures is None else apply_temperatures(clips, temperatures)
+    for task in TASKS:
+        found[task] = {
+            "temperature": None if temperatures is None else temperatures[task],
+            **_quality(clips, task, ""),
+            **({} if after is None else _quality(after, task, "_after")),
+        }
+    return found
+
+
+def _quality(p: Predictions, task: str, ending: str) -> dict[str, float | None]:
+    known = p.true(task) != ABSENT
+    loss = log_loss(p.probabilities(task)[known], p.true(task)[known])
+    return {f"ece{ending}": reliability(p, task).ece, f"log_loss{ending}": loss}
+
+
+def _proportion(p: Predictions, task: str) -> dict[str, float]:
+    known = p.true(task) != ABSENT
+    right, total = int((p.predicted(task) == p.true(task))[known].sum()), int(known.sum())
+    low, high = wilson(right, total)
+    return {"right": right, "total": total, "low": low, "high": high}
+
+
+def _by_subject(clips: Predictions, subject: np.ndarray, pair: np.ndarray, table: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = []
+    for number, row in by_subject(clips, subject, pair).items():
+        first = table.iloc[int(clips.clip[subject == number][0])]
+        rows.append(
+            {
+                "dataset": str(first["dataset"]),
+                "subject": str(first["subject"]) or str(first["clip"]),
+                "clips": row.clips,
+                **{f"{task}_accuracy": asdict(i) for task, i in row.accuracy.items()},
+                "pair_accuracy": row.pair_accuracy,
+            }
+        )
+    return sorted(rows, key=lambda r: (r["dataset"], r["subject"]))
+
+
+def _against(rival: Rival, clips: Predictions, table: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
+    """Difference of the model to another system, over the clips that both have."""
+    mine, theirs = _common(clips, table, rival.clips, rival.table)
+    if not len(mine):
+        raise UserError(
+            f"against={rival.name}: none of its {len(rival.clips)} clips is among the {len(clips)} that are tested "
+            "here; compare runs of the same data, split and part"
+        )
+    first, second = rival.clips.select(theirs), clips.select(mine)
+    for task in ("emotion", "authenticity"):
+        torn = np.flatnonzero(first.true(task) != second.true(task))
+        if len(torn):
+            clip = table["clip"].iloc[int(second.clip[torn[0]])]
+            raise UserError(
+                f"against={rival.name}: clip {clip} has another {task} there; compare runs of the same data"
+            )
+    subject, pair = subject_numbers(table)[second.clip], pair_numbers(table)[second.clip]
+    found = compare(first, second, subject, pair, resamples=resamples, seed=seed)
+    return {"name": rival.name, "clips": len(mine), "metrics": {n: asdict(d) for n, d in found.items()}}
+
+
+def _common(
+    a: Predictions, a_table: pd.DataFrame, b: Predictions, b_table: pd.DataFrame
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of two predictions that are about the same clips, by dataset and name."""
+    keys = [
+        [(t["dataset"].iloc[int(c)], t["clip"].iloc[int(c)]) for c in p.clip] for p, t in ((a, a_table), (b, b_table))
+    ]
+    place = {key: row for row, key in enumerate(keys[1])}
+    rows = [(row, place[key]) for row, key in enumerate(keys[0]) if key in place]
+    both = np.array(rows, dtype=np.int64).reshape(-1, 2)
+    return both[:, 0], both[:, 1]
+
+
+def _authenticity(found: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in found.items() if name.startswith(("authenticity", "pair"))}
+
+
+def _plain(value: Any) -> Any:
+    """Values as JSON has them: no number that is none."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float):
+        return None if math.isnan(value) else float(value)
+    return value

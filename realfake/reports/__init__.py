@@ -1,0 +1,1 @@
+"""Finished runs side by side: found, ranked, pooled, and shown as tables and a page."""

@@ -1,0 +1,199 @@
+"""The folder of a run: where everything that it writes lies, and how it is found again."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from realfake.composing.messages import changed, validate
+from realfake.config import DataConfig, TrainConfig
+from realfake.errors import UserError
+from realfake.runs.foreign import Unreadable, fill_in, read_yaml
+
+LOCATIONS = ("root", "prepared", "folder")
+"""Keys of a dataset's configuration that say where something lies."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths below a run's folder."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The composed configuration."""
+        return self.path / ".hydra" / "config.yaml"
+
+    @property
+    def overrides_file(self) -> Path:
+        """What was given on the command line."""
+        return self.path / ".hydra" / "overrides.yaml"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of ``best.ckpt`` and ``last.ckpt``."""
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """Weights of the best epoch."""
+        return self.checkpoints / "best.ckpt"
+
+    @property
+    def last(self) -> Path:
+        """State after the last complete epoch, to resume from."""
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Folder of event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def plots(self) -> Path:
+        """Folder of pictures."""
+        return self.path / "plots"
+
+    @property
+    def results(self) -> Path:
+        """``results.json``."""
+        return self.path / "results.json"
+
+    @property
+    def metrics(self) -> Path:
+        """``metrics.csv``: a row an epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def predictions(self) -> Path:
+        """``predictions.csv``: a row a test clip."""
+        return self.path / "predictions.csv"
+
+    def evaluation(self, what: str) -> Path:
+        """Folder of what ``realfake.evaluate`` found on a part of the run's data, or on another dataset."""
+        return self.path / "evaluation" / what
+
+    @property
+    def threads(self) -> Path:
+        """The number of threads with which the run computes."""
+        return self.path / ".hydra" / "threads"
+
+    @property
+    def log(self) -> Path:
+        """``run.log``."""
+        return self.path / "run.log"
+
+    def load_config(self) -> TrainConfig:
+        """The run's configuration, checked; nothing but its own keys is filled in. Raises :class:`UserError`."""
+        from omegaconf._utils import get_yaml_loader
+
+        try:
+            raw = read_yaml(self.config, get_yaml_loader())
+        except (Unreadable, OSError) as error:
+            raise UserError(f"{self.config}: cannot be read ({error})") from None
+        if not isinstance(raw, dict):
+            raise UserError(f"{self.config}: holds a {type(raw).__name__}, expected the keys and values of a run")
+        return validate(fill_in(raw), TrainConfig, trained=True)
+
+    def working_folder(self) -> Path | None:
+        """Where the run was started, to which relative paths in its configuration refer; ``None`` if unknown."""
+        try:
+            found: Any = read_yaml(self.path / ".hydra" / "hydra.yaml")
+            found = found["hydra"]["runtime"]["cwd"]
+        except (Unreadable, OSError, LookupError, TypeError):
+            return None
+        return Path(found) if isinstance(found, str) else None
+
+    def locate(self, data: DataConfig) -> DataConfig:
+        """The run's dataset with paths that lead there from the present working folder.
+
+        A relative path that does not exist here is taken from the folder in which the run was started, if it does
+        there.
+        """
+        started = self.working_folder()
+        if started is None:
+            return data
+        found = {
+            key: str(started / value)
+            for key in LOCATIONS
+            if isinstance(value := getattr(data, key, None), str)
+            and not Path(value).expanduser().is_absolute()
+            and not Path(value).exists()
+            and (started / value).exists()
+        }
+        return changed(data, found)
+
+    def noted_threads(self) -> int | None:
+        """With how many threads the run computes, or did; ``None`` if it never began, or is older than the note."""
+        try:
+            return int(self.threads.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def overrides(self) -> list[str]:
+        """The run's overrides, as typed; none where they cannot be read."""
+        try:
+            found = read_yaml(self.overrides_file)
+        except (Unreadable, OSError):
+            return []
+        return [str(o) for o in found] if isinstance(found, list) else []
+
+
+def checkpoint_of(key: str, source: str, which: Literal["best", "last"]) -> Path:
+    """The checkpoint that a key names by its path or by a run's folder.
+
+    Args:
+        key: ``ckpt`` or ``init_from``.
+        source: Its value.
+        which: Of a run's checkpoints.
+
+    Raises:
+        UserError: If there is none.
+    """
+    path = Path(source).expanduser()
+    if path.is_file():
+        return path
+    found: Path = getattr(open_run(path, key), which)
+    if not found.is_file():
+        raise UserError(f"{key}={source}: no checkpoints/{found.name} there; the run has not come that far")
+    return found
+
+
+def runs_inside(path: Path) -> list[Path]:
+    """Folders of runs right below a folder, sorted; empty if it is a run itself, or no folder."""
+    if (path / ".hydra" / "config.yaml").is_file():
+        return []
+    return sorted(p.parent.parent for p in path.glob("*/.hydra/config.yaml"))
+
+
+def open_run(path: str | Path, key: str = "run") -> RunFolder:
+    """A run's folder; a checkpoint or any file inside it is accepted as well.
+
+    Args:
+        path: As a user gave it.
+        key: What it was given as.
+
+    Raises:
+        UserError: If there is no such folder (the nearest name is given), or it is not a run's.
+    """
+    given = Path(path).expanduser()
+    folder = given
+    if given.is_file():
+        folder = given.parent.parent if given.parent.name == "checkpoints" else given.parent
+    if not folder.exists():
+        raise UserError(f"{key}={path}: no such folder{_nearest(given)}; expected a folder that training wrote")
+    if not (folder / ".hydra" / "config.yaml").is_file():
+        inside = runs_inside(folder)
+        hint = f"; it holds runs, e.g. {key}={inside[-1]}" if inside else ""
+        raise UserError(f"{key}={path}: no .hydra/config.yaml there, so it is not the folder of a run{hint}")
+    return RunFolder(folder)
+
+
+def _nearest(path: Path) -> str:
+    parent = path.parent
+    names = [p.name for p in parent.iterdir()] if parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
+    return f"; did you mean {parent / near[0]}?" if near else ""

@@ -1,0 +1,1 @@
+"""Scores of predictions: metrics, statistics, calibration, baselines, tables and plots; knows labels alone."""

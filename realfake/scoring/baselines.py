@@ -1,0 +1,155 @@
+"""What can be reached without looking at faces: the figures that a result has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy.stats import rankdata
+
+from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS, JOINTS, Authenticity
+from realfake.scoring.metrics import metrics
+from realfake.scoring.predictions import Predictions
+from realfake.scoring.scores import real_levels
+
+CHANCE = {
+    "joint_accuracy": 1.0 / len(JOINTS),
+    "emotion_accuracy": 1.0 / len(EMOTIONS),
+    "authenticity_accuracy": 1.0 / len(AUTHENTICITIES),
+    "authenticity_auroc": 0.5,
+    "pair_accuracy": 0.5,
+}
+"""What guessing at random gives on average, whatever the classes' frequencies."""
+SHUFFLES = 2000
+SHUFFLED = ("joint_accuracy", "emotion_accuracy", "authenticity_accuracy", "authenticity_auroc")
+"""Metrics of :func:`shuffle_test`."""
+_CELLS = 4_000_000
+"""Shuffled labels held at once."""
+
+
+def majority(
+    p: Predictions, class_counts: Mapping[str, Sequence[float]], pair: np.ndarray | None = None
+) -> dict[str, float]:
+    """Metrics of what always says the training part's most frequent class.
+
+    Each task has its own: the most frequent joint class need not be made of the most frequent emotion and authenticity,
+    and a figure has to beat the best that can be reached without looking.
+
+    Args:
+        p: Predictions whose truth is asked, N rows.
+        class_counts: Training clips of each class of ``joint`` (12), ``emotion`` (6) and ``authenticity`` (2).
+        pair: Number of the pair of each row (N,), -1 = none; None = no pairs.
+    """
+    always = {task: np.tile(_frequencies(counts), (len(p), 1)) for task, counts in class_counts.items()}
+    joint = {"joint": always.pop("joint")}
+    of_joint, of_parts = (
+        metrics(Predictions.from_tasks(heads, p.clip, p.emotion, p.authenticity), pair) for heads in (joint, always)
+    )
+    return {name: of_joint[name] if name.startswith("joint") else value for name, value in of_parts.items()}
+
+
+def emotion_only(p: Predictions, class_counts: Mapping[str, Sequence[float]]) -> Predictions:
+    """The same rows with authenticity guessed from the true emotion: ``P(real | emotion)`` of the training part.
+
+    What a model knows about authenticity beyond this, it has not read off the emotion. One clip of each kind is added
+    to the counts, so that an emotion without training clips says nothing. A row without an emotion gets ``P(real)``.
+    The emotion's own probabilities are the truth: only the metrics of authenticity mean something.
+    """
+    counts = np.asarray(class_counts["joint"], float).reshape(len(AUTHENTICITIES), len(EMOTIONS)) + 1.0
+    given = np.vstack([(counts / counts.sum(axis=0)).T, _frequencies(class_counts["authenticity"])])
+    known = np.eye(len(EMOTIONS) + 1)[:, :-1]
+    known[-1] = 1.0 / len(EMOTIONS)  # row -1: the emotion is absent
+    probabilities = {"authenticity": given[p.emotion], "emotion": known[p.emotion]}
+    return Predictions.from_tasks(probabilities, p.clip, p.emotion, p.authenticity)
+
+
+def first_of_clip(p: Predictions, time_sec: np.ndarray) -> Predictions:
+    """Each clip's earliest row alone: what the model says before anything has moved.
+
+    Args:
+        p: Predictions, one row a sample.
+        time_sec: Time of each row in its clip, in seconds (N,).
+    """
+    order = np.lexsort((time_sec, p.clip))
+    _, first = np.unique(p.clip[order], return_index=True)
+    return p.select(order[first])
+
+
+def shuffle_test(
+    p: Predictions, subject: np.ndarray, *, shuffles: int = SHUFFLES, seed: int = 0
+) -> dict[str, dict[str, float]]:
+    """Could the result be luck? Labels are exchanged at random among the clips of each subject.
+
+    The question is about these people: whether the predictions have to do with the labels at all. What holds for
+    people in general is what the intervals over subjects say.
+
+    Emotion and authenticity of a clip move together. Exchanging within subjects keeps how many clips of each class a
+    person has, so that knowing the person is of no use. The clips of subjects with one clip only (or of unknown
+    subjects) are exchanged among each other. If some clips have an authenticity, the others are left out.
+
+    Args:
+        p: Predictions, one row a clip.
+        subject: Number of the subject of each row (N,).
+        shuffles: How many exchanges are tried.
+        seed: Of the exchanges.
+
+    Returns:
+        Metric of :data:`SHUFFLED` → ``value``, ``mean`` and ``p95`` over the exchanges (mean and 95 % quantile),
+        ``p_value``: how often chance does as well, one-sided, counting the observed order, and ``smallest_p``: how
+        often it does as well as in the best exchange that was seen. NaN where undefined.
+    """
+    rng = np.random.default_rng(seed)
+    known = p.authenticity != ABSENT
+    if known.any():
+        p, subject = p.select(known), subject[known]
+    dense, count = np.unique(subject, return_inverse=True, return_counts=True)[1:]
+    group = np.where(count[dense] > 1, dense, len(count))
+    home = np.argsort(group, kind="stable")
+    observed = _of_orders(p, np.arange(len(p))[None])
+    drawn: dict[str, list[np.ndarray]] = {name: [] for name in SHUFFLED}
+    step = max(1, _CELLS // max(1, len(p)))
+    for start in range(0, shuffles, step):
+        keys = group + rng.random((min(step, shuffles - start), len(p)))
+        orders = np.empty(keys.shape, dtype=np.int64)
+        # Sorting by group first and at random second hands every group its own rows, in another order.
+        orders[:, home] = np.argsort(keys, axis=1)
+        for name, values in _of_orders(p, orders).items():
+            drawn[name].append(values)
+    return {name: _summary(float(observed[name][0]), np.concatenate(drawn[name])) for name in SHUFFLED}
+
+
+def _summary(value: float, drawn: np.ndarray) -> dict[str, float]:
+    if np.isnan(value):
+        return dict.fromkeys(("value", "mean", "p95", "p_value", "smallest_p"), float("nan"))
+
+    def part(least: float) -> float:
+        return (int((drawn >= least - 1e-12).sum()) + 1) / (len(drawn) + 1)
+
+    return {
+        "value": value,
+        "mean": float(drawn.mean()),
+        "p95": float(np.quantile(drawn, 0.95)),
+        "p_value": part(value),
+        "smallest_p": part(max(value, float(drawn.max(initial=value)))),
+    }
+
+
+def _of_orders(p: Predictions, orders: np.ndarray) -> dict[str, np.ndarray]:
+    """Metrics (R,) if row i has the labels of row ``orders[:, i]``."""
+    found: dict[str, np.ndarray] = {}
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for task in ("joint", "emotion", "authenticity"):
+            y = p.true(task)[orders]
+            found[f"{task}_accuracy"] = (y == p.predicted(task)).sum(axis=1) / (y != ABSENT).sum(axis=1)
+        # Mann-Whitney from the sum of ranks: the ranks stay, the labels move.
+        y = p.authenticity
+        real, fake = (y == Authenticity.REAL).sum(), (y == Authenticity.FAKE).sum()
+        rank = rankdata(real_levels(p))
+        wins = (rank * (y[orders] == Authenticity.REAL)).sum(axis=1) - real * (real + 1) / 2.0
+        found["authenticity_auroc"] = wins / (real * fake)
+    return found
+
+
+def _frequencies(counts: Sequence[float]) -> np.ndarray:
+    total = float(np.sum(counts))
+    return np.asarray(counts, float) / total if total else np.full(len(counts), 1.0 / len(counts))

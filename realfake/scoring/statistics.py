@@ -1,0 +1,272 @@
+"""Intervals and tests that respect that clips of one person are not independent.
+
+The unit is the subject with all of his or her clips, in resampling and in permutation alike. Both need a metric for
+thousands of sets of subjects, which :class:`realfake.scoring.metrics.SubjectSums` gives as matrix products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+from scipy.stats import t as student
+
+from realfake.scoring.metrics import METRICS, SubjectSums
+from realfake.scoring.predictions import Predictions
+from realfake.scoring.scores import exchangeable_levels
+
+RESAMPLES = 2000
+LEVEL = 0.95
+HOLDS = (
+    "resamples the test people, each with all clips; the trained models, and the draw of people that they were trained "
+    "on, stay as they are"
+)
+"""What an interval of :func:`bootstrap` and of :func:`compare` holds: said wherever one is shown."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its confidence interval; NaN where undefined."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Difference(Interval):
+    """Difference of a metric between two systems, with its interval."""
+
+    first: float
+    second: float
+    p_value: float
+    """Two-sided, of the hypothesis that it does not matter which system is which."""
+    smallest_p: float
+    """The smallest p-value that the test can give: 2 / 2^n if the systems differ on n people, all in one direction."""
+
+
+def bootstrap(
+    p: Predictions,
+    subject: np.ndarray,
+    pair: np.ndarray | None = None,
+    *,
+    run: np.ndarray | None = None,
+    names: Sequence[str] = METRICS,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Metrics with confidence intervals, by drawing subjects with replacement, each with all clips.
+
+    The interval is BCa (Efron 1987), at quantiles widened as in Hesterberg's expanded percentile interval (2015,
+    https://doi.org/10.1080/00031305.2015.1089789): with few subjects the plain percentiles are too narrow, as a
+    normal interval without Student's factor is. The calibration error, which every resampling raises, gets the basic
+    (reflected) interval at the same quantiles instead. A metric that is 1, or 0, for every subject shows no spread:
+    its interval is Wilson's for one trial per subject.
+
+    Args:
+        p: Predictions, N rows.
+        subject: Number of the subject of each row (N,).
+        pair: Number of the pair of each row (N,), -1 = none; None = no pairs.
+        run: Number of the run of each row (N,), whose scores are compared with each other alone; None = one run.
+        names: Which metrics.
+        resamples: How many sets of subjects are drawn.
+        level: Confidence, between 0 and 1.
+        seed: Of the draws.
+
+    Returns:
+        Metric → interval; its ends are NaN with fewer than two subjects.
+    """
+    sums = SubjectSums.of(p, _dense(subject), pair, run)
+    weights = _draws(sums.subjects, resamples, seed)
+    plain = sums.metrics(np.ones((1, sums.subjects)), names)
+    drawn, left_out = sums.metrics(weights, names), sums.metrics(1.0 - np.eye(sums.subjects), names)
+    return {
+        name: Interval(float(v[0]), *_interval(name, float(v[0]), drawn[name], left_out[name], sums.subjects, level))
+        for name, v in plain.items()
+    }
+
+
+def compare(
+    first: Predictions,
+    second: Predictions,
+    subject: np.ndarray,
+    pair: np.ndarray | None = None,
+    *,
+    names: Sequence[str] = METRICS,
+    resamples: int = RESAMPLES,
+    permutations: int = 10_000,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> dict[str, Difference]:
+    """Compare two systems on the same rows, subject by subject.
+
+    The p-value is that of a paired permutation test: if the systems do not differ, exchanging all predictions of a
+    subject between them changes nothing but chance (for an accuracy this flips the sign of the subject's difference;
+    of scores, ranks are exchanged, see :func:`realfake.scoring.scores.exchangeable_levels`). Every exchange is tried
+    if there are no more than ``permutations``, else so many random ones, counting the observed one (Phipson and Smyth
+    2010). The interval is that of :func:`bootstrap`, for the difference.
+
+    Args:
+        first: Predictions, N rows.
+        second: Predictions of the same rows.
+        subject: Number of the subject of each row (N,).
+        pair: Number of the pair of each row (N,), -1 = none; None = no pairs.
+        names: Which metrics.
+        resamples: How many sets of subjects are drawn.
+        permutations: How many exchanges are tried.
+        level: Confidence, between 0 and 1.
+        seed: Of the draws.
+
+    Returns:
+        Metric → second minus first.
+
+    Raises:
+        ValueError: If the rows of the two are not the same.
+    """
+    for field in ("emotion", "authenticity"):
+        if not np.array_equal(getattr(first, field), getattr(second, field)):
+            raise ValueError(f"the two predictions differ in their true {field}: expected the same rows")
+    subject = _dense(subject)
+    size = int(subject.max(initial=-1)) + 1
+    # The second system's subjects stand behind the first's, so that a weight chooses the system for each subject.
+    both = SubjectSums.of(
+        Predictions.concatenated([first, second]),
+        np.concatenate([subject, subject + size]),
+        None if pair is None else np.concatenate([pair, np.where(pair < 0, -1, pair + pair.max(initial=0) + 1)]),
+        level=np.concatenate([exchangeable_levels(first), exchangeable_levels(second)]),
+    )
+
+    def difference(of_first: np.ndarray, of_second: np.ndarray) -> dict[str, np.ndarray]:
+        a, b = both.metrics(of_first, names), both.metrics(of_second, names)
+        return {name: b[name] - a[name] for name in names}
+
+    def chosen(weights: np.ndarray) -> dict[str, np.ndarray]:
+        none = np.zeros_like(weights)
+        return difference(np.hstack([weights, none]), np.hstack([none, weights]))
+
+    one = np.ones((1, size))
+    observed = chosen(one)
+    drawn, left_out = chosen(_draws(size, resamples, seed)), chosen(1.0 - np.eye(size))
+    exchanged, complete = _exchanges(size, permutations, seed)
+    null = difference(np.hstack([1.0 - exchanged, exchanged]), np.hstack([exchanged, 1.0 - exchanged]))
+    alone = [both.metrics(np.hstack(w), names) for w in ([one, np.zeros_like(one)], [np.zeros_like(one), one])]
+    found = {}
+    for name in names:
+        value = float(observed[name][0])
+        low, high = _interval(name, value, drawn[name], left_out[name], size, level, difference=True)
+        a, b = float(alone[0][name][0]), float(alone[1][name][0])
+        size_of = np.abs(null[name])
+        p, smallest = (
+            _p_value(size_of, v, complete) for v in (abs(value), np.fmax.reduce(size_of, initial=abs(value)))
+        )
+        found[name] = Difference(value, low, high, a, b, p, smallest)
+    return found
+
+
+def t_interval(values: np.ndarray, test_to_train: float = 0.0, level: float = LEVEL) -> Interval:
+    """Mean of the values of several trainings, with an interval that includes what differs between these.
+
+    Student's interval with J − 1 degrees of freedom at the variance ``(1 / J + n_test / n_train) s²`` of the mean of J
+    values, ``s²`` their sample variance (Nadeau and Bengio 2003, https://doi.org/10.1023/A:1024068626366): models that
+    are tested on different parts of the same people were trained on much the same people, so that their values differ
+    by less than those of models of new people would, and ``s² / J`` is too small.
+
+    Args:
+        values: One a training (J,), without NaN.
+        test_to_train: People tested for each person trained on; 0 = the trainings share nobody.
+        level: Confidence, between 0 and 1.
+
+    Returns:
+        The mean and the ends, NaN for fewer than two values; the ends may lie beyond what the metric can be.
+    """
+    count = len(values)
+    mean = float(np.mean(values)) if count else float("nan")
+    if count < 2:
+        return Interval(mean, float("nan"), float("nan"))
+    error = np.sqrt((1.0 / count + test_to_train) * np.var(values, ddof=1))
+    half = float(student.ppf((1.0 + level) / 2.0, count - 1) * error)
+    return Interval(mean, mean - half, mean + half)
+
+
+def wilson(successes: float, trials: float, level: float = LEVEL) -> tuple[float, float]:
+    """Wilson's score interval of a proportion of independent trials (Wilson 1927); NaN without trials.
+
+    Args:
+        successes: From 0 to ``trials``.
+        trials: Number of trials.
+        level: Confidence, between 0 and 1.
+    """
+    if trials <= 0:
+        return float("nan"), float("nan")
+    z2 = float(norm.ppf((1.0 + level) / 2.0)) ** 2
+    rate = successes / trials
+    middle = (rate + z2 / (2.0 * trials)) / (1.0 + z2 / trials)
+    half = np.sqrt(z2 * (rate * (1.0 - rate) + z2 / (4.0 * trials)) / trials) / (1.0 + z2 / trials)
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+
+
+def _dense(subject: np.ndarray) -> np.ndarray:
+    """Renumber the subjects that occur, without gaps: one without rows must not be drawn."""
+    return np.unique(subject, return_inverse=True)[1]
+
+
+def _draws(subjects: int, resamples: int, seed: int) -> np.ndarray:
+    """How often each subject is drawn (resamples, subjects)."""
+    if subjects == 0:
+        return np.zeros((resamples, 0))
+    rng = np.random.default_rng([seed, 0])
+    return rng.multinomial(subjects, np.full(subjects, 1.0 / subjects), resamples).astype(float)
+
+
+def _exchanges(subjects: int, permutations: int, seed: int) -> tuple[np.ndarray, bool]:
+    """Which subjects change systems (permutations, subjects), 0 or 1; and whether these are all possibilities."""
+    if subjects < 63 and 2**subjects <= permutations:
+        return ((np.arange(2**subjects)[:, None] >> np.arange(subjects)) & 1).astype(float), True
+    return np.random.default_rng([seed, 1]).integers(0, 2, (permutations, subjects)).astype(float), False
+
+
+def _p_value(null: np.ndarray, observed: float, complete: bool) -> float:
+    if np.isnan(observed):
+        return float("nan")
+    # Sums in another order differ in the last digit: what is equal has to count as equal.
+    extreme = int((null >= observed - 1e-12).sum())
+    defined = int((~np.isnan(null)).sum())
+    return extreme / defined if complete else (extreme + 1) / (defined + 1)
+
+
+def _interval(
+    name: str,
+    value: float,
+    drawn: np.ndarray,
+    left_out: np.ndarray,
+    subjects: int,
+    level: float,
+    difference: bool = False,
+) -> tuple[float, float]:
+    """Ends of the interval; ``drawn`` (R,) are resampled values, ``left_out`` (S,) those without one subject."""
+    drawn = drawn[~np.isnan(drawn)]
+    if subjects < 2 or np.isnan(value) or not len(drawn):
+        return float("nan"), float("nan")
+    tail = np.sqrt(subjects / (subjects - 1)) * student.ppf((1.0 - level) / 2.0, subjects - 1)
+    lowest = -1.0 if difference else 0.0
+    if name.endswith("ece"):
+        high, low = 2.0 * value - np.quantile(drawn, norm.cdf([tail, -tail]))
+        return max(lowest, float(low)), min(1.0, float(high))
+    if not difference and value in (0.0, 1.0) and np.ptp(drawn) == 0.0:
+        return wilson(value * subjects, subjects, level)
+    low, high = np.quantile(drawn, _bca_levels(value, drawn, left_out, tail))
+    return float(low), float(high)
+
+
+def _bca_levels(value: float, drawn: np.ndarray, left_out: np.ndarray, tail: float) -> np.ndarray:
+    """Quantiles (2,) for normal quantiles ``±tail``, corrected for bias and skewness (Efron 1987, eq. 4.2)."""
+    below = ((drawn < value).sum() + 0.5 * (drawn == value).sum()) / len(drawn)
+    bias = norm.ppf(np.clip(below, 0.5 / len(drawn), 1.0 - 0.5 / len(drawn)))
+    influence = np.nanmean(left_out) - left_out[~np.isnan(left_out)]
+    spread = (influence**2).sum() ** 1.5
+    acceleration = (influence**3).sum() / (6.0 * spread) if spread > 0 else 0.0
+    shifted = bias + np.array([tail, -tail])
+    return norm.cdf(bias + shifted / (1.0 - acceleration * shifted))

@@ -1,0 +1,64 @@
+"""Metrics of parts of the predictions: each emotion, each subject."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from realfake.labels import ABSENT, EMOTIONS
+from realfake.scoring.metrics import METRICS, metrics
+from realfake.scoring.predictions import TASKS, Predictions
+from realfake.scoring.statistics import RESAMPLES, Interval, bootstrap, wilson
+
+OF_AN_EMOTION = tuple(m for m in METRICS if not m.endswith("f1"))
+"""Within one true emotion an F1 over emotions means nothing; the emotion's accuracy is its recall."""
+
+
+@dataclass(frozen=True)
+class SubjectRow:
+    """How a model did on one person."""
+
+    clips: int
+    accuracy: dict[str, Interval]
+    """Task → accuracy with Wilson's interval."""
+    pair_accuracy: float
+
+
+def by_emotion(
+    p: Predictions, subject: np.ndarray, pair: np.ndarray | None = None, *, resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, dict[str, Interval]]:
+    """Metrics of the rows of each true emotion, with intervals over subjects.
+
+    Returns:
+        Emotion → metric of :data:`OF_AN_EMOTION` → interval; emotions without rows are left out.
+    """
+    found = {}
+    for k, name in enumerate(EMOTIONS):
+        rows = p.emotion == k
+        if rows.any():
+            some = None if pair is None else pair[rows]
+            found[name] = bootstrap(
+                p.select(rows), subject[rows], some, names=OF_AN_EMOTION, resamples=resamples, seed=seed
+            )
+    return found
+
+
+def by_subject(p: Predictions, subject: np.ndarray, pair: np.ndarray | None = None) -> dict[int, SubjectRow]:
+    """How the model did on each person: subject → row.
+
+    The interval is Wilson's, as within a person there is nothing to resample; clips of one person are taken as
+    independent, which makes it too narrow rather than too wide.
+    """
+    found = {}
+    for number in np.unique(subject):
+        rows = subject == number
+        one = p.select(rows)
+        accuracy = {}
+        for task in TASKS:
+            known = one.true(task) != ABSENT
+            right, total = int((one.predicted(task) == one.true(task))[known].sum()), int(known.sum())
+            accuracy[task] = Interval(right / total if total else float("nan"), *wilson(right, total))
+        pairs = None if pair is None else pair[rows]
+        found[int(number)] = SubjectRow(len(one), accuracy, metrics(one, pairs)["pair_accuracy"])
+    return found

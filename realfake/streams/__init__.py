@@ -1,0 +1,1 @@
+"""What is known about a clip over time, as batches of it reach a network."""

@@ -1,0 +1,200 @@
+"""``realfake.describe``: its figures against direct computations, its files, and what it does with odd datasets."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from realfake.composing.composition import compose
+from realfake.config import DescribeConfig
+from realfake.description.dataset_page import write_page
+from realfake.description.dataset_statistics import ChannelMoments, class_names, duplicates
+from realfake.errors import UserError
+from realfake.labels import ABSENT, JOINTS
+
+TINY = [
+    "data.subjects=3", "data.seconds=1.2", "data.fps=10", "data.video_size=128", "data.size=48", "data.rate_fps=5",
+    "data.prepare_workers=1",
+]  # fmt: skip
+
+
+# --- channel statistics ----------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(1, 400), min_size=1, max_size=5), st.integers(0, 1000), st.sampled_from([1, 2, 256]))
+@settings(max_examples=40)
+def test_streamed_channel_statistics_equal_direct_ones(sizes: list[int], seed: int, top: int) -> None:
+    rng = np.random.default_rng(seed)
+    chunks = [rng.integers(0, top, (n, 3, 2, 3), dtype=np.uint8) for n in sizes]
+    streamed, rest = ChannelMoments(), ChannelMoments()
+    for i, chunk in enumerate(chunks):
+        (streamed if i % 2 else rest).add(chunk)
+    streamed.merge(rest)
+    every = np.concatenate([c.reshape(-1, 3) for c in chunks]).astype(np.float64) / 255
+    np.testing.assert_allclose(streamed.mean, every.mean(axis=0), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(streamed.std, every.std(axis=0), rtol=0, atol=1e-12)
+
+
+def test_channel_statistics_do_not_lose_digits() -> None:
+    """A tiny spread on a large mean over many pixels: where sums in floating point fail."""
+    moments = ChannelMoments()
+    chunk = np.full((1000, 1000, 3), 254, np.uint8)
+    chunk[0, 0] = 255
+    for _ in range(3):
+        moments.add(chunk)
+    p = 1e-6
+    assert moments.pixels == 3_000_000
+    np.testing.assert_allclose(moments.std, (p * (1 - p)) ** 0.5 / 255, rtol=1e-12)
+    assert all(np.isnan(ChannelMoments().mean))
+
+
+# --- tables ----------------------------------------------------------------------------------------------------------
+
+
+def test_class_names_say_as_much_as_is_known() -> None:
+    table = pd.DataFrame({"emotion": [0, 3, ABSENT, ABSENT], "authenticity": [1, ABSENT, 0, ABSENT]})
+    assert class_names(table).tolist() == ["real_angry", "happy", "fake", "unlabelled"]
+
+
+def test_duplicates_are_found_among_the_clips_that_were_left_out_too() -> None:
+    table = pd.DataFrame({"clip": ["b", "c", "d"], "sha256": ["1", "2", "3"]})
+    skipped = pd.DataFrame({"clip": ["a", "e", "f"], "sha256": ["1", None, ""]})
+    assert duplicates(table, skipped) == [["a", "b"]]
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict, DescribeConfig]:
+    from realfake.describe import run
+
+    folder = tmp_path_factory.mktemp("describe")
+    overrides = [*TINY, f"data.folder={folder}", f"data.prepared={folder}/prepared", f"out={folder}/out"]
+    cfg = compose("describe", overrides, DescribeConfig)
+    assert run(cfg) == 0
+    return folder / "out", json.loads((folder / "out" / "description.json").read_text()), cfg
+
+
+def test_figures_agree_with_the_store(described: tuple[Path, dict, DescribeConfig]) -> None:
+    from realfake.data.preparation import prepare
+
+    _, found, cfg = described
+    store = prepare(cfg.data, cfg.face, progress=False)
+    crops = np.concatenate([store.read(i, np.arange(len(store.timestamps(i)))) for i in range(len(store))])
+    every = crops.reshape(-1, 3).astype(np.float64) / 255
+    np.testing.assert_allclose(found["channels"]["mean"], every.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(found["channels"]["std"], every.std(axis=0), atol=1e-6)
+    assert found["channels"]["pixels"] == len(every)
+    assert found["total"]["crops"] == len(crops) == sum(c["crops"] for c in found["classes"].values())
+    assert found["total"]["clips"] == len(store) == sum(p["clips"] for p in found["parts"].values())
+    assert found["total"]["subjects"] == len(found["subjects"]) == 3
+    assert found["total"]["seconds"] == pytest.approx(store.table["duration_sec"].sum(), abs=1e-3)
+    assert found["fingerprint"] == store.fingerprint
+    assert set(found["classes"]) <= set(JOINTS)
+    assert found["resolution"] == {"128 × 128": len(store)}
+    assert found["fps"] == {"10": len(store)}
+    assert sum(found["duration_sec"]["histogram"]["counts"]) == len(store)
+    assert all(0.0 <= c["face_yield"] <= 1.0 for c in found["classes"].values())
+    assert {s["part"] for s in found["subjects"].values()} == {"train", "val", "test"}
+
+
+class Page(HTMLParser):
+    """Collects what a page shows and what it would load."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.sources: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.sources += [v or "" for k, v in attrs if k in ("src", "href")]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_page_is_self_contained(described: tuple[Path, dict, DescribeConfig]) -> None:
+    from PIL import Image
+
+    out, found, _ = described
+    page = Page((out / "description.html").read_text(encoding="utf-8"))
+    plots = sorted(p.name for p in (out / "plots").iterdir())
+    assert {f"contact_{name}.png" for name in found["classes"]} < set(plots)
+    assert {"classes.png", "durations.png", "face_yield.png", "subjects.png"} < set(plots)
+    assert len(page.sources) == page.tags.count("img") == len(plots)
+    for source in page.sources:
+        assert re.match(r"data:image/(png|jpeg);base64,", source)
+        assert len(base64.b64decode(source.partition(",")[2])) > 1000
+    for name in (*found["classes"], *found["subjects"], "train", "128 × 128"):
+        assert name in page.text
+    assert "$" not in page.text
+    for name in plots:
+        picture = np.asarray(Image.open(out / "plots" / name).convert("RGB"))
+        assert picture.std() > 5  # something is drawn
+
+
+def test_names_are_escaped(described: tuple[Path, dict, DescribeConfig], tmp_path: Path) -> None:
+    _, found, _ = described
+    evil = "<script>alert('x')</script>$title&amp;"
+    subjects = {evil: next(iter(found["subjects"].values()))}
+    changed = {
+        **found, "dataset": evil, "subjects": subjects, "skipped": [{"clip": evil, "reason": evil}],
+        "duplicates": [[evil, "b"]], "notes": [evil], "resolution": {evil: 1},
+    }  # fmt: skip
+    write_page(changed, {}, tmp_path / "page.html")
+    page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert "script" not in page.tags
+    assert page.text.count(evil) >= 7
+
+
+def test_a_dataset_that_cannot_be_split_is_described_all_the_same(tmp_path: Path) -> None:
+    from realfake.describe import run
+
+    overrides = [
+        *TINY,
+        "data.subjects=2",
+        f"data.folder={tmp_path}",
+        f"data.prepared={tmp_path}/p",
+        f"out={tmp_path}/o",
+    ]
+    assert run(compose("describe", [*overrides, "data.limit_clips=4"], DescribeConfig)) == 0
+    found = json.loads((tmp_path / "o" / "description.json").read_text())
+    assert found["parts"] == {}
+    assert "at least 3 are needed" in found["notes"][0]
+    assert found["total"]["clips"] == 4
+
+
+def test_the_command_and_its_errors(command: Callable, tmp_path: Path) -> None:
+    done = command("describe", "data=sase_fe", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("error: data.root is missing: give the folder")
+    done = command("describe", "data=sase_fee", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "sase_fe" in done.stderr
+    assert not list(tmp_path.rglob("description.json"))
+
+
+def test_every_data_and_split_config_fits_its_schema() -> None:
+    names = ("sase_fe", "sase_fe_challenge", "csv", "uva_nemo", "seed_frames", "seed_multi_task", "seed_sequences")
+    for data, split in zip(("synthetic", *names), 2 * ("holdout", "thesis", "kfold", "loso"), strict=True):
+        cfg = compose("describe", [f"data={data}", f"split={split}", "data.root=given"], DescribeConfig)
+        assert (cfg.data.name, cfg.split.name) == (data, split)
+        for part in (cfg.data, cfg.split):  # the YAML says every key, so that a user can read what there is
+            assert part.model_fields_set == set(type(part).model_fields)
+    with pytest.raises(UserError, match=r"did you mean 'split\.folds'"):
+        compose("describe", ["split=kfold", "+split.fols=3"], DescribeConfig)
