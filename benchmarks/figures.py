@@ -65,6 +65,19 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 """What is done, in this order, in one folder."""
 
 
+def tree_of(commit: str, folder: Path) -> Path:
+    """A checkout of a commit: ``folder``, or ``commit`` itself if that is one; raises :class:`UserError` if not."""
+    if (Path(commit) / "realfake").is_dir():
+        return Path(commit).resolve()
+    git = ("git", "-C", str(ROOT), "archive", "--format=tar", commit)
+    archive = subprocess.run(git, capture_output=True, check=False)
+    if archive.returncode:
+        raise UserError(f"--against {commit}: {archive.stderr.decode().strip()}")
+    folder.mkdir()
+    subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
+    return folder
+
+
 def carry_out(tree: Path, folder: Path, python: str) -> Iterator[str]:
     """Do everything with the code in ``tree``; gives the name of each command before it starts.
 
@@ -150,7 +163,7 @@ def _onnx(old: Path, new: Path) -> list[str]:
 def main() -> None:
     """Compare, and end with 1 if anything differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--against", required=True, help="a commit, or the folder that --keep left of one")
+    parser.add_argument("--against", required=True, help="a commit, or the folder `before` that --keep left of one")
     parser.add_argument("--keep", type=Path, help="folder for all that the commands write; must not exist")
     parser.add_argument("--python", default=sys.executable, help="interpreter of the older code's environment")
     add_out(parser)
@@ -160,14 +173,8 @@ def main() -> None:
         todo = [(ROOT, folder / "after", sys.executable)]
         before = Path(options.against)
         if not before.is_dir():
-            tree, before = Path(temporary) / "tree", folder / "before"
-            git = ("git", "-C", str(ROOT), "archive", "--format=tar", options.against)
-            archive = subprocess.run(git, capture_output=True, check=False)
-            if archive.returncode:
-                parser.error(f"--against {options.against}: {archive.stderr.decode().strip()}")
-            tree.mkdir()
-            subprocess.run(["tar", "-x", "-C", str(tree)], input=archive.stdout, check=True)
-            todo.insert(0, (tree, before, options.python))
+            before = folder / "before"
+            todo.insert(0, (tree_of(options.against, Path(temporary) / "tree"), before, options.python))
         names = (name for job in todo for name in carry_out(*job))
         for _ in shown(names, len(todo) * len(COMMANDS), "commands"):
             pass
