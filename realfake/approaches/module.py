@@ -12,7 +12,8 @@ from torch import nn
 
 from realfake.approaches.optimization import build_optimizer, build_scheduler, parameter_groups, stay_as_configured
 from realfake.approaches.record import EpochMeans, EpochRecord, TrainStep
-from realfake.config import TrainConfig, as_plain
+from realfake.config import TrainConfig
+from realfake.config.upgrade import to_save
 from realfake.data.batch import Batch
 from realfake.errors import UserError
 from realfake.labels import ABSENT, TASK_NAMES, decide, joint_classes, split_joints
@@ -268,7 +269,7 @@ class ApproachModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Say whose checkpoint this is: plain values only, so that it loads without unpickling code."""
-        checkpoint["realfake"] = {"config": as_plain(self.cfg), "learned": self.learned}
+        checkpoint["realfake"] = {"config": to_save(self.cfg), "learned": self.learned}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another program; raises :class:`UserError`."""

@@ -113,6 +113,8 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
             take_backbone(module.backbone, str(initial))
     table = MetricsTable(run.metrics)
     trainer = build_trainer(cfg, run, devices, [stop, table])
+    if trainer.is_global_zero:
+        run.save_config(cfg)
     if caches_features(cfg):
         with phases.measure("features"):
             if resumed is not None:

@@ -9,8 +9,10 @@ from typing import Any, Literal
 
 from realfake.composing.messages import changed, validate
 from realfake.config import DataConfig, TrainConfig
+from realfake.config.upgrade import to_save, upgrade
 from realfake.errors import UserError
-from realfake.runs.foreign import Unreadable, fill_in, read_yaml
+from realfake.files import write_whole
+from realfake.runs.foreign import Unreadable, read_yaml
 
 LOCATIONS = ("root", "prepared", "folder")
 """Keys of a dataset's configuration that say where something lies."""
@@ -24,8 +26,18 @@ class RunFolder:
 
     @property
     def config(self) -> Path:
-        """The composed configuration."""
+        """The composed configuration, as Hydra writes it: before the run knows whether it goes on from another."""
         return self.path / ".hydra" / "config.yaml"
+
+    @property
+    def trained_config(self) -> Path:
+        """The configuration that the checkpoints beside it were trained with; older runs have only :attr:`config`."""
+        return self.checkpoints / "config.yaml"
+
+    @property
+    def saved_config(self) -> Path:
+        """The file that says what the run trained with, or is to train with if it has not begun."""
+        return self.trained_config if self.trained_config.is_file() else self.config
 
     @property
     def overrides_file(self) -> Path:
@@ -87,16 +99,24 @@ class RunFolder:
         return self.path / "run.log"
 
     def load_config(self) -> TrainConfig:
-        """The run's configuration, checked; nothing but its own keys is filled in. Raises :class:`UserError`."""
+        """The run's configuration in the present form, checked. Raises :class:`UserError`."""
         from omegaconf._utils import get_yaml_loader
 
+        source = self.saved_config
         try:
-            raw = read_yaml(self.config, get_yaml_loader())
+            raw = read_yaml(source, get_yaml_loader())
         except (Unreadable, OSError) as error:
-            raise UserError(f"{self.config}: cannot be read ({error})") from None
-        if not isinstance(raw, dict):
-            raise UserError(f"{self.config}: holds a {type(raw).__name__}, expected the keys and values of a run")
-        return validate(fill_in(raw), TrainConfig, trained=True)
+            raise UserError(f"{source}: cannot be read ({error})") from None
+        return as_trained(raw, source)
+
+    def save_config(self, cfg: TrainConfig) -> None:
+        """Write down what the run trains with, beside the checkpoints that are to come."""
+        import yaml
+        from omegaconf._utils import get_omega_conf_dumper
+
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        text = yaml.dump(to_save(cfg), Dumper=get_omega_conf_dumper(), sort_keys=False, allow_unicode=True)
+        write_whole(self.trained_config, text)
 
     def working_folder(self) -> Path | None:
         """Where the run was started, to which relative paths in its configuration refer; ``None`` if unknown."""
@@ -140,6 +160,21 @@ class RunFolder:
         except (Unreadable, OSError):
             return []
         return [str(o) for o in found] if isinstance(found, list) else []
+
+
+def as_trained(saved: Any, source: Path) -> TrainConfig:
+    """What a run or a checkpoint saved of its configuration, in the present form, checked.
+
+    Args:
+        saved: As it was read.
+        source: The file.
+
+    Raises:
+        UserError: If it is no configuration of a run, or a later version of this program saved it.
+    """
+    if not isinstance(saved, dict):
+        raise UserError(f"{source}: holds a {type(saved).__name__}, expected the keys and values of a run")
+    return validate(upgrade(saved), TrainConfig, trained=True)
 
 
 def checkpoint_of(key: str, source: str, which: Literal["best", "last"]) -> Path:

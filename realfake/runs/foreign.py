@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ DIGITS = 20
 """Of a whole number."""
 
 _FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*(?:\.\w+)*)\}")
 
 
 class Unreadable(ValueError):
@@ -100,37 +98,6 @@ def read_json(path: Path) -> Any:
     except (ValueError, RecursionError) as error:
         raise error if isinstance(error, Unreadable) else Unreadable(_reason(error)) from None
     return found
-
-
-def fill_in(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration with the values of its own keys in place of ``${key}``.
-
-    Nothing else is resolved: ``${oc.env:…}`` in somebody's file would put this user's secrets where they can be read.
-    """
-
-    def value_of(key: str) -> Any:
-        found: Any = config
-        for step in key.split("."):
-            found = found.get(step) if isinstance(found, dict) else None
-        return found
-
-    def filled(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: filled(inner) for key, inner in value.items()}
-        if isinstance(value, list):
-            return [filled(inner) for inner in value]
-        if not isinstance(value, str):
-            return value
-        whole = _REFERENCE.fullmatch(value)
-        if whole:
-            found = value_of(whole[1])
-            # A list is shared, not copied, so that no file grows by what it refers to.
-            flat = not isinstance(found, list) or not any(isinstance(v, dict | list | str) for v in found)
-            return found if flat and found is not None and not isinstance(found, dict) else value
-        return _REFERENCE.sub(lambda m: m[0] if isinstance(v := value_of(m[1]), dict | list | None) else str(v), value)
-
-    filled_in: dict[str, Any] = filled(config)
-    return filled_in
 
 
 def _finite(text: str) -> float:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from realfake.composing.messages import changed, validate
+from realfake.composing.messages import changed
 from realfake.config import RecurrentBackbone, TrainConfig
 from realfake.data.learned import Learned
 from realfake.data.splits import assign_parts
 from realfake.data.store import MARK, PreparedStore
 from realfake.errors import UserError
 from realfake.runs.checkpoints import read_checkpoint
-from realfake.runs.folder import RunFolder, checkpoint_of, open_run, runs_inside
+from realfake.runs.folder import RunFolder, as_trained, checkpoint_of, open_run, runs_inside
 from realfake.runs.results import COMPLETED, config_digest, read_results
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def learned_by(path: Path, present: TrainConfig | None = None, data: ClipDataMod
     here = None if data is None or present is None else (present, data)
     for part in (lambda cfg: _reconstructed(cfg, run, here), lambda cfg: _learned_before(cfg, run)):
         try:
-            learned |= part(validate(state["realfake"].get("config"), TrainConfig, trained=True))
+            learned |= part(as_trained(state["realfake"].get("config"), path))
         except UserError as error:
             learned |= Learned(unknown=(f"{path}: {error}",))
     return learned

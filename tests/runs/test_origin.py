@@ -12,7 +12,7 @@ import torch
 from omegaconf import OmegaConf
 
 from realfake.approaches import build_datamodule
-from realfake.config import TrainConfig, as_plain
+from realfake.config import TrainConfig
 from realfake.data.learned import Learned
 from realfake.errors import UserError
 from realfake.experiments.execution import train
@@ -149,7 +149,7 @@ def sweep_of(first: Path, folder: Path, *runs: TrainConfig) -> Path:
     """A sweep of copies of one run, with their configurations changed."""
     for number, cfg in enumerate(runs):
         run = RunFolder(Path(shutil.copytree(first, folder / f"{number}")))
-        OmegaConf.save(OmegaConf.create(as_plain(cfg)), run.config)
+        run.save_config(cfg)
         OmegaConf.save(
             OmegaConf.create(["approach=multi_task", f"head.dropout={cfg.head.dropout}"]), run.overrides_file
         )

@@ -1,0 +1,118 @@
+"""Configurations that older runs saved, in the form of today: a key that came later says what they did without it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+from realfake.config.base import Strict, as_plain
+from realfake.errors import UserError
+
+FORMAT = 2
+"""Of the configurations that runs save; it stands in them under ``format``. Those from before there was one are 1."""
+
+Config = dict[str, Any]
+
+
+class _Without:
+    """Said of a key that an option does not have: it is not filled in, and goes if an older run saved it."""
+
+
+WITHOUT = _Without()
+
+
+def where(group: str, options: tuple[str, ...], value: Any) -> Callable[[Config], Any]:
+    """``value`` for some options of a group, by their names or kinds; the others have no such key."""
+
+    def of(config: Config) -> Any:
+        chosen = config.get(group)
+        names = {chosen.get("name"), chosen.get("kind")} if isinstance(chosen, dict) else set()
+        return value if names & {*options} else WITHOUT
+
+    return of
+
+
+NEW: dict[int, dict[str, Any]] = {
+    2: {
+        "data.patience_sec": 300.0,
+        "optimizer.decay_norms": True,
+        "backbone.normalize": False,
+    },
+}
+"""Format → dotted key that came with it or since the one before → the value that reproduces what runs without it did.
+
+Instead of a value, a function of the older configuration, in which the keys above it are filled in already; it may
+answer :data:`WITHOUT`. A key below one that is not there, as of an option that was not chosen, is passed over.
+"""
+
+
+def to_save(config: Strict) -> Config:
+    """A configuration as runs save it: plain values under the number of their format."""
+    return {"format": FORMAT, **as_plain(config)}
+
+
+def upgrade(config: Config) -> Config:
+    """A saved configuration in the present form, a copy without ``format``; one of this form comes back as it is.
+
+    Args:
+        config: Keys and values as a run saved them, of any format.
+
+    Raises:
+        UserError: If a later version of this program saved it.
+    """
+    config = deepcopy(config)
+    saved = config.pop("format", 1)
+    if not isinstance(saved, int) or not 1 <= saved <= FORMAT:
+        raise UserError(f"format={saved}: expected 1 to {FORMAT}; a newer realfake wrote it, so use that one")
+    if saved == 1:
+        config = _filled_in(config)
+    for step in range(saved + 1, FORMAT + 1):
+        for key, value in NEW[step].items():
+            *parents, last = key.split(".")
+            node: Any = config
+            for parent in parents:
+                node = node.get(parent) if isinstance(node, dict) else None
+            if not isinstance(node, dict):
+                continue
+            found = value(config) if callable(value) else deepcopy(value)
+            if found is WITHOUT:
+                node.pop(last, None)
+            else:
+                node.setdefault(last, found)
+    return config
+
+
+_REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*(?:\.\w+)*)\}")
+
+
+def _filled_in(config: Config) -> Config:
+    """A configuration with the values of its own keys in place of ``${key}``, which Hydra leaves in what it saves.
+
+    Nothing else is resolved: ``${oc.env:…}`` in somebody's file would put this user's secrets where they can be read.
+    """
+
+    def value_of(key: str) -> Any:
+        found: Any = config
+        for step in key.split("."):
+            found = found.get(step) if isinstance(found, dict) else None
+        return found
+
+    def filled(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: filled(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [filled(inner) for inner in value]
+        if not isinstance(value, str):
+            return value
+        whole = _REFERENCE.fullmatch(value)
+        if whole:
+            found = value_of(whole[1])
+            # A list is shared, not copied, so that no file grows by what it refers to.
+            flat = not isinstance(found, list) or not any(isinstance(v, dict | list | str) for v in found)
+            return found if flat and found is not None and not isinstance(found, dict) else value
+        return _REFERENCE.sub(lambda m: m[0] if isinstance(v := value_of(m[1]), dict | list | None) else str(v), value)
+
+    filled_in: Config = filled(config)
+    return filled_in
