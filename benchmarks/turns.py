@@ -23,11 +23,12 @@ from pathlib import Path
 from benchmarks.figures import ROOT, tree_of
 from benchmarks.results import add_out, report
 from realfake.data.synthetic import VIDEOS, SyntheticSettings, generate
+from realfake.data.synthetic.generation import jobs, write_clip
 from realfake.data.work import shown
 from realfake.errors import UserError
 
 DATA = ("data=sase_fe", f"data.root=videos/{VIDEOS}", "data.prepare_workers=1", "face=haar")
-LARGE = ("data=sase_fe", f"data.root=large/{VIDEOS}", "data.prepare_workers=1", "data.limit_clips=6", "face=haar")
+LARGE = ("data=sase_fe", f"data.root=large/{VIDEOS}", "data.prepare_workers=1", "face=haar")
 TRAIN = ("trainer.gpus=0", "trainer.threads=1", "data.workers=0", "callbacks=quiet", "callbacks.early_stopping=null")
 
 COMMANDS: dict[str, tuple[str, ...]] = {
@@ -61,7 +62,9 @@ def in_turns(trees: tuple[Path, Path], folder: Path, repeats: int) -> Iterator[t
             (folder / name).mkdir(exist_ok=True)
             (place / name).symlink_to(folder / name)
     generate(folder / "videos", SyntheticSettings(subjects=4, seconds=2.0))
-    generate(folder / "large", SyntheticSettings(subjects=2, seconds=2.0, size=1080, fps=50.0))
+    large = SyntheticSettings(subjects=2, seconds=2.0, size=1080, fps=50.0)
+    for job in jobs(large)[:6]:
+        write_clip(folder / "large", large, job)
     for name, words in COMMANDS.items():
         for turn in range(repeats + 1):
             for which, (tree, place) in enumerate(zip(trees, places, strict=True)):
