@@ -64,6 +64,8 @@ def in_turns(trees: tuple[Path, Path], folder: Path, repeats: int) -> Iterator[t
     generate(folder / "videos", SyntheticSettings(subjects=4, seconds=2.0))
     large = SyntheticSettings(subjects=2, seconds=2.0, size=1080, fps=50.0)
     for job in jobs(large)[:6]:
+        for path in (job.video(folder / "large"), job.trace(folder / "large")):
+            path.parent.mkdir(parents=True, exist_ok=True)
         write_clip(folder / "large", large, job)
     for name, words in COMMANDS.items():
         for turn in range(repeats + 1):
