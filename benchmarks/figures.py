@@ -56,7 +56,7 @@ RUNS: dict[str, tuple[str, ...]] = {
 COMMANDS: dict[str, tuple[str, ...]] = {
     **{name: ("train", *TRAIN, *words, f"hydra.run.dir={name}") for name, words in RUNS.items()},
     "sweep": ("train", "-m", *TRAIN, "approach=single_task,multi_task", "seed=1,2", "sweep.name=small"),
-    "evaluate": ("evaluate", "run=temporal", "split=val"),
+    "evaluate": ("evaluate", "run=temporal", "part=val"),
     "report": ("report", "dir=multirun/small", "out=report"),
     "predict": ("predict", "run=multi_task", "input=video.mp4", "out=predicted"),
     "onnx of frames": ("export", "run=multi_task", "out=onnx_frames"),
@@ -172,7 +172,7 @@ def main() -> None:
         folder = options.keep.resolve() if options.keep else Path(temporary) / "figures"
         todo = [(ROOT, folder / "after", sys.executable)]
         before = Path(options.against)
-        if not before.is_dir():
+        if not before.is_dir() or (before / "realfake").is_dir():
             before = folder / "before"
             todo.insert(0, (tree_of(options.against, Path(temporary) / "tree"), before, options.python))
         names = (name for job in todo for name in carry_out(*job))
