@@ -77,6 +77,7 @@ def main(
         if is_sweep(sys.argv):
             check_sweep(config_name, sys.argv[1:], schema, check)
         if {"--help", "-h", "--hydra-help"} & set(sys.argv):
+            sys.argv[1:1] = help_texts(config_name, run)
             list_groups_once()
         app = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(task)
         try:
@@ -108,6 +109,13 @@ def main(
         else:
             os.environ["HYDRA_FULL_ERROR"] = asked
     sys.exit(max(status, default=0))
+
+
+def help_texts(command: str, run: Callable[[C], Any]) -> list[str]:
+    """Overrides with what stands above and below a command's groups and keys: how the docstring of its file begins."""
+    header = run.__globals__["__doc__"].partition("\n")[0].replace("``", "")  # type: ignore[attr-defined]
+    footer = f"realfake {command} --cfg job … shows what a command line comes to; --hydra-help lists Hydra's own options."
+    return [f'hydra.help.header="{header}\n"', f'hydra.help.footer="{footer}"']
 
 
 def list_groups_once() -> None:

@@ -1,4 +1,4 @@
-"""``python -m realfake.convert model=model.pth``: a trained network of the thesis's code becomes a run of this one.
+"""``realfake convert model=model.pth``: a trained network of the thesis's code becomes a run of this one.
 
 What it writes is used like any trained run: ``evaluate run=…``, ``predict run=…``, ``train init_from=…``.
 """

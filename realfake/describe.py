@@ -1,4 +1,4 @@
-"""``python -m realfake.describe data=…``: statistics and pictures of a dataset, which is prepared first if needed."""
+"""``realfake describe data=…``: statistics and pictures of a dataset, which is prepared first if needed."""
 
 from __future__ import annotations
 

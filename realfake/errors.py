@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import re
+import shlex
 from collections.abc import Sequence
 
 
@@ -24,6 +26,18 @@ class Interrupted(BaseException):
 
     def __reduce__(self) -> tuple[type[Interrupted], tuple[int]]:
         return Interrupted, (self.number,)  # jobs of a sweep may hand it from process to process
+
+
+def install(extra: str) -> str:
+    """The command that installs what an extra asks for, wherever this package itself came from."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        lines = [line.partition(";") for line in requires("realfake") or []]
+    except PackageNotFoundError:  # a checkout that is only on the path
+        lines = []
+    packages = [name.strip() for name, _, marker in lines if re.search(rf"extra == ['\"]{extra}['\"]", marker)]
+    return "pip install " + (shlex.join(packages) if packages else f"-e '.[{extra}]'")
 
 
 def nearest(given: str, valid: Sequence[str]) -> str:

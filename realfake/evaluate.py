@@ -1,4 +1,4 @@
-"""``python -m realfake.evaluate run=…``: test a finished run again, from its own saved configuration, on any data."""
+"""``realfake evaluate run=…``: test a finished run again, from its own saved configuration, on any data."""
 
 from __future__ import annotations
 

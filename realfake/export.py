@@ -1,4 +1,4 @@
-"""``python -m realfake.export run=… format=onnx``: a network for other runtimes, compared with the original."""
+"""``realfake export run=… format=onnx``: a network for other runtimes, compared with the original."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m realfake.predict run=… input=…``: labels of images and videos, as tables and drawn on copies."""
+"""``realfake predict run=… input=…``: labels of images and videos, as tables and drawn on copies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m realfake.prepare data=… data.root=…``: videos to face crops, with a progress bar and a summary."""
+"""``realfake prepare data=… data.root=…``: videos to face crops, with a progress bar and a summary; resumable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m realfake.report dir=multirun/…``: finished runs as a ranked table, two CSV files and one HTML page."""
+"""``realfake report dir=multirun/…``: finished runs as a ranked table, two CSV files and one HTML page."""
 
 from __future__ import annotations
 

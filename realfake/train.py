@@ -1,4 +1,4 @@
-"""``python -m realfake.train approach=…``: prepare data if needed, fit, test the best epoch, write results."""
+"""``realfake train [-m] approach=…``: prepare data if needed, fit, test the best epoch; -m takes all combinations."""
 
 from __future__ import annotations
 

@@ -6,12 +6,11 @@ import hashlib
 import itertools
 import re
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, requires
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from realfake.errors import UserError, nearest
+from realfake.errors import UserError, install, nearest
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -188,15 +187,9 @@ def check_plugin(choice: str, target: str) -> None:
     parts = target.split(".")
     if parts[0] != "hydra_plugins" or _installed(".".join(parts[:2])):
         return
-    extra = _EXTRAS.get(parts[1], "")
-    try:
-        lines = [r.partition(";") for r in requires("realfake") or []]
-    except PackageNotFoundError:
-        lines = []
-    pins = [f"'{name.strip()}'" for name, _, marker in lines if re.search(rf"extra == ['\"]{extra}['\"]", marker)]
-    raise UserError(
-        f"{choice}: {parts[1]} is not installed: pip install {' '.join(pins) or parts[1].replace('_', '-')}"
-    )
+    extra = _EXTRAS.get(parts[1])
+    remedy = install(extra) if extra else f"pip install {parts[1].replace('_', '-')}"
+    raise UserError(f"{choice}: {parts[1]} is not installed: {remedy}")
 
 
 def _installed(module: str) -> bool:

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from realfake.config import LoggerConfig, TrainConfig, YunetFace
-from realfake.errors import UserError
+from realfake.errors import UserError, install
 from realfake.runs.folder import checkpoint_of, runs_inside
 
 
@@ -31,4 +31,4 @@ def require_loggers(cfg: LoggerConfig) -> None:
     """Raise :class:`UserError` if the package of a logger is not installed."""
     for name in ("wandb", "mlflow"):
         if getattr(cfg, name) is not None and find_spec(name) is None:
-            raise UserError(f"logger={name}: the package is not installed; pip install 'realfake[loggers]'")
+            raise UserError(f"logger={name}: the package is not installed: {install('loggers')}")

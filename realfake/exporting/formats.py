@@ -22,7 +22,7 @@ from realfake.config import TrainConfig, YunetFace
 from realfake.data.samples import FrameSamples, WindowSamples
 from realfake.data.splits import assign_parts
 from realfake.data.store import MARK, PreparedStore
-from realfake.errors import UserError
+from realfake.errors import UserError, install
 from realfake.labels import TASK_NAMES, complete, decide
 from realfake.models import input_spec
 from realfake.runs.folder import RunFolder
@@ -94,9 +94,7 @@ def require_packages(kind: str) -> None:
     """Raise :class:`UserError` if a package that the format needs is not installed."""
     missing = [n for n in ("onnx", "onnxscript", "onnxruntime") if find_spec(n) is None] if kind == "onnx" else []
     if missing:
-        raise UserError(
-            f"format=onnx needs {', '.join(missing)}: pip install 'realfake[export]', or format=torch_export"
-        )
+        raise UserError(f"format=onnx needs {', '.join(missing)}: {install('export')}, or format=torch_export")
 
 
 def export(

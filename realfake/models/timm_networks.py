@@ -15,7 +15,7 @@ from typing import Any
 from torch import nn
 
 from realfake.config import InputSpec, TimmBackbone
-from realfake.errors import UserError
+from realfake.errors import UserError, install
 from realfake.models.backbone import Backbone
 from realfake.models.weight_files import load_published_state, read_state_dict
 
@@ -125,6 +125,6 @@ def _import_timm() -> ModuleType:
     try:
         import timm
     except ImportError:
-        raise UserError("backbone=timm needs the package timm: pip install 'realfake[timm]'") from None
+        raise UserError(f"backbone=timm needs the package timm: {install('timm')}") from None
     module: ModuleType = timm
     return module

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from realfake.approaches.module import ApproachModule
-from realfake.errors import UserError
+from realfake.errors import UserError, install
 from realfake.labels import TASK_NAMES, complete
 from realfake.streams.preprocess import normalise
 
@@ -48,7 +48,7 @@ class Explanation:
 def require_captum() -> None:
     """Raise :class:`UserError` if captum is not installed."""
     if find_spec("captum") is None:
-        raise UserError("explain=true needs captum: pip install 'realfake[explain]' (or pip install captum)")
+        raise UserError(f"explain=true needs captum: {install('explain')}")
 
 
 def require_explainable(network: Network) -> None:

@@ -7,7 +7,7 @@ import json
 import math
 import platform
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +82,17 @@ def versions() -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """Commit of the checkout that the package runs from, ``+changes`` if it was edited; ``None`` outside of one."""
+    """Commit of the checkout that the package runs from, ``+changes`` if it was edited; the one that it was installed
+    from, if it was from a repository; else ``None``.
+    """
     root = Path(__file__).resolve().parents[2]
+    if not (root / "pyproject.toml").is_file():  # nor is it of a repository that its environment happens to lie in
+        try:
+            origin = distribution("realfake").read_text("direct_url.json")
+        except PackageNotFoundError:
+            return None
+        commit: str | None = json.loads(origin or "{}").get("vcs_info", {}).get("commit_id")
+        return commit
     try:
         head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
         state = subprocess.run(

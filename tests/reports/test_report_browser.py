@@ -26,7 +26,7 @@ FLAGS = (
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    webdriver = pytest.importorskip("selenium.webdriver", reason="no selenium: pip install 'realfake[dev]'")
+    webdriver = pytest.importorskip("selenium.webdriver", reason="no selenium: make setup")
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()
