@@ -118,7 +118,7 @@ def test_a_transformer_has_no_map() -> None:
 
 def test_without_captum_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(explaining, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"pip install 'realfake\[explain\]'"):
+    with pytest.raises(UserError, match=r"needs captum: pip install 'captum>="):
         explain(network("approach=multi_task"), face(64)[None])
 
 

@@ -20,7 +20,7 @@ def test_a_missing_package_says_how_to_install_it(
 ) -> None:
     monkeypatch.setattr("realfake.experiments.start.find_spec", lambda name: None)
     cfg = compose("train", [f"logger={package}"], TrainConfig)
-    with pytest.raises(UserError, match=rf"logger={package}: the package is not installed; pip install"):
+    with pytest.raises(UserError, match=rf"logger={package}: the package is not installed: pip install .*{package}>="):
         build_loggers(cfg, RunFolder(tmp_path))
 
 
