@@ -34,27 +34,35 @@ def main() -> None:
     """Say what there is, or become the command: whatever it starts and writes is as if it had been named in full."""
     known = commands()
     word, *words = sys.argv[1:] or ["--help"]
-    if word in ("-sc", "--shell-completion"):
-        line = os.environ.get("COMP_LINE", "").split(maxsplit=1)
-        verb, space, _ = line[-1].partition(" ") if len(line) == 2 else ("", "", "")
-        if words != ["query=bash"]:
-            print(COMPLETION)
-        elif not space:
-            print(*known)
-        elif verb in known:
-            os.environ["COMP_LINE"] = line[-1]
-            start(verb, [word, *words])
+    if word in known:
+        start(word, words)
     elif word in ("-h", "--help"):
         print("realfake <command> [group=option …] [key=value …]\n")
-        for verb, (arguments, what) in known.items():
-            print(f"  {f'{verb} {arguments}':26}{what}")
+        for command, (arguments, what) in known.items():
+            print(f"  {f'{command} {arguments}':31}{what}")
         print("\nrealfake <command> --help lists its groups and keys; realfake --version says which one this is.")
     elif word == "--version":
         print(f"realfake {__version__}")
-    elif word in known:
-        start(word, words)
+    elif word in ("-sc", "--shell-completion"):
+        complete(words, list(known))
     else:
         sys.exit(f"error: {word}: no such command{nearest(word, list(known))} (there are: {', '.join(known)})")
+
+
+def complete(words: list[str], known: list[str]) -> None:
+    """Answer a shell: how it is to ask, or what may stand at the end of its line; a command knows its own words."""
+    if words == ["install=bash"]:
+        print(COMPLETION)
+        return
+    if words != ["query=bash"]:
+        sys.exit(f"error: -sc {' '.join(words)}: expected install=bash")
+    _, _, line = os.environ.get("COMP_LINE", "").lstrip().partition(" ")
+    command, space, _ = line.lstrip().partition(" ")
+    if not space:
+        print(*known)
+    elif command in known:
+        os.environ["COMP_LINE"] = line
+        start(command, ["-sc", *words])
 
 
 def start(command: str, words: list[str]) -> None:

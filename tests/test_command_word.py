@@ -127,7 +127,7 @@ def test_a_wheel_does_in_an_empty_folder_what_a_checkout_does(tiny: list[str], t
     assert json.loads((ranks / "results.json").read_text())["processes"] == 2
     assert (ranks.parent / "report.html").is_file()
 
-    assert "temporal" in run("realfake", "report", "dir=[outputs,multirun]", "out=board")
+    assert "board/report.html" in run("realfake", "report", "dir=[outputs,multirun]", "out=board")
     assert (empty / "board/leaderboard.csv").read_text().count("\n") == 3
     video = next((empty / "data").rglob("*.mp4"))
     run("realfake", "predict", f"run={first}", f"input={video}", "out=predicted")

@@ -305,7 +305,7 @@ def _no_such_option(path: str, conf: Path) -> str:
         group, _, option = path.partition("/")
         valid = [str(p.relative_to(conf / group).with_suffix("")) for p in sorted((conf / group).rglob("*.yaml"))]
         near = difflib.get_close_matches(option, [v for v in valid if "/base/" not in v], n=3, cutoff=0.5)
-        return f"{path.replace('/', '=', 1)}: no such experiment; {_nearest(near)} (they lie in conf/experiment)"
+        return f"{path.replace('/', '=', 1)}: no such experiment; {_nearest(near)} (realfake train --help lists them)"
     valid = sorted(p.stem for p in (conf / group).glob("*.yaml"))
     return f"{group}={option}: no such option{nearest(option, valid)} (there are: {', '.join(valid)})"
 

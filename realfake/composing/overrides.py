@@ -137,7 +137,7 @@ def _experiments(value: str, folder: Path, sweep: bool) -> list[str]:
     for pattern in value.split(","):
         found = [str(p.relative_to(folder).with_suffix("")) for p in sorted(folder.glob(f"{pattern}.yaml"))]
         if not found:
-            raise UserError(f"experiment={pattern}: no experiment matches; they lie in conf/experiment")
+            raise UserError(f"experiment={pattern}: no experiment matches; realfake train --help lists them")
         names.update(dict.fromkeys(found))
     if len(names) > 1 and not sweep:
         raise UserError(f"experiment={value}: {len(names)} experiments are a sweep, which needs -m")
