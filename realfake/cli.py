@@ -113,7 +113,7 @@ def main(
 
 def help_texts(command: str, run: Callable[[C], Any]) -> list[str]:
     """Overrides with what stands above and below a command's groups and keys: how the docstring of its file begins."""
-    header = run.__globals__["__doc__"].partition("\n")[0].replace("``", "")  # type: ignore[attr-defined]
+    header = run.__globals__["__doc__"].partition("\n")[0].replace("``", "")
     footer = f"realfake {command} --cfg job … shows what a command line comes to; --hydra-help, Hydra's own options."
     return [f'hydra.help.header="{header}\n"', f'hydra.help.footer="{footer}"']
 

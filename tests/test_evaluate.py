@@ -1,4 +1,4 @@
-"""``realfake.evaluate``: the run's own figures again, from its folder alone; other data; other runs; wrong input."""
+"""``realfake evaluate``: the run's own figures again, from its folder alone; other data; other runs; wrong input."""
 
 from __future__ import annotations
 

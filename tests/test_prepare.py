@@ -1,4 +1,4 @@
-"""``python -m realfake.prepare`` as a command: the summary, files that were left out, and errors."""
+"""``realfake prepare`` as a command: the summary, files that were left out, and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``realfake.train`` as people start it: what it prints and writes, being killed, interrupted and resumed."""
+"""``realfake train`` as people start it: what it prints and writes, being killed, interrupted and resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configuration of each command but ``realfake.train``."""
+"""The configuration of each command but ``realfake train``."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from realfake.config.data import PATIENCE_SEC, FaceConfig, LocatedData, SplitCon
 
 
 class PrepareConfig(Strict):
-    """``realfake.prepare``."""
+    """``realfake prepare``."""
 
     data: LocatedData
     face: FaceConfig
 
 
 class DescribeConfig(Strict):
-    """``realfake.describe``."""
+    """``realfake describe``."""
 
     data: LocatedData
     face: FaceConfig
@@ -45,7 +45,7 @@ class ConvertInput(Strict):
 
 
 class ConvertConfig(Strict):
-    """``realfake.convert``."""
+    """``realfake convert``."""
 
     model: str | None = None
     """A file that the thesis's code wrote."""
@@ -63,7 +63,7 @@ class ConvertConfig(Strict):
 
 
 class ReportConfig(Strict):
-    """``realfake.report``."""
+    """``realfake report``."""
 
     dir: str | list[str] | None = None
     """A run, a sweep, any folder of runs, or a list of them."""
@@ -98,7 +98,7 @@ def _name_of(data: Any) -> Any:
 
 
 class EvaluateConfig(Strict):
-    """``realfake.evaluate``."""
+    """``realfake evaluate``."""
 
     run: str | None = None
     """A finished run's folder, or one of its checkpoints."""
@@ -136,7 +136,7 @@ class EvaluateConfig(Strict):
 
 
 class PredictConfig(Strict):
-    """``realfake.predict``."""
+    """``realfake predict``."""
 
     run: str | None = None
     """A finished run's folder, or one of its checkpoints."""
@@ -175,7 +175,7 @@ class PredictConfig(Strict):
 
 
 class ExportConfig(Strict):
-    """``realfake.export``."""
+    """``realfake export``."""
 
     run: str | None = None
     """A finished run's folder, or one of its checkpoints."""

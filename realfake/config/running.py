@@ -173,7 +173,7 @@ class ApproachConfig(Strict):
 
 
 class TrainConfig(Strict):
-    """``realfake.train``."""
+    """``realfake train``."""
 
     approach: ApproachConfig
     data: LocatedData

@@ -1,4 +1,4 @@
-"""What is said of a prepared dataset: by ``realfake.prepare`` at its end, by a run before it begins."""
+"""What is said of a prepared dataset: by ``realfake prepare`` at its end, by a run before it begins."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def log_remarks(store: PreparedStore) -> None:
     for remark in remarks[:MOST_LOGGED]:
         log.warning("%s: %s", remark["path"], remark["reason"])
     if len(remarks) > MOST_LOGGED:
-        log.warning("… and %d more remarks about the data, which realfake.prepare lists", len(remarks) - MOST_LOGGED)
+        log.warning("… and %d more remarks about the data, which realfake prepare lists", len(remarks) - MOST_LOGGED)
 
 
 def _print_files(console: Console, title: str, files: list[list[str]]) -> None:

@@ -105,7 +105,7 @@ class PreparedStore:
         try:
             settings = json.loads((folder / MARK).read_text())
         except FileNotFoundError:
-            raise UserError(f"{folder}: no complete prepared store ({MARK} is missing); run realfake.prepare") from None
+            raise UserError(f"{folder}: no complete prepared store ({MARK} is missing); run realfake prepare") from None
         except ValueError:
             raise UserError(f"{folder / MARK}: damaged; delete the folder and prepare again") from None
         return cls(folder, settings)

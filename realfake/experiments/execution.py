@@ -117,7 +117,7 @@ def carry_out(
 
 
 def train(overrides: list[str], folder: str | Path | None = None) -> dict[str, Any]:
-    """Train from Python, e.g. in a notebook, as ``python -m realfake.train`` does on the command line.
+    """Train from Python, e.g. in a notebook, as ``realfake train`` does on the command line.
 
     Args:
         overrides: As on the command line, e.g. ``["approach=temporal", "seed=1"]``.

@@ -1,4 +1,4 @@
-"""The work of ``realfake.predict``: every input predicted, written and shown."""
+"""The work of ``realfake predict``: every input predicted, written and shown."""
 
 from __future__ import annotations
 

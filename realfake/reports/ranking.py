@@ -179,7 +179,7 @@ def _notes(runs: Sequence[FinishedRun]) -> Iterable[str]:
     if outdated := [run for run in completed if run.outdated]:
         yield (
             f"{len(outdated)} of the runs are not ranked: their figures follow older definitions of the metrics; bring "
-            f"each up to date with `python -m realfake.evaluate run={printable(str(outdated[0].folder))}`, and repeat "
+            f"each up to date with `realfake evaluate run={printable(str(outdated[0].folder))}`, and repeat "
             "the report."
         )
     for key, what in (("data_fingerprint", "prepared datasets"), ("git_commit", "states of the code")):
@@ -201,7 +201,7 @@ def _notes(runs: Sequence[FinishedRun]) -> Iterable[str]:
 
 def command(run: FinishedRun) -> str:
     """The command that repeats a run by itself, quoted for a shell."""
-    return shlex.join(["python", "-m", "realfake.train", *run.overrides])
+    return shlex.join(["realfake", "train", *run.overrides])
 
 
 def short_name(metric: str) -> str:

@@ -85,7 +85,7 @@ class RunFolder:
         return self.path / "predictions.csv"
 
     def evaluation(self, what: str) -> Path:
-        """Folder of what ``realfake.evaluate`` found on a part of the run's data, or on another dataset."""
+        """Folder of what ``realfake evaluate`` found on a part of the run's data, or on another dataset."""
         return self.path / "evaluation" / what
 
     @property

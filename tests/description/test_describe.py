@@ -1,4 +1,4 @@
-"""``realfake.describe``: its figures against direct computations, its files, and what it does with odd datasets."""
+"""``realfake describe``: its figures against direct computations, its files, and what it does with odd datasets."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def job(launcher: dict[str, Any]) -> Any:
 
 
 def carry_out(words: list[str], run: RunFolder, launcher: dict[str, Any]) -> dict[str, Any]:
-    """A job of a sweep, as ``realfake.train`` carries it out."""
+    """A job of a sweep, as ``realfake train`` carries it out."""
     with placed(compose("train", words, TrainConfig), job(launcher)) as (cfg, share):
         return execute(cfg, run, in_sweep=True, share=share)
 

@@ -150,7 +150,7 @@ def test_what_is_not_overridden_counts_with_its_own_setting(tmp_path: Path) -> N
 
 def test_the_command_repeats_the_run(report: Report) -> None:
     run = next(run for run in report.board.runs if run.name == "000000000001")
-    assert command(run) == "python -m realfake.train approach=single_task loss_mix=sum seed=0 split=kfold split.fold=1"
+    assert command(run) == "realfake train approach=single_task loss_mix=sum seed=0 split=kfold split.fold=1"
 
 
 def test_the_command_is_quoted_for_a_shell(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def make_old(folder: Path) -> dict[str, Any]:
 
 
 def evaluate_again(folder: Path, results: dict[str, Any], **more: Any) -> None:
-    """What ``realfake.evaluate`` leaves in a run's folder, with other figures."""
+    """What ``realfake evaluate`` leaves in a run's folder, with other figures."""
     metrics = {"test/clip/emotion_accuracy": 0.25, "test/clip/joint_accuracy": 0.2, "val/clip/joint_accuracy": 0.3}
     found = {
         "status": "completed", "stands_for_run": True, "metric_definitions": DEFINITIONS, "metrics": metrics,
@@ -241,7 +241,7 @@ def test_figures_of_older_definitions_are_shown_and_never_ranked(tmp_path: Path)
     assert math.isnan(groups["rank"][1])
     assert report.board.chosen == report.board.groups[0]
     assert report.board.notes[0].startswith("1 of the runs are not ranked")
-    assert f"realfake.evaluate run={(tmp_path / '1').resolve()}" in report.board.notes[0]
+    assert f"`realfake evaluate run={(tmp_path / '1').resolve()}" in report.board.notes[0]
     page = report.page.read_text()
     assert page_data(page)["runs"][3]["metrics"]["test/clip/joint_accuracy"] is None
     assert not any(name.endswith("accuracy") for name in page_data(page)["runs"][3]["curves"])

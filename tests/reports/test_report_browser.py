@@ -106,7 +106,7 @@ def test_a_row_opens_and_shows_its_command(page: Any) -> None:
     assert not command.is_displayed()
     body.find_element("css selector", ".more").click()
     assert command.is_displayed()
-    assert command.text.startswith("python -m realfake.train approach=temporal")
+    assert command.text.startswith("realfake train approach=temporal")
 
 
 def test_every_override_has_a_plot_and_every_run_a_dot(page: Any) -> None:
