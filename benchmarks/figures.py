@@ -89,7 +89,7 @@ def carry_out(tree: Path, folder: Path, python: str) -> Iterator[str]:
     for name, (verb, *words) in COMMANDS.items():
         yield name
         if name == "predict":
-            videos = sorted(folder.glob("data/synthetic/*/**/*.mp4"))
+            videos = sorted((folder / "data").rglob("*.mp4"))
             (folder / "video.mp4").write_bytes(videos[0].read_bytes())
         command = [python, "-m", f"realfake.{verb}", *words]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
