@@ -183,7 +183,8 @@ def test_launcher_and_search_take_keys_under_their_own_names() -> None:
     assert (node.launcher.partition, node.launcher.additional_parameters.requeue) == ("gpu", True)
     assert (node.sweeper.n_jobs, node.sweeper.n_trials, node.sweeper.direction) == (4, 7, "maximize")
     assert node.sweeper.storage.endswith("/study.db")
-    assert composed("search=optuna", "optimized_metric=val/frame/loss").hydra.sweeper.direction == "minimize"
+    for metric in ("val/frame/loss", "val/clip/authenticity_brier"):
+        assert composed("search=optuna", f"optimized_metric={metric}").hydra.sweeper.direction == "minimize"
 
 
 # --- experiments -----------------------------------------------------------------------------------------------------

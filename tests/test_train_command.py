@@ -76,7 +76,7 @@ def test_everything_is_written(finished: tuple[Path, str]) -> None:
 def test_metrics_of_every_stage_and_level(finished: tuple[Path, str]) -> None:
     names = {
         "joint_accuracy", "emotion_accuracy", "authenticity_accuracy", "authenticity_auroc", "joint_f1", "emotion_f1",
-        "pair_accuracy", "authenticity_ece", "loss", "loss_joint",
+        "pair_accuracy", "authenticity_ece", "authenticity_brier", "authenticity_balanced_accuracy", "loss", "loss_joint",
     }  # fmt: skip
     found = results_of(finished[0])["metrics"]
     for stage in ("val", "test"):
@@ -108,7 +108,7 @@ def test_tensorboard_reads_curves_and_pictures(finished: tuple[Path, str]) -> No
     events = EventAccumulator(str(finished[0] / "tensorboard"))
     events.Reload()
     tags = events.Tags()
-    assert {"train/frame/loss", "val/clip/joint_accuracy", "test/clip/authenticity_auroc"} <= set(tags["scalars"])
+    assert {"train/frame/loss", "val/clip/joint_accuracy", "test/clip/authenticity_brier"} <= set(tags["scalars"])
     assert "test/confusion_joint" in tags["images"]
     last = events.Scalars("val/clip/joint_accuracy")[-1].value
     table = pd.read_csv(finished[0] / "metrics.csv")

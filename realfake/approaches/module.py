@@ -21,6 +21,7 @@ from realfake.losses.mixes import build_mix
 from realfake.losses.tasks import TaskLoss, build_task_loss
 from realfake.models import build_backbone, build_head
 from realfake.scoring.calibration import log_loss
+from realfake.scoring.metric_table import ACCURACIES
 from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import Predictions, pair_numbers
 from realfake.streams.augment import augment
@@ -211,7 +212,7 @@ class ApproachModule(LightningModule):
 
     def _train_quantities(self) -> list[str]:
         each = [f"{name}_{task}" for task in self.tasks for name in ("loss", "weight")]
-        return ["loss", *each, "joint_accuracy", "emotion_accuracy", "authenticity_accuracy"]
+        return ["loss", *each, *ACCURACIES]
 
     def _keep(self, step: TrainStep) -> None:
         """Remember a training step; many are counted at once, so that a step costs next to nothing."""

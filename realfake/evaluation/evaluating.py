@@ -25,6 +25,7 @@ from realfake.files import write_whole
 from realfake.runs.folder import RunFolder, open_run
 from realfake.runs.origin import UNKNOWN
 from realfake.runs.results import COMPLETED, describe_run, read_results, write_results
+from realfake.scoring.metric_table import LEVELS
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
         against=_rival(cfg, what, tested),
         leaks=_leaks(cfg, tester, tested, elsewhere),
         people=tested.data.people_note,
+        losses=None if calibrate else {level: tested.metrics[f"test/{level}/loss"] for level in LEVELS},
         resamples=cfg.resamples,
         seed=cfg.seed,
     )

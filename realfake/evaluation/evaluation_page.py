@@ -7,22 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from realfake.scoring.metrics import METRICS
+from realfake.scoring.metric_table import ACCURACIES, MAIN, REPORTED
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-WORDS = {
-    "joint_accuracy": "both right",
-    "emotion_accuracy": "emotion",
-    "authenticity_accuracy": "real or fake",
-    "authenticity_auroc": "AUROC, real against fake",
-    "joint_f1": "F1, 12 classes",
-    "emotion_f1": "F1, emotions",
-    "pair_accuracy": "pairs (forced choice)",
-    "authenticity_ece": "calibration error",
-}
-"""Metric → what people call it."""
 CAPTIONS = {
     "confusion_joint": "Confusion of the 12 classes",
     "confusion_emotion": "Confusion of the emotions",
@@ -38,16 +27,16 @@ NOTABLE_P = 0.05
 """A test that cannot give a smaller p-value cannot find anything, whatever there is."""
 LEAST_P = "least: the smallest p-value that the test can give on so few people, however large the effect is"
 _SIZES = ("clips", "subjects")
-_FRACTIONS = ("accuracy", "f1")
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def number(metric: str, value: float | None, signed: bool = False) -> str:
-    """A metric's value for people: accuracies and F1 in percent, the others as they are."""
+    """The value of a metric, or of something else, for people: in the metric's unit."""
     if value is None:
         return NOTHING
     sign = "+" if signed else ""
-    return f"{100 * value:{sign}.1f} %" if metric.endswith(_FRACTIONS) else f"{value:{sign}.3f}"
+    percent = metric in REPORTED and REPORTED[metric].unit == "%"
+    return f"{100 * value:{sign}.1f} %" if percent else f"{value:{sign}.3f}"
 
 
 def span(metric: str, interval: Mapping[str, float | None], signed: bool = False) -> str:
@@ -119,12 +108,12 @@ def main_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     clip, frame, baselines = report["metrics"]["clip"], report["metrics"]["frame"], report["baselines"]
     columns = ["metric", "clips", "95 % interval", "samples", "95 % interval", *baselines, "p (shuffled labels)"]
     rows = []
-    for m in METRICS:
+    for m in clip:
         known = [number(m, found.get(m)) for found in baselines.values()]
         luck = report["shuffle"].get(m)
         rows.append(
             [
-                WORDS[m],
+                REPORTED[m].heading,
                 number(m, clip[m]["value"]),
                 span(m, clip[m]),
                 number(m, frame[m]["value"]),
@@ -138,28 +127,26 @@ def main_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 def emotion_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """The main metrics of each emotion's clips."""
-    shown = ("emotion_accuracy", "authenticity_accuracy", "joint_accuracy", "authenticity_auroc", "pair_accuracy")
     rows = [
-        [name, f"{found['clips']:,}", *(f"{number(m, found[m]['value'])} {span(m, found[m])}".strip() for m in shown)]
+        [name, f"{found['clips']:,}", *(f"{number(m, found[m]['value'])} {span(m, found[m])}".strip() for m in MAIN)]
         for name, found in report["by_emotion"].items()
     ]
-    return ["emotion", "clips", *(WORDS[m] for m in shown)], rows
+    return ["emotion", "clips", *(REPORTED[m].heading for m in MAIN)], rows
 
 
 def subject_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """How each person's clips did; intervals are Wilson's."""
-    shown = ("joint_accuracy", "emotion_accuracy", "authenticity_accuracy")
     rows = [
         [
             row["subject"],
             row["dataset"],
             f"{row['clips']:,}",
-            *(f"{number(m, row[m]['value'])} {span(m, row[m])}".strip() for m in shown),
+            *(f"{number(m, row[m]['value'])} {span(m, row[m])}".strip() for m in ACCURACIES),
             number("pair_accuracy", row["pair_accuracy"]),
         ]
         for row in report["by_subject"]
     ]
-    return ["subject", "dataset", "clips", *(WORDS[m] for m in shown), WORDS["pair_accuracy"]], rows
+    return ["subject", "dataset", "clips", *(REPORTED[m].heading for m in (*ACCURACIES, "pair_accuracy"))], rows
 
 
 def calibration_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -192,7 +179,7 @@ def proportion_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[st
     for task, found in report["proportions"].items():
         m, total = f"{task}_accuracy", found["total"]
         value = found["right"] / total if total else None
-        rows.append([WORDS[m], f"{found['right']:,} of {total:,}", number(m, value), span(m, found)])
+        rows.append([REPORTED[m].heading, f"{found['right']:,} of {total:,}", number(m, value), span(m, found)])
     return ["", "right", "accuracy", "Wilson 95 %"], rows
 
 
@@ -206,7 +193,7 @@ def difference_table(found: Mapping[str, Any]) -> tuple[list[str], list[list[str
     """Differences of every metric, with interval and p-value."""
     rows = [
         [
-            WORDS[m],
+            REPORTED[m].heading,
             number(m, d["first"]),
             number(m, d["second"]),
             number(m, d["value"], signed=True),
@@ -240,16 +227,14 @@ def write_page(report: Mapping[str, Any], pictures: Mapping[str, Path], path: Pa
     )  # fmt: skip
     clip = report["metrics"]["clip"]
     tiles = [(f"{report['counts'][key]:,}", key, "") for key in _SIZES]
-    tiles += [
-        (number(m, clip[m]["value"]), WORDS[m], span(m, clip[m]))
-        for m in ("joint_accuracy", "emotion_accuracy", "authenticity_accuracy", "authenticity_auroc", "pair_accuracy")
-    ]
+    tiles += [(number(m, clip[m]["value"]), REPORTED[m].heading, span(m, clip[m])) for m in MAIN]
     path.write_text(
         environment.get_template("evaluation.html").render(
             title=f"Evaluation of {report['about']['run']}" if "run" in report["about"] else "Evaluation",
             report=report,
             tiles=tiles,
             main=main_table(report),
+            words=[(REPORTED[m].heading, REPORTED[m].words) for m in clip],
             emotions=emotion_table(report),
             subjects=subject_table(report),
             calibration=calibration_table(report),

@@ -11,7 +11,7 @@ import numpy as np
 
 from realfake.errors import UserError
 from realfake.labels import ABSENT, EMOTIONS
-from realfake.scoring.baselines import CHANCE, emotion_only, majority, shuffle_test
+from realfake.scoring.baselines import chance, emotion_only, majority, shuffle_test
 from realfake.scoring.calibration import (
     Temperature,
     apply_temperatures,
@@ -19,7 +19,7 @@ from realfake.scoring.calibration import (
     log_loss,
     reliability,
 )
-from realfake.scoring.metric_table import LEVELS
+from realfake.scoring.metric_table import LEVELS, METRICS
 from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import TASKS, Predictions, pair_numbers, subject_numbers
 from realfake.scoring.statistics import HOLDS, LEVEL, RESAMPLES, Interval, bootstrap, compare, wilson
@@ -67,6 +67,7 @@ def evaluate_predictions(
     against: Rival | None = None,
     leaks: Sequence[str] | None = None,
     people: str | None = None,
+    losses: Mapping[str, float] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Evaluation:
@@ -86,6 +87,7 @@ def evaluate_predictions(
         leaks: Lines about subjects, pairs and files that are in several parts, or that the model has learned before;
             None = not known.
         people: What has to be said of unknown people, see :func:`realfake.data.people.people_note`.
+        losses: Level → loss that testing found; None = not known, as of probabilities that are scaled afterwards.
         resamples: Of the bootstrap.
         seed: Of everything that is drawn.
 
@@ -117,9 +119,11 @@ def evaluate_predictions(
         level: bootstrap(p, subjects[p.clip], pairs[p.clip], resamples=resamples, seed=seed)
         for level, p in zip(LEVELS, (samples, clips), strict=True)
     }
+    for level, value in (losses or {}).items():
+        found[level]["loss"] = Interval(value, math.nan, math.nan)
     emotions = by_emotion(clips, subject, pair, resamples=resamples, seed=seed)
     baselines = {
-        "chance": CHANCE,
+        "chance": chance(clips),
         "majority": majority(clips, class_counts, pair),
         "emotion only": _authenticity(metrics(emotion_only(clips, class_counts), pair)),
     }
@@ -244,7 +248,7 @@ def _common(
 
 
 def _authenticity(found: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in found.items() if name.startswith(("authenticity", "pair"))}
+    return {name: value for name, value in found.items() if METRICS[name].task == "authenticity"}
 
 
 def _plain(value: Any) -> Any:

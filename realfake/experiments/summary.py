@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from realfake.runs.folder import RunFolder
-from realfake.scoring.metrics import REPORTED
+from realfake.scoring.metric_table import REPORTED
 from realfake.scoring.statistics import HOLDS
 
 

@@ -51,7 +51,7 @@ from realfake.runs.devices import Devices, trainer_precision
 from realfake.runs.folder import RunFolder
 from realfake.runs.origin import initial_checkpoint, learned_with, origins
 from realfake.runs.results import COMPLETED, describe_run, write_results
-from realfake.scoring.metric_table import minimised
+from realfake.scoring.metric_table import ACCURACIES, minimised
 
 if TYPE_CHECKING:
     from realfake.approaches.module import ApproachModule
@@ -288,9 +288,8 @@ def best_row(rows: list[dict[str, float]], metric: str) -> dict[str, float]:
 
 def _learned_by_heart(rows: list[dict[str, float]]) -> dict[str, float]:
     """Loss and accuracies of the last epoch on the training samples."""
-    names = ("loss", "joint_accuracy", "emotion_accuracy", "authenticity_accuracy")
     last = rows[-1] if rows else {}
-    found = {name: last.get(name, math.nan) for name in (f"train/frame/{n}" for n in names)}
+    found = {name: last.get(name, math.nan) for name in (f"train/frame/{n}" for n in ("loss", *ACCURACIES))}
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 

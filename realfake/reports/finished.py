@@ -26,7 +26,8 @@ from realfake.runs.foreign import (
 )
 from realfake.runs.results import COMPLETED, FAILED, INTERRUPTED
 from realfake.runs.settings import is_setting, look_up, parse_override
-from realfake.scoring.metrics import DEFINITIONS, METRICS
+from realfake.scoring.metric_table import METRICS
+from realfake.scoring.metrics import DEFINITIONS
 
 DIVERGED, RUNNING, UNFINISHED, DAMAGED, EMPTY = "diverged", "running", "unfinished", "damaged", "empty"
 STATUSES = (COMPLETED, DIVERGED, FAILED, DAMAGED, INTERRUPTED, UNFINISHED, RUNNING, EMPTY)

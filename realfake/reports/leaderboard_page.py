@@ -18,7 +18,7 @@ from markupsafe import Markup
 from realfake.labels import TASK_NAMES
 from realfake.reports.finished import CURVE_POINTS, FinishedRun
 from realfake.reports.pooling import Figures
-from realfake.reports.ranking import Leaderboard, RunGroup, command, short_name
+from realfake.reports.ranking import Leaderboard, RunGroup, command, explanation, short_name
 from realfake.reports.spread import explained, spread
 from realfake.scoring.metric_table import minimised
 from realfake.scoring.statistics import HOLDS, Interval
@@ -53,7 +53,7 @@ def render_page(board: Leaderboard, figures: Figures, options: PageOptions) -> s
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False}
-    environment.filters |= {"figure": figure, "duration": duration, "short": short_name}
+    environment.filters |= {"figure": figure, "duration": duration, "short": short_name, "told": explanation}
     # The browser runs this very script and no other, whatever a run is called.
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

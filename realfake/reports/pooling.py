@@ -20,7 +20,8 @@ from realfake.errors import UserError
 from realfake.labels import TASK_NAMES
 from realfake.reports.finished import FinishedRun
 from realfake.reports.ranking import Leaderboard, RunGroup
-from realfake.scoring.metrics import METRICS, confusion_matrix
+from realfake.scoring.metric_table import METRICS
+from realfake.scoring.metrics import confusion_matrix
 from realfake.scoring.predictions import Predictions, read_table, subject_names
 from realfake.scoring.statistics import Interval, bootstrap
 

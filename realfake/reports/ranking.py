@@ -18,8 +18,7 @@ from realfake.data.sources.listing import printable
 from realfake.errors import UserError
 from realfake.reports.finished import EMPTY, FinishedRun
 from realfake.runs.settings import look_up
-from realfake.scoring.metric_table import minimised
-from realfake.scoring.metrics import REPORTED
+from realfake.scoring.metric_table import REPORTED, minimised
 
 MAIN_METRICS = tuple(f"test/clip/{name}" for name in REPORTED)
 """What a table shows, in this order, as far as any run has it."""
@@ -207,3 +206,9 @@ def command(run: FinishedRun) -> str:
 def short_name(metric: str) -> str:
     """A metric's name for the head of a column: without the stage and level where they go without saying."""
     return metric.removeprefix("test/clip/").replace("_", " ").replace("accuracy", "acc.")
+
+
+def explanation(metric: str) -> str:
+    """A metric's name with what it is, as far as that is known."""
+    entry = REPORTED.get(metric.rpartition("/")[2])
+    return metric if entry is None else f"{metric}: {entry.words}"

@@ -7,24 +7,23 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.stats import rankdata
 
-from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS, JOINTS, Authenticity
+from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS, Authenticity
+from realfake.scoring.metric_table import METRICS
 from realfake.scoring.metrics import metrics
-from realfake.scoring.predictions import Predictions
+from realfake.scoring.predictions import TASKS, Predictions
 from realfake.scoring.scores import real_levels
 
-CHANCE = {
-    "joint_accuracy": 1.0 / len(JOINTS),
-    "emotion_accuracy": 1.0 / len(EMOTIONS),
-    "authenticity_accuracy": 1.0 / len(AUTHENTICITIES),
-    "authenticity_auroc": 0.5,
-    "pair_accuracy": 0.5,
-}
-"""What guessing at random gives on average, whatever the classes' frequencies."""
 SHUFFLES = 2000
 SHUFFLED = ("joint_accuracy", "emotion_accuracy", "authenticity_accuracy", "authenticity_auroc")
 """Metrics of :func:`shuffle_test`."""
 _CELLS = 4_000_000
 """Shuffled labels held at once."""
+
+
+def chance(p: Predictions) -> dict[str, float]:
+    """What guessing at random among the classes of some predictions gives, of the metrics for which that is known."""
+    classes = {task: p.probabilities(task).shape[1] for task in TASKS}
+    return {name: m.chance(classes) for name, m in METRICS.items() if m.chance is not None}
 
 
 def majority(
@@ -45,7 +44,7 @@ def majority(
     of_joint, of_parts = (
         metrics(Predictions.from_tasks(heads, p.clip, p.emotion, p.authenticity), pair) for heads in (joint, always)
     )
-    return {name: of_joint[name] if name.startswith("joint") else value for name, value in of_parts.items()}
+    return {name: of_joint[name] if METRICS[name].task == "joint" else value for name, value in of_parts.items()}
 
 
 def emotion_only(p: Predictions, class_counts: Mapping[str, Sequence[float]]) -> Predictions:

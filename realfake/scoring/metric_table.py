@@ -1,20 +1,122 @@
-"""The names of everything that is measured, for whoever checks or ranks by a name without measuring."""
+"""Everything that is measured: one entry a metric, which whoever measures, selects, ranks, compares or shows reads.
+
+Imported without numpy, by whoever checks or ranks by a name without measuring. ``docs/metrics.md`` says the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-METRICS = (
-    "joint_accuracy",
-    "emotion_accuracy",
-    "authenticity_accuracy",
-    "authenticity_auroc",
-    "joint_f1",
-    "emotion_f1",
-    "pair_accuracy",
-    "authenticity_ece",
-)
-"""What :func:`realfake.scoring.metrics.metrics` computes, in the order of tables."""
+if TYPE_CHECKING:
+    import numpy as np
+
+    from realfake.scoring.metrics import SubjectSums
+
+    Formula = Callable[[SubjectSums, np.ndarray], np.ndarray]
+    Chance = Callable[[Mapping[str, int]], float]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What has to be known of a metric."""
+
+    name: str
+    heading: str
+    """What people call it."""
+    words: str
+    """What it is, in half a sentence."""
+    task: str | None
+    """Whose label a sample needs to count: ``joint`` (both labels), ``emotion`` or ``authenticity``; None: of any task
+    that was trained."""
+    of: Formula | None
+    """From the sums of S subjects and how often each counts (R, S) to values (R,), NaN where undefined; None: it takes
+    more than predictions, and training and testing measure it themselves."""
+    chance: Chance | None = None
+    """From the number of each task's classes to what guessing at random gives on average, whatever the classes'
+    frequencies; None: it depends on these, or says nothing."""
+    smaller: bool = False
+    """Whether a smaller value is better."""
+    unit: str = ""
+    """``%``: people see it times 100. Others are seen as they are."""
+    main: bool = False
+    """Whether it is shown where there is room for a few."""
+    within_emotion: bool = True
+    """Whether it means something among the samples of one true emotion, as an F1 over emotions does not."""
+    biased: bool = False
+    """Whether every resampling raises it, so that its interval has to be reflected."""
+
+
+def _one_of(task: str) -> Chance:
+    return lambda classes: 1.0 / classes[task]
+
+
+REPORTED: dict[str, Metric] = {
+    m.name: m
+    for m in (
+        Metric(
+            "joint_accuracy", "both right", "part of the samples whose emotion and authenticity are right", "joint",
+            lambda sums, weights: sums.accuracy(weights, "joint"), _one_of("joint"), unit="%", main=True,
+        ),
+        Metric(
+            "emotion_accuracy", "emotion", "part of the samples whose emotion is right", "emotion",
+            lambda sums, weights: sums.accuracy(weights, "emotion"), _one_of("emotion"), unit="%", main=True,
+        ),
+        Metric(
+            "authenticity_accuracy", "real or fake", "part of the samples whose authenticity is right", "authenticity",
+            lambda sums, weights: sums.accuracy(weights, "authenticity"), _one_of("authenticity"), unit="%", main=True,
+        ),
+        Metric(
+            "authenticity_auroc", "AUROC, real against fake",
+            "how often a real sample gets a higher probability of real than a fake one, ties counting half",
+            "authenticity", lambda sums, weights: sums.auroc(weights), lambda _: 0.5, main=True,
+        ),
+        Metric(
+            "joint_f1", "F1, both", "F1 of the joint classes, averaged over those that are true or predicted", "joint",
+            lambda sums, weights: sums.f1(weights, "joint"), unit="%", within_emotion=False,
+        ),
+        Metric(
+            "emotion_f1", "F1, emotions", "F1 of the emotions, averaged over those that are true or predicted",
+            "emotion", lambda sums, weights: sums.f1(weights, "emotion"), unit="%", within_emotion=False,
+        ),
+        Metric(
+            "pair_accuracy", "pairs (forced choice)",
+            "of a person's real and fake clip of one emotion, how often the real one scores higher", "authenticity",
+            lambda sums, weights: sums.pair_accuracy(weights), lambda _: 0.5, unit="%", main=True,
+        ),
+        Metric(
+            "authenticity_ece", "calibration error",
+            "how far the higher of the probabilities of real and fake is from how often it is right, in 15 bins",
+            "authenticity", lambda sums, weights: sums.ece(weights), smaller=True, biased=True,
+        ),
+        Metric(
+            "authenticity_brier", "Brier score",
+            "mean squared distance of the probability of real from 1 for a real sample, from 0 for a fake one",
+            "authenticity",
+            lambda sums, weights: sums.mean(
+                weights, "authenticity", lambda p: (p.p_authenticity[:, 1] - p.authenticity) ** 2
+            ),
+            lambda _: 0.25, smaller=True,
+        ),
+        Metric(
+            "authenticity_balanced_accuracy", "real or fake, balanced",
+            "mean of the parts of the real and of the fake samples that are right", "authenticity",
+            lambda sums, weights: sums.balanced_accuracy(weights, "authenticity"), _one_of("authenticity"), unit="%",
+        ),
+        Metric(
+            "loss", "loss",
+            "of frames the configured losses of the heads, summed; of clips the log losses of their mean probabilities",
+            None, None, smaller=True,
+        ),
+    )
+}  # fmt: skip
+"""What every run reports at both levels, in the order of tables."""
+METRICS = {name: m for name, m in REPORTED.items() if m.of is not None}
+"""What :func:`realfake.scoring.metrics.metrics` computes of predictions alone."""
+MAIN = tuple(name for name, m in REPORTED.items() if m.main)
+ACCURACIES = ("joint_accuracy", "emotion_accuracy", "authenticity_accuracy")
+"""Of each task; training samples are counted in these as well."""
 LEVELS = ("frame", "clip")
 """Over single samples, and over the means of a clip's samples."""
 
@@ -26,11 +128,12 @@ def measured_names(stage: str, tasks: Sequence[str]) -> tuple[str, ...]:
         stage: ``val`` or ``test``.
         tasks: Of the approach, each of which has a loss at both levels.
     """
-    names = ("loss", *(f"loss_{task}" for task in tasks), *METRICS)
+    names = (*REPORTED, *(f"loss_{task}" for task in tasks))
     return tuple(f"{stage}/{level}/{name}" for level in LEVELS for name in names)
 
 
 def minimised(metric: str) -> bool:
-    """Whether a smaller value of the metric is better."""
-    name = metric.rsplit("/", 1)[-1]
-    return name in ("loss", "authenticity_ece") or name.startswith("loss_")
+    """Whether a smaller value of a metric is better, by its full name, e.g. ``val/clip/loss_emotion``."""
+    name = metric.rpartition("/")[2]
+    entry = REPORTED.get("loss" if name.startswith("loss_") else name)
+    return entry is not None and entry.smaller

@@ -1,15 +1,16 @@
 """The metrics of the project, as functions of how often each subject counts.
 
-Every metric is a function of sums over subjects: of right samples, of true, predicted and hit classes, of confidence
-per bin, and of the wins of real over fake scores for each two subjects of a run. The sums are taken once; the metrics
-of a resampled set of subjects then cost a product of small matrices (see :mod:`realfake.scoring.statistics`). The
-plain metrics are those of a single group that counts once.
+Every metric of :mod:`realfake.scoring.metric_table` is a function of sums over subjects: of true, predicted
+and hit classes, of confidence per bin, of the wins of real over fake scores for each two subjects of a run, or of any
+value of a sample. The sums are taken once; the metrics of a resampled set of subjects then cost a product of small
+matrices (see :mod:`realfake.scoring.statistics`). The plain metrics are those of a single group that counts once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -24,37 +25,24 @@ DEFINITIONS = 2
 1: of each task the most probable class by itself was predicted; scores of equal inputs were ranked by their rounding.
 2: one decision a sample, the most probable joint class; scores that differ by rounding are equal; the joint
 probability of a clip from two heads is the product of their means, not the mean of their products.
+A further metric changes none of them: results from before it was there lack it, and stay valid.
 """
 ECE_BINS = 15
-REPORTED = (*METRICS, "loss")
-"""What every run reports at both levels; the loss needs to know what was trained."""
 
 
 def metrics(p: Predictions, pair: np.ndarray | None = None, run: np.ndarray | None = None) -> dict[str, float]:
-    """All metrics of some predictions.
+    """All metrics of some predictions, see :mod:`realfake.scoring.metric_table`.
 
     A sample whose label is absent does not count for a metric that needs the label; a metric for which nothing counts
-    is NaN.
-
-    - ``joint_accuracy``, ``emotion_accuracy``, ``authenticity_accuracy``: part of the samples whose decision (the most
-      probable joint class, see :class:`~realfake.scoring.predictions.Predictions`), or that part of it, is right.
-    - ``joint_f1``, ``emotion_f1``: F1 of the decision, or that part of it, averaged over the classes that are true or
-      predicted at least once (the labels that scikit-learn's ``f1_score(average="macro")`` takes by default).
-    - ``authenticity_auroc``: probability that a real sample gets a higher probability of real than a fake one of the
-      same run, ties counting half (Mann-Whitney): ``Σ_r wins_r / Σ_r real_r fake_r`` over runs r, since scores of
-      different models have no order (see :mod:`realfake.scoring.scores`, also for what is a tie). NaN unless there
-      are both.
-    - ``pair_accuracy``: the same over real and fake samples of one pair only, i.e. of one subject and emotion.
-    - ``authenticity_ece``: expected calibration error, ``Σ_b n_b / n |accuracy_b − confidence_b|`` over 15 equal bins
-      of the higher of the two probabilities, whose own class is right or not, whatever the decision (Guo et al. 2017,
-      https://arxiv.org/abs/1706.04599, eq. 3). Bins are closed below, the last one on both sides.
+    is NaN. Right or wrong is the decision (the most probable joint class, see
+    :class:`~realfake.scoring.predictions.Predictions`), or a part of it.
 
     Args:
         p: Predictions, one row a sample or a clip.
         pair: Number of the pair of each row (N,) int64, -1 = none; None = no pairs.
         run: Number of the run of each row (N,) int64, from 0; None = one run.
     """
-    sums = SubjectSums.of(p, np.zeros(len(p), dtype=np.int64), pair, run)
+    sums = SubjectSums(p, np.zeros(len(p), dtype=np.int64), pair, run)
     return {name: float(values[0]) for name, values in sums.metrics(np.ones((1, sums.subjects))).items()}
 
 
@@ -67,63 +55,23 @@ def confusion_matrix(p: Predictions, task: str) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class SubjectSums:
-    """What the metrics need to know of each of S subjects."""
+    """Predictions of S subjects (N rows), each sum of which is taken when a metric first needs it.
 
-    hits: dict[str, np.ndarray]
-    """Task → samples of each class that are right (S, K)."""
-    predicted: dict[str, np.ndarray]
-    """Task → samples that are said to be of each class (S, K)."""
-    true: dict[str, np.ndarray]
-    """Task → labelled samples of each class (S, K)."""
-    gap: np.ndarray
-    """Right samples minus sum of confidences, per bin (S, bins)."""
-    scores: tuple[RunScores, ...]
-    """Real and fake samples of each run."""
-    pair_wins: np.ndarray
-    """Pairs of samples in which real scores higher, ties counting half (S,)."""
-    pair_count: np.ndarray
-    """Pairs of samples (S,)."""
+    The methods that compute metrics take how often each subject counts (R, S), not negative, and give (R,), NaN where
+    the metric is undefined.
+    """
 
-    @classmethod
-    def of(
-        cls,
-        p: Predictions,
-        subject: np.ndarray,
-        pair: np.ndarray | None = None,
-        run: np.ndarray | None = None,
-        level: np.ndarray | None = None,
-    ) -> SubjectSums:
-        """Sum up predictions.
+    p: Predictions
+    subject: np.ndarray
+    """Number of the subject of each row (N,), 0 to S - 1."""
+    pair: np.ndarray | None = None
+    """Number of the pair of each row (N,), -1 = none; None = no pairs. Rows of different runs are never one."""
+    run: np.ndarray | None = None
+    """Number of the run of each row (N,), from 0; None = one run."""
+    given_level: np.ndarray | None = None
+    """Level of each row's score of real (N,), not negative; None = :func:`real_levels`."""
 
-        Args:
-            p: Predictions (N rows).
-            subject: Number of the subject of each row (N,), 0 to S - 1.
-            pair: Number of the pair of each row (N,), -1 = none; None = no pairs. Rows of different runs are never one.
-            run: Number of the run of each row (N,), from 0; None = one run.
-            level: Level of each row's score of real (N,), not negative; None = :func:`real_levels`.
-        """
-        size = int(subject.max(initial=-1)) + 1
-        run = np.zeros(len(p), dtype=np.int64) if run is None else run
-        hits, predicted, true = {}, {}, {}
-        for task in TASKS:
-            y, guess, k = p.true(task), p.predicted(task), p.probabilities(task).shape[1]
-            known = y != ABSENT
-            true[task] = _count(subject[known], y[known], size, k)
-            predicted[task] = _count(subject[known], guess[known], size, k)
-            right = known & (y == guess)
-            hits[task] = _count(subject[right], y[right], size, k)
-        level, y = real_levels(p, run) if level is None else level, p.authenticity
-        scores = tuple(RunScores.of(level[rows], y[rows], subject[rows]) for rows in _each(run))
-        own = None if pair is None else np.where(pair < 0, -1, pair * (run.max(initial=0) + 1) + run)
-        wins, count = _pairs(level, y, subject, own, size)
-        return cls(hits, predicted, true, _confidence_gaps(p, subject, size), scores, wins, count)
-
-    @property
-    def subjects(self) -> int:
-        """Number of subjects S."""
-        return len(self.pair_count)
-
-    def metrics(self, weights: np.ndarray, names: Sequence[str] = METRICS) -> dict[str, np.ndarray]:
+    def metrics(self, weights: np.ndarray, names: Sequence[str] = tuple(METRICS)) -> dict[str, np.ndarray]:
         """Metrics when each subject counts as often as ``weights`` say.
 
         Args:
@@ -133,31 +81,122 @@ class SubjectSums:
         Returns:
             Metric → (R,), NaN where it is undefined.
         """
-        return {name: self._metric(name, weights) for name in names}
+        found = {}
+        for name in names:
+            if name not in METRICS or (formula := METRICS[name].of) is None:
+                raise ValueError(f"metric {name!r}: expected one of {', '.join(METRICS)}")
+            found[name] = formula(self, weights)
+        return found
 
-    def _metric(self, name: str, weights: np.ndarray) -> np.ndarray:
-        task, _, kind = name.partition("_")
-        if name == "pair_accuracy":
-            return _ratio(weights @ self.pair_wins, weights @ self.pair_count)
-        if name == "authenticity_auroc":
-            return self._auroc(weights)
-        total = weights @ self.true[task].sum(axis=1)
-        if kind == "accuracy":
-            return _ratio(weights @ self.hits[task].sum(axis=1), total)
-        if kind == "f1":
-            both = weights @ (self.true[task] + self.predicted[task])
-            f1 = _ratio(2.0 * (weights @ self.hits[task]), both, undefined=0.0)
-            return _ratio(f1.sum(axis=1), (both > 0).sum(axis=1))
-        if name == "authenticity_ece":
-            return _ratio(np.abs(weights @ self.gap).sum(axis=1), total)
-        raise ValueError(f"metric {name!r}: expected one of {', '.join(METRICS)}")
+    # --- what metrics are made of --------------------------------------------------------------------------------
 
-    def _auroc(self, weights: np.ndarray) -> np.ndarray:
+    def accuracy(self, weights: np.ndarray, task: str) -> np.ndarray:
+        """Part of the samples whose decision, or that part of it, is right."""
+        return _ratio(weights @ self._classes[task][2].sum(axis=1), self._labelled(weights, task))
+
+    def balanced_accuracy(self, weights: np.ndarray, task: str) -> np.ndarray:
+        """Recall of the decision, averaged over the classes that are true at least once.
+
+        As scikit-learn's ``balanced_accuracy_score``.
+        """
+        true, _, hits = self._classes[task]
+        samples = weights @ true
+        recall = _ratio(weights @ hits, samples, undefined=0.0)
+        return _ratio(recall.sum(axis=1), (samples > 0).sum(axis=1))
+
+    def f1(self, weights: np.ndarray, task: str) -> np.ndarray:
+        """F1 of the decision, averaged over the classes that are true or predicted at least once.
+
+        These are the labels that scikit-learn's ``f1_score(average="macro")`` takes by default.
+        """
+        true, predicted, hits = self._classes[task]
+        both = weights @ (true + predicted)
+        f1 = _ratio(2.0 * (weights @ hits), both, undefined=0.0)
+        return _ratio(f1.sum(axis=1), (both > 0).sum(axis=1))
+
+    def auroc(self, weights: np.ndarray) -> np.ndarray:
+        """Probability that a real sample scores higher than a fake one of the same run, ties counting half.
+
+        ``Σ_r wins_r / Σ_r real_r fake_r`` over runs r (Mann-Whitney), since scores of different models have no order
+        (see :mod:`realfake.scoring.scores`, also for what is a tie). NaN unless there are both.
+        """
         won, pairs = np.zeros(len(weights)), np.zeros(len(weights))
-        for scores in self.scores:
+        for scores in self._scores:
             of_run, all_of_run = scores.won(weights)
             won, pairs = won + of_run, pairs + all_of_run
         return _ratio(won, pairs)
+
+    def pair_accuracy(self, weights: np.ndarray) -> np.ndarray:
+        """As :meth:`auroc`, over real and fake samples of one pair only, i.e. of one subject and emotion."""
+        wins, count = self._pairs
+        return _ratio(weights @ wins, weights @ count)
+
+    def ece(self, weights: np.ndarray) -> np.ndarray:
+        """Expected calibration error of authenticity, ``Σ_b n_b / n |accuracy_b − confidence_b|``.
+
+        Over 15 equal bins of the higher of the two probabilities, whose own class is right or not, whatever the
+        decision (Guo et al. 2017, https://arxiv.org/abs/1706.04599, eq. 3). Bins are closed below, the last one on both
+        sides.
+        """
+        return _ratio(np.abs(weights @ self._gap).sum(axis=1), self._labelled(weights, "authenticity"))
+
+    def mean(self, weights: np.ndarray, task: str, value: Callable[[Predictions], np.ndarray]) -> np.ndarray:
+        """Mean of a value of each sample, over those with the task's label; ``value`` is given these alone (n,)."""
+        known = self.p.true(task) != ABSENT
+        sums = np.bincount(self.subject[known], value(self.p.select(known)), minlength=self.subjects)
+        return _ratio(weights @ sums, self._labelled(weights, task))
+
+    def _labelled(self, weights: np.ndarray, task: str) -> np.ndarray:
+        return weights @ self._classes[task][0].sum(axis=1)
+
+    # --- sums ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def subjects(self) -> int:
+        """Number of subjects S."""
+        return int(self.subject.max(initial=-1)) + 1
+
+    @cached_property
+    def _classes(self) -> dict[str, tuple[np.ndarray, ...]]:
+        """Task → labelled samples of each class, those said to be of it, and those that are rightly so, (S, K) each."""
+        found = {}
+        for task in TASKS:
+            y, guess, k = self.p.true(task), self.p.predicted(task), self.p.probabilities(task).shape[1]
+            known = y != ABSENT
+            right = known & (y == guess)
+            columns = ((known, y), (known, guess), (right, y))
+            found[task] = tuple(_count(self.subject[rows], c[rows], self.subjects, k) for rows, c in columns)
+        return found
+
+    @cached_property
+    def _gap(self) -> np.ndarray:
+        """Right samples minus sum of confidences, per bin (S, bins)."""
+        p, known = self.p, self.p.authenticity != ABSENT
+        confidence = p.p_authenticity[known].max(axis=1)
+        right = p.most_probable("authenticity")[known] == p.authenticity[known]
+        return _count(self.subject[known], calibration_bins(confidence), self.subjects, ECE_BINS, right - confidence)
+
+    @cached_property
+    def _runs(self) -> np.ndarray:
+        return np.zeros(len(self.p), dtype=np.int64) if self.run is None else self.run
+
+    @cached_property
+    def _level(self) -> np.ndarray:
+        return real_levels(self.p, self._runs) if self.given_level is None else self.given_level
+
+    @cached_property
+    def _scores(self) -> list[RunScores]:
+        """Real and fake samples of each run."""
+        rows = [np.flatnonzero(self._runs == number) for number in np.unique(self._runs)]
+        return [RunScores.of(self._level[r], self.p.authenticity[r], self.subject[r]) for r in rows]
+
+    @cached_property
+    def _pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs of samples in which real scores higher, ties counting half, and all pairs of samples, each (S,)."""
+        if self.pair is None:
+            return np.zeros(self.subjects), np.zeros(self.subjects)
+        own = np.where(self.pair < 0, -1, self.pair * (self._runs.max(initial=0) + 1) + self._runs)
+        return _pair_wins(self._level, self.p.authenticity, self.subject, own, self.subjects)
 
 
 def calibration_bins(confidence: np.ndarray) -> np.ndarray:
@@ -166,19 +205,10 @@ def calibration_bins(confidence: np.ndarray) -> np.ndarray:
     return np.searchsorted(inner, confidence, side="right")
 
 
-def _confidence_gaps(p: Predictions, subject: np.ndarray, size: int) -> np.ndarray:
-    known = p.authenticity != ABSENT
-    confidence = p.p_authenticity[known].max(axis=1)
-    right = p.most_probable("authenticity")[known] == p.authenticity[known]
-    return _count(subject[known], calibration_bins(confidence), size, ECE_BINS, right - confidence)
-
-
-def _pairs(
-    level: np.ndarray, y: np.ndarray, subject: np.ndarray, pair: np.ndarray | None, size: int
+def _pair_wins(
+    level: np.ndarray, y: np.ndarray, subject: np.ndarray, pair: np.ndarray, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of samples that real wins, and their number, for each subject (size,)."""
-    if pair is None:
-        return np.zeros(size), np.zeros(size)
     # One number that sorts by pair first and by level second, so that all pairs are counted in one search.
     above = level.max(initial=0) + 1
     key = pair * above + level
@@ -191,11 +221,6 @@ def _pairs(
         np.bincount(subject[real], beaten, minlength=size),
         np.bincount(subject[real], last - first, minlength=size).astype(float),
     )
-
-
-def _each(run: np.ndarray) -> list[np.ndarray]:
-    """Rows of each run."""
-    return [np.flatnonzero(run == number) for number in np.unique(run)]
 
 
 def _count(

@@ -13,7 +13,8 @@ import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from realfake.scoring.metrics import METRICS, SubjectSums
+from realfake.scoring.metric_table import METRICS
+from realfake.scoring.metrics import SubjectSums
 from realfake.scoring.predictions import Predictions
 from realfake.scoring.scores import exchangeable_levels
 
@@ -53,7 +54,7 @@ def bootstrap(
     pair: np.ndarray | None = None,
     *,
     run: np.ndarray | None = None,
-    names: Sequence[str] = METRICS,
+    names: Sequence[str] = tuple(METRICS),
     resamples: int = RESAMPLES,
     level: float = LEVEL,
     seed: int = 0,
@@ -79,7 +80,7 @@ def bootstrap(
     Returns:
         Metric → interval; its ends are NaN with fewer than two subjects.
     """
-    sums = SubjectSums.of(p, _dense(subject), pair, run)
+    sums = SubjectSums(p, _dense(subject), pair, run)
     weights = _draws(sums.subjects, resamples, seed)
     plain = sums.metrics(np.ones((1, sums.subjects)), names)
     drawn, left_out = sums.metrics(weights, names), sums.metrics(1.0 - np.eye(sums.subjects), names)
@@ -95,7 +96,7 @@ def compare(
     subject: np.ndarray,
     pair: np.ndarray | None = None,
     *,
-    names: Sequence[str] = METRICS,
+    names: Sequence[str] = tuple(METRICS),
     resamples: int = RESAMPLES,
     permutations: int = 10_000,
     level: float = LEVEL,
@@ -132,11 +133,11 @@ def compare(
     subject = _dense(subject)
     size = int(subject.max(initial=-1)) + 1
     # The second system's subjects stand behind the first's, so that a weight chooses the system for each subject.
-    both = SubjectSums.of(
+    both = SubjectSums(
         Predictions.concatenated([first, second]),
         np.concatenate([subject, subject + size]),
         None if pair is None else np.concatenate([pair, np.where(pair < 0, -1, pair + pair.max(initial=0) + 1)]),
-        level=np.concatenate([exchangeable_levels(first), exchangeable_levels(second)]),
+        given_level=np.concatenate([exchangeable_levels(first), exchangeable_levels(second)]),
     )
 
     def difference(of_first: np.ndarray, of_second: np.ndarray) -> dict[str, np.ndarray]:
@@ -252,7 +253,7 @@ def _interval(
         return float("nan"), float("nan")
     tail = np.sqrt(subjects / (subjects - 1)) * student.ppf((1.0 - level) / 2.0, subjects - 1)
     lowest = -1.0 if difference else 0.0
-    if name.endswith("ece"):
+    if METRICS[name].biased:
         high, low = 2.0 * value - np.quantile(drawn, norm.cdf([tail, -tail]))
         return max(lowest, float(low)), min(1.0, float(high))
     if not difference and value in (0.0, 1.0) and np.ptp(drawn) == 0.0:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from realfake.labels import ABSENT, EMOTIONS
-from realfake.scoring.metrics import METRICS, metrics
+from realfake.scoring.metric_table import METRICS
+from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import TASKS, Predictions
 from realfake.scoring.statistics import RESAMPLES, Interval, bootstrap, wilson
 
-OF_AN_EMOTION = tuple(m for m in METRICS if not m.endswith("f1"))
-"""Within one true emotion an F1 over emotions means nothing; the emotion's accuracy is its recall."""
+OF_AN_EMOTION = tuple(name for name, m in METRICS.items() if m.within_emotion)
+"""The emotion's accuracy is its recall."""
 
 
 @dataclass(frozen=True)

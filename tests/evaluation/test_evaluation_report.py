@@ -15,11 +15,12 @@ from rich.console import Console
 from simulated_people import people
 
 from realfake.errors import UserError
-from realfake.evaluation.evaluation_page import LEAST_P, number, p_value, print_report, span, write_page
+from realfake.evaluation.evaluation_page import LEAST_P, main_table, number, p_value, print_report, span, write_page
 from realfake.evaluation.evaluation_report import Evaluation, Rival, evaluate_predictions
 from realfake.labels import EMOTIONS
 from realfake.scoring import plots
-from realfake.scoring.metrics import METRICS, metrics
+from realfake.scoring.metric_table import METRICS, REPORTED
+from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import Predictions
 from realfake.scoring.statistics import bootstrap, compare
 
@@ -64,6 +65,7 @@ def evaluation() -> Evaluation:
         first_frame=samples(0).by_clip(),
         against=Rival("outputs/other", samples(2).by_clip(), clip_table()),
         leaks=[],
+        losses={"frame": 2.345, "clip": 1.234},
         resamples=200,
     )
 
@@ -76,7 +78,7 @@ def test_it_is_plain_and_complete(evaluation):
         "joint_labels": 96, "emotion_labels": 96, "authenticity_labels": 96,
     }  # fmt: skip
     for level in ("frame", "clip"):
-        assert list(report["metrics"][level]) == list(METRICS)
+        assert list(report["metrics"][level]) == list(REPORTED)
 
 
 def test_its_figures_are_those_of_the_functions(evaluation):
@@ -84,7 +86,7 @@ def test_its_figures_are_those_of_the_functions(evaluation):
     clips = test.by_clip()
     pair = np.arange(96) // 12 * 6 + np.arange(96) % 6
     for level, p in (("frame", test), ("clip", clips)):
-        expected = metrics(p, pair[p.clip])
+        expected = metrics(p, pair[p.clip]) | {"loss": {"frame": 2.345, "clip": 1.234}[level]}
         assert {m: v["value"] for m, v in report["metrics"][level].items()} == pytest.approx(expected)
     interval = bootstrap(clips, clips.clip // 12, pair, resamples=200)["joint_accuracy"]
     assert report["metrics"]["clip"]["joint_accuracy"] == pytest.approx(interval.__dict__)
@@ -139,7 +141,7 @@ def test_calibration_is_taken_from_validation_and_applied_if_asked_for(evaluatio
     assert found["metrics"]["clip"]["authenticity_ece"]["value"] == pytest.approx(before["ece_after"])
     assert plain["metrics"]["clip"]["authenticity_ece"]["value"] == pytest.approx(before["ece"])
     assert before["log_loss_after"] < before["log_loss"]
-    for m in METRICS[:-1]:
+    for m in METRICS.keys() - {"authenticity_ece", "authenticity_brier"}:
         assert found["metrics"]["clip"][m]["value"] == pytest.approx(plain["metrics"]["clip"][m]["value"])
     with pytest.raises(UserError, match="calibration=temperature"):
         evaluate_predictions(samples(0), clip_table(), COUNTS, calibrate=True)
@@ -194,7 +196,9 @@ def test_a_dataset_without_emotions_is_scored_on_authenticity():
     test = replace(test, emotion=np.full(len(test), -1))
     evaluation = evaluate_predictions(test, clip_table().assign(pair=""), COUNTS, resamples=50)
     found = evaluation.report["metrics"]["clip"]
-    assert {m for m, v in found.items() if v["value"] is not None} == {m for m in METRICS if m.startswith("auth")}
+    assert {m for m, v in found.items() if v["value"] is not None} == METRICS.keys() - {"pair_accuracy"} - {
+        m for m in METRICS if METRICS[m].task != "authenticity"
+    }
     assert evaluation.report["by_emotion"] == {}
     assert evaluation.report["leaks"] is None
     json.dumps(evaluation.report, allow_nan=False)
@@ -234,6 +238,33 @@ def test_the_screen_shows_the_main_figures(evaluation):
     assert number("joint_accuracy", joint["value"]) in text
     assert "Against outputs/other" in text
     assert "no subject, pair or file is in two parts" in text
+
+
+def test_every_metric_has_a_row_with_interval_and_chance_and_the_loss_where_it_is_known(evaluation, tmp_path):
+    columns, rows = main_table(evaluation.report)
+    found = {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
+    assert list(found) == [m.heading for m in REPORTED.values()]
+    clip = evaluation.report["metrics"]["clip"]
+    for name, guessing in (("authenticity_brier", "0.250"), ("authenticity_balanced_accuracy", "50.0 %")):
+        line = found[REPORTED[name].heading]
+        assert line["clips"] == number(name, clip[name]["value"])
+        assert line["chance"] == guessing
+        assert span(name, clip[name])
+        assert rows[list(REPORTED).index(name)][2] == span(name, clip[name])
+    assert [cell for cell in rows[-1] if cell] == ["loss", "1.234", "2.345", "–", "–", "–", "–"]
+    write_page(evaluation.report, {}, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "Among\n10 metrics" in page
+    for m in REPORTED.values():
+        assert f"<dt>{m.heading}</dt><dd>{m.words}</dd>" in page
+    without = {
+        **evaluation.report,
+        "metrics": {
+            level: {m: v for m, v in found.items() if m != "loss"}
+            for level, found in evaluation.report["metrics"].items()
+        },
+    }
+    assert len(main_table(without)[1]) == len(METRICS)
 
 
 def test_numbers_for_people():

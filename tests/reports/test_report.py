@@ -33,6 +33,7 @@ from realfake.reports.pooling import pooled_intervals, read_clips
 from realfake.reports.ranking import command, rank
 from realfake.runs.folder import RunFolder
 from realfake.runs.settings import look_up, parse_override
+from realfake.scoring.metric_table import REPORTED
 from realfake.scoring.metrics import DEFINITIONS, metrics
 from realfake.scoring.predictions import Predictions
 
@@ -184,6 +185,24 @@ def test_smaller_is_better_for_errors_and_nan_comes_last(tmp_path: Path) -> None
         (tmp_path / name / "results.json").write_text(json.dumps(results))
     board = make_report(tmp_path, metric="test/frame/loss").board
     assert [run.name for run in board.runs] == ["c", "a", "d", "b"]
+
+
+def test_runs_from_before_a_metric_was_there_have_a_dash(tmp_path: Path) -> None:
+    name = "test/clip/authenticity_brier"
+    for seed, brier in enumerate((0.3, None, 0.2)):
+        results = write_run(tmp_path / str(seed), [f"seed={seed}"], fake_config(seed=seed), seed=seed)
+        if brier is not None:
+            results["metrics"][name] = brier
+        (tmp_path / str(seed) / "results.json").write_text(json.dumps(results))
+    report = make_report(tmp_path, metric=name, draws=100)
+    assert [run.name for run in report.board.runs] == ["2", "0", "1"]
+    assert not any(run.outdated for run in report.board.runs)
+    assert pd.read_csv(report.leaderboard)[name].tolist()[:2] == [0.2, 0.3]
+    assert page_data(page := report.page.read_text())["runs"][2]["metrics"][name] is None
+    assert f'title="{name}: {REPORTED["authenticity_brier"].words}"' in page
+    assert "smaller is better" in page
+    groups = pd.read_csv(report.groups)
+    assert (groups[f"{name} n"].tolist(), groups["completed"].tolist()) == ([2], [3])
 
 
 def test_an_unknown_metric_is_one_line(sweep: Path, tmp_path: Path) -> None:

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 from simulated_people import noise, people
-from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, brier_score_loss, f1_score, roc_auc_score
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from realfake.scoring.calibration import reliability
-from realfake.scoring.metrics import METRICS, SubjectSums, metrics
+from realfake.scoring.metric_table import METRICS
+from realfake.scoring.metrics import SubjectSums, metrics
 from realfake.scoring.predictions import Predictions
 
 CASES = [(seed, size, absent) for seed, size in enumerate([13, 50, 600, 2000]) for absent in (0.0, 0.3)]
@@ -32,6 +33,17 @@ def test_accuracies_and_f1_are_scikit_learns(seed, size, absent):
         assert found[f"{task}_accuracy"] == pytest.approx(accuracy_score(y, guess))
         if task != "authenticity":
             assert found[f"{task}_f1"] == pytest.approx(f1_score(y, guess, average="macro"))
+
+
+@pytest.mark.parametrize(("seed", "size", "absent"), CASES)
+def test_balanced_accuracy_and_brier_score_are_scikit_learns(seed, size, absent):
+    rng = np.random.default_rng(seed)
+    p = noise(rng, size, absent)
+    p = p.select((p.authenticity != 1) | (rng.random(size) < 0.3))  # fewer real than fake ones
+    found, known = metrics(p), p.authenticity >= 0
+    y, guess = p.authenticity[known], p.p_joint[known].argmax(axis=1) // 6
+    assert found["authenticity_balanced_accuracy"] == pytest.approx(balanced_accuracy_score(y, guess))
+    assert found["authenticity_brier"] == pytest.approx(brier_score_loss(y, p.p_authenticity[known, 1]))
 
 
 @pytest.mark.parametrize(("seed", "size", "absent"), CASES)
@@ -92,8 +104,8 @@ def test_pair_accuracy_counts_every_real_with_every_fake_sample(digits):
 @pytest.mark.parametrize(
     ("change", "undefined"),
     [
-        (lambda p: replace(p, emotion=np.full(len(p), -1)), {m for m in METRICS if m.startswith(("joint", "emotion"))}),
-        (lambda p: replace(p, authenticity=np.full(len(p), -1)), {m for m in METRICS if not m.startswith("emotion")}),
+        (lambda p: replace(p, emotion=np.full(len(p), -1)), {m for m in METRICS if METRICS[m].task != "authenticity"}),
+        (lambda p: replace(p, authenticity=np.full(len(p), -1)), {m for m in METRICS if METRICS[m].task != "emotion"}),
         (lambda p: replace(p, authenticity=np.full(len(p), 1)), {"authenticity_auroc", "pair_accuracy"}),
         (lambda p: p.select(np.zeros(len(p), dtype=bool)), set(METRICS)),
     ],
@@ -113,7 +125,7 @@ def test_weights_mean_that_a_subject_counts_so_often(digits):
     subject = rng.integers(0, 9, 240)
     pair = subject * 6 + rng.integers(0, 6, 240)
     weights = rng.integers(0, 4, (5, 9))
-    found = SubjectSums.of(p, subject, pair).metrics(weights.astype(float))
+    found = SubjectSums(p, subject, pair).metrics(weights.astype(float))
     for r, counts in enumerate(weights):
         copies = [(np.flatnonzero(subject == s), s, k) for s in range(9) for k in range(counts[s])]
         rows = np.concatenate([c[0] for c in copies])
@@ -125,11 +137,11 @@ def test_weights_mean_that_a_subject_counts_so_often(digits):
 
 def test_many_subjects_are_counted_in_blocks():
     p, subject, pair = people(np.random.default_rng(7), 1100)
-    found = SubjectSums.of(p, subject, pair).metrics(np.ones((1, 1100)))
+    found = SubjectSums(p, subject, pair).metrics(np.ones((1, 1100)))
     assert {k: float(v[0]) for k, v in found.items()} == pytest.approx(metrics(p, pair))
 
 
 def test_unknown_metric():
     p, subject, pair = people(np.random.default_rng(8), 3)
     with pytest.raises(ValueError, match="expected one of joint_accuracy"):
-        SubjectSums.of(p, subject, pair).metrics(np.ones((1, 3)), ["joint_auroc"])
+        SubjectSums(p, subject, pair).metrics(np.ones((1, 3)), ["joint_auroc"])

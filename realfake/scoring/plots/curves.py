@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from realfake.labels import EMOTIONS
+from realfake.scoring.metric_table import ACCURACIES
 from realfake.scoring.plots.style import (
     BLACK,
     BLUE,
@@ -26,7 +27,7 @@ from realfake.scoring.plots.style import (
 
 _SERIES = (("train/frame", GREY, "--"), ("val/frame", ORANGE, "-."), ("val/clip", BLUE, "-"))
 """Prefix of a metric, and how its line looks."""
-_PANELS = ("loss", "joint_accuracy", "emotion_accuracy", "authenticity_accuracy")
+_PANELS = ("loss", *ACCURACIES)
 
 
 def learning_curves(rows: Sequence[Mapping[str, float]], best_epoch: int | None = None) -> Figure:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from realfake.labels import ABSENT, EMOTIONS, TASK_NAMES, Authenticity
 from realfake.scoring.calibration import reliability
+from realfake.scoring.metric_table import METRICS
 from realfake.scoring.metrics import ECE_BINS, metrics
 from realfake.scoring.plots.style import BLUE, GREEN, GREY, ORANGE, SMALL, TEXT, VERMILION, new_figure, plain
 from realfake.scoring.predictions import Predictions
@@ -17,7 +18,6 @@ from realfake.scoring.statistics import Interval
 
 HATCHES = ("", "//", "..")
 _INTERVAL = "95 % interval over the test people, the model as it is"
-_WORDS = {"joint": "both right", "emotion": "emotion", "authenticity": "real or fake"}
 
 
 def reliability_diagram(p: Predictions, task: str = "authenticity") -> Figure:
@@ -97,10 +97,11 @@ def emotion_bars(by_emotion: Mapping[str, Mapping[str, Interval]]) -> Figure:
     axis = figure.add_axes((0.08, 0.11, 0.9, 0.72))
     names = [e for e in EMOTIONS if e in by_emotion]
     for k, (task, color) in enumerate((("emotion", ORANGE), ("authenticity", BLUE), ("joint", GREEN))):
-        found = [by_emotion[e][f"{task}_accuracy"] for e in names]
+        metric = METRICS[f"{task}_accuracy"]
+        found = [by_emotion[e][metric.name] for e in names]
         x = np.arange(len(names)) + (k - 1) * 0.27
         value = np.array([i.value for i in found])
-        axis.bar(x, value, 0.25, color=color, hatch=HATCHES[k], edgecolor="white", linewidth=0.5, label=_WORDS[task])
+        axis.bar(x, value, 0.25, color=color, hatch=HATCHES[k], edgecolor="white", linewidth=0.5, label=metric.heading)
         ends = np.array([[i.value - i.low, i.high - i.value] for i in found]).reshape(-1, 2).T
         axis.errorbar(x, value, yerr=np.clip(ends, 0, None), fmt="none", ecolor="black", elinewidth=1, capsize=2)
         chance = 1.0 / len(TASK_NAMES[task])
