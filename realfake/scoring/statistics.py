@@ -20,6 +20,8 @@ from realfake.scoring.scores import exchangeable_levels
 
 RESAMPLES = 2000
 LEVEL = 0.95
+_ROUNDING = 1e-12
+"""Sums in another order differ in the last digit: what is equal has to count as equal."""
 HOLDS = (
     "resamples the test people, each with all clips; the trained models, and the draw of people that they were trained "
     "on, stay as they are"
@@ -142,7 +144,8 @@ def compare(
 
     def difference(of_first: np.ndarray, of_second: np.ndarray) -> dict[str, np.ndarray]:
         a, b = both.metrics(of_first, names), both.metrics(of_second, names)
-        return {name: b[name] - a[name] for name in names}
+        found = {name: b[name] - a[name] for name in names}
+        return {name: np.where(np.abs(values) < _ROUNDING, 0.0, values) for name, values in found.items()}
 
     def chosen(weights: np.ndarray) -> dict[str, np.ndarray]:
         none = np.zeros_like(weights)
@@ -232,8 +235,7 @@ def _exchanges(subjects: int, permutations: int, seed: int) -> tuple[np.ndarray,
 def _p_value(null: np.ndarray, observed: float, complete: bool) -> float:
     if np.isnan(observed):
         return float("nan")
-    # Sums in another order differ in the last digit: what is equal has to count as equal.
-    extreme = int((null >= observed - 1e-12).sum())
+    extreme = int((null >= observed - _ROUNDING).sum())
     defined = int((~np.isnan(null)).sum())
     return extreme / defined if complete else (extreme + 1) / (defined + 1)
 

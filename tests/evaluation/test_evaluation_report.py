@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import re
@@ -253,7 +254,7 @@ def test_every_metric_has_a_row_with_interval_and_chance_and_the_loss_where_it_i
         assert rows[list(REPORTED).index(name)][2] == span(name, clip[name])
     assert [cell for cell in rows[-1] if cell] == ["loss", "1.234", "2.345", "–", "–", "–", "–"]
     write_page(evaluation.report, {}, tmp_path / "page.html")
-    page = (tmp_path / "page.html").read_text()
+    page = html.unescape((tmp_path / "page.html").read_text())
     assert "Among\n10 metrics" in page
     for m in REPORTED.values():
         assert f"<dt>{m.heading}</dt><dd>{m.words}</dd>" in page
