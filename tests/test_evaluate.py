@@ -19,6 +19,7 @@ from realfake.errors import UserError
 from realfake.evaluation.evaluating import evaluate_run
 from realfake.experiments.execution import train
 from realfake.runs.results import read_results
+from realfake.scoring.metric_table import REPORTED
 from realfake.scoring.metrics import DEFINITIONS
 from realfake.scoring.statistics import HOLDS
 
@@ -48,6 +49,10 @@ def test_metrics_are_reproduced_in_a_fresh_process_and_place(
     assert first is not None
     stored = {k: v for k, v in first["metrics"].items() if k.startswith(("test/", "val/"))}
     assert again["metrics"] == stored
+    shown = json.loads((run / "evaluation/test/evaluation.json").read_text())["metrics"]
+    for name in REPORTED:
+        assert shown["clip"][name]["value"] == stored[f"test/clip/{name}"]
+        assert shown["frame"][name]["value"] == stored[f"test/frame/{name}"]
     assert again["stands_for_run"]
     assert again["metric_definitions"] == first["metric_definitions"] == DEFINITIONS
     ours, theirs = ((f / "predictions.csv").read_text() for f in (run / "evaluation/test", run))

@@ -99,8 +99,10 @@ def test_features_are_those_of_the_checkpoint_that_a_run_goes_on_from(tiny: list
 @pytest.mark.parametrize("mix", ["weighted", "precision", "uncertainty", "dwa"])
 def test_losses_and_weights_of_the_tasks_are_logged(mix: str, tiny: list[str], tmp_path: Path) -> None:
     extra = ["loss_mix.emotion=0.3"] if mix == "weighted" else []
-    train([*tiny, "approach=multi_task", f"loss_mix={mix}", "trainer.max_epochs=3", *extra], tmp_path / "run")
+    words = [*tiny, "approach=multi_task", f"loss_mix={mix}", "trainer.max_epochs=3", *extra]
+    results = train([*words, "optimized_metric=val/clip/authenticity_brier"], tmp_path / "run")
     found = table(tmp_path / "run")
+    assert results["best_epoch"] == found["val/clip/authenticity_brier"].idxmin()
     for task in ("emotion", "authenticity"):
         assert (found[f"train/frame/loss_{task}"] > 0).all()
         assert (found[f"val/frame/loss_{task}"] > 0).all()
