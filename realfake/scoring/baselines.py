@@ -62,18 +62,6 @@ def emotion_only(p: Predictions, class_counts: Mapping[str, Sequence[float]]) ->
     return Predictions.from_tasks(probabilities, p.clip, p.emotion, p.authenticity)
 
 
-def first_of_clip(p: Predictions, time_sec: np.ndarray) -> Predictions:
-    """Each clip's earliest row alone: what the model says before anything has moved.
-
-    Args:
-        p: Predictions, one row a sample.
-        time_sec: Time of each row in its clip, in seconds (N,).
-    """
-    order = np.lexsort((time_sec, p.clip))
-    _, first = np.unique(p.clip[order], return_index=True)
-    return p.select(order[first])
-
-
 def shuffle_test(
     p: Predictions, subject: np.ndarray, *, shuffles: int = SHUFFLES, seed: int = 0
 ) -> dict[str, dict[str, float]]:

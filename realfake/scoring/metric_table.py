@@ -52,65 +52,40 @@ def _one_of(task: str) -> Chance:
     return lambda classes: 1.0 / classes[task]
 
 
-REPORTED: dict[str, Metric] = {
-    m.name: m
-    for m in (
-        Metric(
-            "joint_accuracy", "both right", "part of the samples whose emotion and authenticity are right", "joint",
-            lambda sums, weights: sums.accuracy(weights, "joint"), _one_of("joint"), unit="%", main=True,
-        ),
-        Metric(
-            "emotion_accuracy", "emotion", "part of the samples whose emotion is right", "emotion",
-            lambda sums, weights: sums.accuracy(weights, "emotion"), _one_of("emotion"), unit="%", main=True,
-        ),
-        Metric(
-            "authenticity_accuracy", "real or fake", "part of the samples whose authenticity is right", "authenticity",
-            lambda sums, weights: sums.accuracy(weights, "authenticity"), _one_of("authenticity"), unit="%", main=True,
-        ),
-        Metric(
-            "authenticity_auroc", "AUROC, real against fake",
-            "how often a real sample gets a higher probability of real than a fake one, ties counting half",
-            "authenticity", lambda sums, weights: sums.auroc(weights), lambda _: 0.5, main=True,
-        ),
-        Metric(
-            "joint_f1", "F1, both", "F1 of the joint classes, averaged over those that are true or predicted", "joint",
-            lambda sums, weights: sums.f1(weights, "joint"), unit="%", within_emotion=False,
-        ),
-        Metric(
-            "emotion_f1", "F1, emotions", "F1 of the emotions, averaged over those that are true or predicted",
-            "emotion", lambda sums, weights: sums.f1(weights, "emotion"), unit="%", within_emotion=False,
-        ),
-        Metric(
-            "pair_accuracy", "pairs (forced choice)",
-            "of a person's real and fake clip of one emotion, how often the real one scores higher", "authenticity",
-            lambda sums, weights: sums.pair_accuracy(weights), lambda _: 0.5, unit="%", main=True,
-        ),
-        Metric(
-            "authenticity_ece", "calibration error",
-            "how far the higher of the probabilities of real and fake is from how often it is right, in 15 bins",
-            "authenticity", lambda sums, weights: sums.ece(weights), smaller=True, biased=True,
-        ),
-        Metric(
-            "authenticity_brier", "Brier score",
-            "mean squared distance of the probability of real from 1 for a real sample, from 0 for a fake one",
-            "authenticity",
-            lambda sums, weights: sums.mean(
-                weights, "authenticity", lambda p: (p.p_authenticity[:, 1] - p.authenticity) ** 2
-            ),
-            lambda _: 0.25, smaller=True,
-        ),
-        Metric(
-            "authenticity_balanced_accuracy", "real or fake, balanced",
-            "mean of the parts of the real and of the fake samples that are right", "authenticity",
-            lambda sums, weights: sums.balanced_accuracy(weights, "authenticity"), _one_of("authenticity"), unit="%",
-        ),
-        Metric(
-            "loss", "loss",
-            "of frames the configured losses of the heads, summed; of clips the log losses of their mean probabilities",
-            None, None, smaller=True,
-        ),
-    )
-}  # fmt: skip
+_TABLE = (
+    Metric("joint_accuracy", "both right", "part of the samples whose emotion and authenticity are right", "joint",
+           lambda s, w: s.accuracy(w, "joint"), _one_of("joint"), unit="%", main=True),
+    Metric("emotion_accuracy", "emotion", "part of the samples whose emotion is right", "emotion",
+           lambda s, w: s.accuracy(w, "emotion"), _one_of("emotion"), unit="%", main=True),
+    Metric("authenticity_accuracy", "real or fake", "part of the samples whose authenticity is right", "authenticity",
+           lambda s, w: s.accuracy(w, "authenticity"), _one_of("authenticity"), unit="%", main=True),
+    Metric("authenticity_auroc", "AUROC, real against fake",
+           "how often a real sample gets a higher probability of real than a fake one, ties counting half",
+           "authenticity", lambda s, w: s.auroc(w), lambda _: 0.5, main=True),
+    Metric("joint_f1", "F1, both", "F1 of the joint classes, averaged over those that are true or predicted", "joint",
+           lambda s, w: s.f1(w, "joint"), unit="%", within_emotion=False),
+    Metric("emotion_f1", "F1, emotions", "F1 of the emotions, averaged over those that are true or predicted",
+           "emotion", lambda s, w: s.f1(w, "emotion"), unit="%", within_emotion=False),
+    Metric("pair_accuracy", "pairs (forced choice)",
+           "of a person's real and fake clip of one emotion, how often the real one scores higher",
+           "authenticity", lambda s, w: s.pair_accuracy(w), lambda _: 0.5, unit="%", main=True),
+    Metric("authenticity_ece", "calibration error",
+           "how far the higher of the probabilities of real and fake is from how often it is right, in 15 bins",
+           "authenticity", lambda s, w: s.ece(w), smaller=True, biased=True),
+    Metric("authenticity_brier", "Brier score",
+           "mean squared distance of the probability of real from 1 for a real sample, from 0 for a fake one",
+           "authenticity",
+           lambda s, w: s.mean(w, "authenticity", lambda p: (p.p_authenticity[:, 1] - p.authenticity) ** 2),
+           lambda _: 0.25, smaller=True),
+    Metric("authenticity_balanced_accuracy", "real or fake, balanced",
+           "mean of the parts of the real and of the fake samples that are right",
+           "authenticity", lambda s, w: s.balanced_accuracy(w, "authenticity"), _one_of("authenticity"), unit="%"),
+    Metric("loss", "loss",
+           "of frames the configured losses of the heads, summed; of clips the log losses of their mean probabilities",
+           None, None, smaller=True),
+)  # fmt: skip
+
+REPORTED = {m.name: m for m in _TABLE}
 """What every run reports at both levels, in the order of tables."""
 METRICS = {name: m for name, m in REPORTED.items() if m.of is not None}
 """What :func:`realfake.scoring.metrics.metrics` computes of predictions alone."""

@@ -12,7 +12,7 @@ from simulated_people import noise, people
 from sklearn.dummy import DummyClassifier
 
 from realfake.labels import TASK_NAMES
-from realfake.scoring.baselines import SHUFFLED, emotion_only, first_of_clip, majority, shuffle_test
+from realfake.scoring.baselines import SHUFFLED, emotion_only, majority, shuffle_test
 from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import Predictions
 
@@ -59,14 +59,6 @@ def test_baselines_without_training_counts_are_undecided():
     nothing = {task: [0] * len(names) for task, names in TASK_NAMES.items()}
     assert majority(p, nothing)["authenticity_auroc"] == 0.5
     assert (emotion_only(p, nothing).p_authenticity == 0.5).all()
-
-
-def test_the_first_row_of_each_clip():
-    p = replace(noise(np.random.default_rng(4), 6), clip=np.array([3, 3, 1, 1, 3, 1]))
-    time_sec = np.array([0.5, 0.1, 2.0, 1.5, 0.3, 1.7])
-    found = first_of_clip(p, time_sec)
-    assert found.clip.tolist() == [1, 3]
-    assert np.array_equal(found.p_joint, p.p_joint[[3, 1]])
 
 
 def test_shuffling_among_all_is_scipys_permutation_test():

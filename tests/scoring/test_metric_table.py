@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from simulated_people import noise
 
+from realfake.evaluation.evaluation_page import number
 from realfake.labels import TASK_NAMES
 from realfake.scoring.baselines import chance
 from realfake.scoring.metric_table import METRICS, REPORTED, Metric, minimised
@@ -21,7 +22,7 @@ CLASSES = {task: len(names) for task, names in TASK_NAMES.items()}
 
 def row(m: Metric) -> str:
     needs = "what was trained" if m.task is None else "emotion, authenticity" if m.task == "joint" else m.task
-    guessing = f"{m.chance(CLASSES):.3f}" if m.chance else ""
+    guessing = number(m.name, m.chance(CLASSES)) if m.chance else ""
     return f"| `{m.name}` | {m.heading} | {m.words} | {needs} | {'smaller' if m.smaller else 'larger'} | {guessing} |"
 
 
