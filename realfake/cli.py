@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
 import os
@@ -14,14 +13,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import hydra
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.object_type import ObjectType
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from realfake.composing.composition import check_sweep, conf_dir
+from realfake.composing.composition import check_sweep, conf_dir, help_text
 from realfake.composing.messages import COMPOSITION_ERRORS, explain, validate
 from realfake.composing.overrides import is_sweep, name_sweep, ordered, rewrite
 from realfake.config import Strict
@@ -71,14 +67,14 @@ def main(
     asked = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        words = ordered(sys.argv[1:], get_args_parser())
-        words = rewrite(name_sweep(words), conf_dir(), sweep=is_sweep(words))
-        sys.argv[1:] = ordered(words, get_args_parser())
-        if is_sweep(sys.argv):
-            check_sweep(config_name, sys.argv[1:], schema, check)
-        if {"--help", "-h", "--hydra-help"} & set(sys.argv):
-            sys.argv[1:1] = help_texts(config_name, run)
-            list_groups_once()
+        words = ordered(sys.argv[1:])
+        words = sys.argv[1:] = rewrite(name_sweep(words), conf_dir(), sweep=is_sweep(words))
+        if "--help" in words and not any(word.startswith("--config-path") for word in words):
+            what = run.__globals__["__doc__"].partition("\n")[0].replace("``", "")
+            print(what, help_text(config_name, words), sep="\n\n")
+            sys.exit(0)
+        if is_sweep(words):
+            check_sweep(config_name, words, schema, check)
         app = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(task)
         try:
             app()
@@ -109,30 +105,6 @@ def main(
         else:
             os.environ["HYDRA_FULL_ERROR"] = asked
     sys.exit(max(status, default=0))
-
-
-def help_texts(command: str, run: Callable[[C], Any]) -> list[str]:
-    """Overrides with what stands above and below a command's groups and keys: how the docstring of its file begins."""
-    header = run.__globals__["__doc__"].partition("\n")[0].replace("``", "")
-    footer = f"realfake {command} --cfg job … shows what a command line comes to; --hydra-help, Hydra's own options."
-    return [f'hydra.help.header="{header}\n"', f'hydra.help.footer="{footer}"']
-
-
-def list_groups_once() -> None:
-    """Have Hydra remember the options of each config group.
-
-    For a help text it asks five times for the options of every group, and copies all its settings each time: half a
-    second of waiting.
-    """
-    ask = ConfigLoaderImpl.get_group_options
-
-    @functools.cache
-    def remembered(
-        loader: ConfigLoaderImpl, group_name: str, results_filter: ObjectType | None = ObjectType.CONFIG
-    ) -> list[str]:
-        return ask(loader, group_name, results_filter)
-
-    ConfigLoaderImpl.get_group_options = remembered  # type: ignore[method-assign, assignment]
 
 
 def fail(line: str, full_error: str | None) -> None:

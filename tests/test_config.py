@@ -11,7 +11,7 @@ from typing import get_args
 import hydra
 import pytest
 import yaml
-from hydra._internal.utils import get_args_parser
+from hydra.main import get_args_parser
 from omegaconf import OmegaConf
 from processes import Command
 from pydantic import BaseModel
@@ -586,15 +586,15 @@ def test_a_missing_plugin_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(("line", "expected"), [
-    ("seed=1,2 -m approach=temporal", "seed=1,2 approach=temporal -m"),
-    ("-m seed=1 --config-dir mine approach=temporal", "seed=1 approach=temporal -m --config-dir mine"),
+    ("seed=1,2 -m approach=temporal", "seed=1,2 approach=temporal --multirun"),
+    ("-m seed=1 --config-dir mine approach=temporal", "seed=1 approach=temporal --multirun --config-dir=mine"),
     ("seed=1 --multi seed=2", "seed=1 seed=2 --multirun"),
-    ("--cfg job seed=1 --config-dir=mine", "seed=1 --cfg job --config-dir=mine"),
+    ("--cfg job seed=1 --config-dir=mine", "seed=1 --cfg=job --config-dir=mine"),
     ("seed=1 --info seed=2", "seed=1 seed=2 --info"),
-    ("--info config seed=2", "seed=2 --info config"),
+    ("--info config seed=2", "seed=2 --info=config"),
 ])  # fmt: skip
 def test_options_may_stand_anywhere_on_the_line(line: str, expected: str) -> None:
-    words = ordered(line.split(), get_args_parser())
+    words = ordered(line.split())
     assert words == expected.split()
     assert get_args_parser().parse_args(words).overrides == [w for w in words if "=" in w and not w.startswith("-")]
 
@@ -610,7 +610,7 @@ def test_options_may_stand_anywhere_on_the_line(line: str, expected: str) -> Non
 ])  # fmt: skip
 def test_a_wrong_option_is_one_line(line: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        ordered(line.split(), get_args_parser())
+        ordered(line.split())
 
 
 def test_a_sweep_is_asked_for_after_its_overrides(command: Command, tmp_path: Path) -> None:
@@ -623,7 +623,7 @@ def test_a_sweep_is_asked_for_after_its_overrides(command: Command, tmp_path: Pa
 
 def test_a_sweep_is_named_by_what_it_runs() -> None:
     def name(*words: str) -> str:
-        return name_sweep(["-m", *words])[-1]
+        return next(word for word in name_sweep(["--multirun", *words]) if word.startswith("sweep.name="))
 
     assert name("seed=1,2", "approach=temporal") == name("approach=temporal", "seed=1,2")
     assert name("seed=1,2") == name("seed=1,2", "launcher=joblib", "launcher.n_jobs=4", "sweep.rerun=failed")

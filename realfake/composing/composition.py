@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import hydra
-from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from realfake.composing.messages import COMPOSITION_ERRORS, explain, validate
-from realfake.composing.overrides import check_plugin, combinations, rewrite
+from realfake.composing.overrides import check_plugin, combinations, ordered, rewrite
 from realfake.config import Strict
 from realfake.errors import UserError
 from realfake.scoring.metric_table import minimised
@@ -89,13 +88,11 @@ def check_sweep(
     Raises:
         UserError: On the first combination that cannot work, with the combination.
     """
-    args = get_args_parser().parse_args(argv)
-    if any((args.cfg, args.help, args.hydra_help, args.info, args.config_path, args.config_name)):
+    words, options = _parsed(argv)
+    if options.keys() - {"--multirun", "--config-dir"}:
         return
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
         parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-        extra = [f"hydra.searchpath=[file://{Path(args.config_dir).resolve()}]"] if args.config_dir else []
-        words = [*args.overrides, *extra]
         try:
             runs = combinations(parser.parse_overrides(words), conf_dir())
             node = hydra.compose(config_name, next(runs), return_hydra_config=True).hydra
@@ -121,6 +118,41 @@ def check_sweep(
         from realfake.composing.study import prepare_study
 
         prepare_study(node.sweep.dir)
+
+
+def help_text(config_name: str, argv: list[str]) -> str:
+    """What ``--help`` says below the command's own line: the groups with their options, and what the line comes to.
+
+    Hydra would ask five times for the options of every group and copy all its settings each time.
+
+    Args:
+        config_name: File of ``conf/`` without its ending.
+        argv: The words after the command.
+    """
+    words, options = _parsed(argv)
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        cfg = hydra.compose(options.get("--config-name", config_name), words)
+    groups: dict[str, set[str]] = {}
+    for folder in (conf_dir(), Path(options.get("--config-dir", conf_dir()))):
+        for file in folder.glob("*/**/*.yaml"):
+            groups.setdefault(file.parent.relative_to(folder).as_posix(), set()).add(file.stem)
+    lines = [f"{group}: {', '.join(sorted(groups[group]))}\n" for group in sorted(groups) if group[:6] != "hydra/"]
+    return (
+        "== Configuration groups ==\nCompose your configuration from those groups (group=option)\n\n"
+        f"{''.join(lines)}\n\n== Config ==\nOverride anything in the config (foo.bar=value)\n\n"
+        f"{OmegaConf.to_yaml(cfg, resolve='--resolve' in options)}\n\n"
+        f"realfake {config_name} --cfg job … shows what a command line comes to; --hydra-help, Hydra's own options.\n"
+    )
+
+
+def _parsed(argv: list[str]) -> tuple[list[str], dict[str, str]]:
+    """Overrides of a command line, and its options with their values."""
+    words = ordered(argv)
+    options = {name: value for name, _, value in (w.partition("=") for w in words if w.startswith("-"))}
+    overrides = [word for word in words if not word.startswith("-")]
+    if folder := options.get("--config-dir"):
+        overrides.append(f"hydra.searchpath=[file://{Path(folder).resolve()}]")
+    return overrides, options
 
 
 def _composed(config_name: str, overrides: list[str], schema: type[C]) -> C:

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 from realfake.errors import UserError, install, nearest
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
     from hydra.core.override_parser.types import Override
 
 LARGEST_CHECK = 256
@@ -22,7 +20,21 @@ LARGEST_CHECK = 256
 
 ALIASES = {"launcher.": "hydra.launcher.", "search.": "hydra.sweeper."}
 """Keys of the presets, and the nodes of Hydra's own configuration that they fill."""
-_EXCLUSIVE = ("run", "multirun", "cfg", "info", "shell_completion")
+_OPTIONS: dict[str, tuple[str, ...] | None] = {
+    **dict.fromkeys(
+        ("--help", "--hydra-help", "--version", "--resolve", "--run", "--multirun", "--shell-completion"), ()
+    ),
+    "--cfg": ("job", "hydra", "all"),
+    "--info": ("", "all", "config", "defaults", "defaults-tree", "plugins", "searchpath"),
+    **dict.fromkeys(("--package", "--config-path", "--config-name", "--config-dir", "--experimental-rerun"), None),
+}
+"""Options of Hydra's command line (https://hydra.cc/docs/1.3/advanced/hydra-command-line-flags/) → their values: none,
+one of these (``""``: or none), or any."""
+_SHORT = {
+    "-h": "--help", "-r": "--run", "-m": "--multirun", "-sc": "--shell-completion", "-c": "--cfg", "-i": "--info",
+    "-p": "--package", "-cp": "--config-path", "-cn": "--config-name", "-cd": "--config-dir",
+}  # fmt: skip
+_EXCLUSIVE = {"--run", "--multirun", "--cfg", "--info", "--shell-completion"}
 _EXTRAS = {
     "hydra_joblib_launcher": "joblib",
     "hydra_submitit_launcher": "slurm",
@@ -32,21 +44,22 @@ _EXTRAS = {
 
 
 def is_sweep(argv: list[str]) -> bool:
-    """Whether the command line asks for several runs."""
-    return bool({"-m", "--multirun"} & set(argv))
+    """Whether the command line, as :func:`ordered` gives it, asks for several runs."""
+    return "--multirun" in argv
 
 
-def ordered(argv: list[str], parser: ArgumentParser) -> list[str]:
+def ordered(argv: list[str]) -> list[str]:
     """Put a command line's overrides first and its options last, as Hydra's parser wants them to be in one piece.
 
     Args:
         argv: Words in any order; options may be shortened as far as they stay clear.
-        parser: Hydra's.
+
+    Returns:
+        The overrides, then each option in one word and in full, e.g. ``--cfg=job``.
 
     Raises:
         UserError: On an option that is not known, lacks its value, or excludes another one.
     """
-    actions = {name: action for action in parser._actions for name in action.option_strings}
     overrides: list[str] = []
     options: list[str] = []
     chosen: dict[str, str] = {}
@@ -57,31 +70,29 @@ def ordered(argv: list[str], parser: ArgumentParser) -> list[str]:
             overrides.append(word)
             continue
         name, given, value = word.partition("=")
-        matches = [name] if name in actions else [a for a in actions if name.startswith("--") and a.startswith(name)]
+        name = _SHORT.get(name, name)
+        matches = [name] if name in _OPTIONS else [o for o in _OPTIONS if name.startswith("--") and o.startswith(name)]
         if len(matches) != 1:
-            hint = f"; did you mean {name.lstrip('-')}={value}?" if given else nearest(name, list(actions))
-            there = ", ".join(a for a in actions if a.startswith("--"))
-            raise UserError(f"{word}: no such option{hint} (there are: {there})")
-        action = actions[matches[0]]
-        chosen[action.dest] = word
-        options.append(matches[0] + given + value)
-        if action.nargs == 0:
-            if given:
-                raise UserError(f"{word}: expected {matches[0]} alone")
-            continue
-        values = [value] if given else words[:1]
-        if values and (action.choices is None or values[0] in action.choices):
-            options += [] if given else [words.pop(0)]
-        elif given or action.nargs != "?":
-            wanted = f"one of {', '.join(map(str, action.choices))}" if action.choices else "a value after it"
-            raise UserError(f"{' '.join([word, *([] if given else values)])}: expected {wanted}")
-    if len(several := [word for dest, word in chosen.items() if dest in _EXCLUSIVE]) > 1:
+            hint = f"; did you mean {name.lstrip('-')}={value}?" if given else nearest(name, list(_OPTIONS))
+            raise UserError(f"{word}: no such option{hint} (there are: {', '.join(_OPTIONS)})")
+        option, allowed = matches[0], _OPTIONS[matches[0]]
+        chosen[option] = word
+        if allowed == () and given:
+            raise UserError(f"{word}: expected {option} alone")
+        if not given and allowed != () and words and (allowed is None or words[0] in allowed):
+            given, value = "=", words.pop(0)
+        if allowed != () and not (value if allowed is None else value in allowed):
+            said = [word] if given or not words else [word, words[0]]
+            wanted = "a value after it" if allowed is None else f"one of {', '.join(filter(None, allowed))}"
+            raise UserError(f"{' '.join(said)}: expected {wanted}")
+        options.append(option + given + value)
+    if len(several := [word for option, word in chosen.items() if option in _EXCLUSIVE]) > 1:
         raise UserError(f"{' '.join(several)}: only one of these can be given")
     return [*overrides, *options]
 
 
 def name_sweep(argv: list[str]) -> list[str]:
-    """Give a sweep (``-m``) without a name one: a digest of its overrides, so that repeating the command finds it.
+    """Give a sweep without a name one: a digest of its overrides, so that repeating the command finds it.
 
     The name travels as an override, since the jobs of a launcher do not share this process's command line. Where the
     runs are executed is no part of it: a sweep begun on one launcher goes on with another.
@@ -89,7 +100,7 @@ def name_sweep(argv: list[str]) -> list[str]:
     if not is_sweep(argv) or any(a.startswith("sweep.name=") for a in argv):
         return argv
     words = sorted(a for a in argv if not a.startswith(("-", "sweep.", "hydra.", "launcher=", "launcher.", "search.")))
-    return [*argv, "sweep.name=sweep_" + hashlib.sha256("\n".join(words).encode()).hexdigest()[:12]]
+    return ["sweep.name=sweep_" + hashlib.sha256("\n".join(words).encode()).hexdigest()[:12], *argv]
 
 
 def rewrite(words: list[str], conf: Path, *, sweep: bool) -> list[str]:
