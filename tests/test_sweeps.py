@@ -6,7 +6,6 @@ import os
 import random
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import yaml
 from processes import ROOT, Command, Forks, Gate, environment
 
 from realfake.cli import discard_empty_run
+from realfake.composing.study import STUDY, finished_trials, storage_url, trials_left
 from realfake.files import only_one
 from realfake.runs.results import read_results
 from realfake.scoring.predictions import read_table
@@ -396,16 +396,11 @@ def test_launchers_give_the_same_results(
 # --- search ----------------------------------------------------------------------------------------------------------
 
 
-def trials(folder: Path) -> list[str]:
-    with sqlite3.connect(next(folder.glob("*.db"))) as database:
-        return [row[0] for row in database.execute("SELECT state FROM trials ORDER BY trial_id")]
-
-
 @pytest.mark.slow
 def test_a_killed_search_goes_on_and_survives_a_divergence(
     command: Command, forks: Forks, tiny: list[str], tmp_path: Path
 ) -> None:
-    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs the extra search")
+    optuna = pytest.importorskip("optuna", reason="needs the extra search")
     arguments = [
         *tiny, "approach=single_task", "trainer.max_epochs=1", "search=optuna", "optimizer.lr=choice(1e-3,1e12)",
         "scheduler=none", "trainer.gradient_clip_val=null", "optimizer=sgd", "sweep.trials=8", "sweep.name=search",
@@ -416,9 +411,9 @@ def test_a_killed_search_goes_on_and_survives_a_divergence(
     gate.reached(process)
     process.kill()
     process.wait()
-    assert len(trials(folder)) < 8
+    assert finished_trials(folder) < 8
     gate.open()
     sweep(command, tmp_path, *arguments)
-    states = trials(folder)
-    assert len(states) == 8
-    assert set(states) == {"COMPLETE", "FAIL"}
+    assert (finished_trials(folder), trials_left(folder, 8)) == (8, 0)
+    found = optuna.load_study(study_name=STUDY, storage=storage_url(folder)).trials
+    assert {t.state.name for t in found} == {"COMPLETE", "FAIL"}

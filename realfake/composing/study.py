@@ -6,11 +6,14 @@ here tells it how many are left, and puts the cut-off ones back into the queue.
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
+import warnings
 from pathlib import Path
+from typing import Any
 
-FINISHED = ("COMPLETE", "FAIL", "PRUNED")
+STUDY = "realfake"
+"""Name of the study in its database, as ``conf/search/optuna.yaml`` says it."""
+_CUT_OFF = "cut_off"
+"""The study's attribute with the numbers of trials that were cut off; each is queued again as another trial."""
 
 
 def study_file(sweep_dir: str | Path) -> Path:
@@ -25,8 +28,11 @@ def storage_url(sweep_dir: str | Path) -> str:
 
 def finished_trials(sweep_dir: str | Path) -> int:
     """Trials that ended, well or badly."""
-    marks = ",".join("?" * len(FINISHED))
-    return _execute(sweep_dir, f"SELECT COUNT(*) FROM trials WHERE state IN ({marks})", FINISHED)
+    study = _study(sweep_dir)
+    if study is None:
+        return 0
+    again = study.user_attrs.get(_CUT_OFF, [])
+    return sum(t.state.is_finished() and t.number not in again for t in study.get_trials(deepcopy=False))
 
 
 def trials_left(sweep_dir: str | Path, trials: int) -> int:
@@ -42,15 +48,27 @@ def sampler_seed(sweep_dir: str | Path, seed: int) -> int:
 def prepare_study(sweep_dir: str | Path) -> None:
     """Make the folder, and queue again, with their parameters, the trials that were cut off."""
     Path(sweep_dir).mkdir(parents=True, exist_ok=True)
-    _execute(sweep_dir, "UPDATE trials SET state = 'WAITING' WHERE state = 'RUNNING'")
+    study = _study(sweep_dir)
+    if study is None:
+        return
+    from optuna.trial import TrialState
+
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    # Noted first: a process killed in between leaves trials that are still to be done, never one too few.
+    study.set_user_attr(_CUT_OFF, sorted({*study.user_attrs.get(_CUT_OFF, []), *(t.number for t in running)}))
+    for trial in running:
+        study.tell(trial.number, state=TrialState.FAIL)
+        study.enqueue_trial(trial.params)
 
 
-def _execute(sweep_dir: str | Path, statement: str, values: tuple[str, ...] = ()) -> int:
-    file = study_file(sweep_dir)
-    if not file.exists():
-        return 0
-    with closing(sqlite3.connect(file)) as database, database:
-        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'trials'").fetchone():
-            return 0  # killed before Optuna had made its tables
-        row = database.execute(statement, values).fetchone()
-        return int(row[0]) if row else 0
+def _study(sweep_dir: str | Path) -> Any:
+    """Optuna's study; ``None`` if there is none yet, maybe since the search was killed before it was made."""
+    if not study_file(sweep_dir).exists():
+        return None
+    import optuna
+
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)  # queueing and telling
+    try:
+        return optuna.load_study(study_name=STUDY, storage=storage_url(sweep_dir))
+    except KeyError:
+        return None

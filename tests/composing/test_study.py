@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from realfake.composing.study import (
+    STUDY,
     finished_trials,
     prepare_study,
     sampler_seed,
@@ -17,16 +18,11 @@ from realfake.composing.study import (
 )
 
 
-def write_study(folder: Path, *states: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with sqlite3.connect(study_file(folder)) as database:
-        database.execute("CREATE TABLE trials (trial_id INTEGER PRIMARY KEY, state TEXT)")
-        database.executemany("INSERT INTO trials (state) VALUES (?)", [(s,) for s in states])
-
-
-def states(folder: Path) -> list[str]:
-    with sqlite3.connect(study_file(folder)) as database:
-        return [row[0] for row in database.execute("SELECT state FROM trials ORDER BY trial_id")]
+@pytest.fixture
+def study(tmp_path: Path) -> Any:
+    """Opens a search's study as Optuna's sweeper does; each call stands for a process, which remembers its trials."""
+    optuna = pytest.importorskip("optuna", reason="needs the extra search")
+    return lambda: optuna.create_study(study_name=STUDY, storage=storage_url(tmp_path), load_if_exists=True)
 
 
 def test_a_new_study_has_all_its_trials_ahead(tmp_path: Path) -> None:
@@ -37,36 +33,29 @@ def test_a_new_study_has_all_its_trials_ahead(tmp_path: Path) -> None:
     assert not study_file(folder).exists()
 
 
-def test_killed_before_the_tables_were_made(tmp_path: Path) -> None:
-    sqlite3.connect(study_file(tmp_path)).close()
+def test_killed_before_the_study_was_made(tmp_path: Path) -> None:
+    pytest.importorskip("optuna", reason="needs the extra search")
     study_file(tmp_path).touch()
     prepare_study(tmp_path)
     assert trials_left(tmp_path, 8) == 8
 
 
-def test_cut_off_trials_are_queued_again_and_counted_as_left(tmp_path: Path) -> None:
-    write_study(tmp_path, "COMPLETE", "FAIL", "COMPLETE", "RUNNING")
-    assert trials_left(tmp_path, 8) == 5
-    prepare_study(tmp_path)
-    assert states(tmp_path) == ["COMPLETE", "FAIL", "COMPLETE", "WAITING"]
-    assert trials_left(tmp_path, 8) == 5
-    assert trials_left(tmp_path, 2) == 0
+def test_cut_off_trials_are_queued_again_with_their_parameters_and_counted_as_left(study: Any, tmp_path: Path) -> None:
+    from optuna.trial import TrialState
 
-
-def test_a_repeated_study_does_not_propose_its_first_trials_again(tmp_path: Path) -> None:
-    first = sampler_seed(tmp_path, 0)
-    write_study(tmp_path, "COMPLETE")
-    assert sampler_seed(tmp_path, 0) != first
-
-
-def test_with_optuna_itself(tmp_path: Path) -> None:
-    optuna = pytest.importorskip("optuna")
-    study = optuna.create_study(study_name="realfake", storage=storage_url(tmp_path), load_if_exists=True)
-    study.tell(study.ask(), 1.0)
-    asked = study.ask()
-    value = asked.suggest_float("optimizer.lr", 1e-4, 1e-1, log=True)
-    prepare_study(tmp_path)
-    again = optuna.load_study(study_name="realfake", storage=storage_url(tmp_path)).ask()
-    assert again.number == asked.number
+    first_seed = sampler_seed(tmp_path, 0)
+    killed = study()
+    killed.tell(killed.ask(), 1.0)
+    killed.tell(killed.ask(), state=TrialState.FAIL)
+    value = killed.ask().suggest_float("optimizer.lr", 1e-4, 1e-1, log=True)
+    assert trials_left(tmp_path, 8) == 6
+    for _ in range(2):  # the second time, nothing is cut off
+        prepare_study(tmp_path)
+        assert [t.state.name for t in study().trials] == ["COMPLETE", "FAIL", "FAIL", "WAITING"]
+        assert (finished_trials(tmp_path), trials_left(tmp_path, 8), trials_left(tmp_path, 1)) == (2, 6, 0)
+    repeated = study()
+    again = repeated.ask()
     assert again.suggest_float("optimizer.lr", 1e-4, 1e-1, log=True) == value
-    assert finished_trials(tmp_path) == 1
+    repeated.tell(again, 0.5)
+    assert finished_trials(tmp_path) == 3
+    assert sampler_seed(tmp_path, 0) != first_seed, "the same seed would propose the first trials again"
