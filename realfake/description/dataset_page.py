@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Iterable, Sequence
-from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING, Any
+
+from realfake.files import write_whole
+from realfake.pages import duration, is_photograph, render
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,11 +32,11 @@ def print_description(console: Console, description: dict[str, Any]) -> None:
 
     def show(title: str, first: str, rows: dict[str, dict[str, Any]]) -> None:
         table = Table(title=title, title_justify="left")
-        table.add_column(first, no_wrap=True)
-        for heading in AMOUNTS.values():
-            table.add_column(heading, justify="right")
-        for name, amounts in rows.items():
-            table.add_row(plain(name), *(_number(key, amounts[key]) for key in AMOUNTS))
+        headings, cells = _amounts(first, rows)
+        for heading in headings:
+            table.add_column(heading, justify="left" if heading == first else "right", no_wrap=heading == first)
+        for row in cells:
+            table.add_row(*map(plain, row))
         console.print(table)
 
     show(f"{plain(description['dataset'])}: classes", "class", {**description["classes"], "all": description["total"]})
@@ -52,48 +49,44 @@ def print_description(console: Console, description: dict[str, Any]) -> None:
 
 
 def write_page(description: dict[str, Any], pictures: dict[str, Path], path: Path) -> None:
-    """Write the page; every name that came from a file or a user is escaped, every picture is inside.
+    """Write the page.
 
     Args:
         description: See :func:`realfake.description.dataset_statistics.describe`.
         pictures: Caption → PNG file.
         path: Of the page.
     """
-    total, subjects = description["total"], description["subjects"]
-    tiles = [
+    total, channels = description["total"], description["channels"]
+    facts = [
         (f"{total['clips']:,}", "clips"),
         (f"{total['subjects']:,}", "subjects"),
-        (_duration(total["seconds"]), "of video"),
+        (duration(total["seconds"]), "of video"),
         (f"{total['crops']:,}", "face crops"),
         (f"{100 * total['face_yield']:.1f} %", "frames with a face"),
         (f"{len(description['skipped']):,}", "files left out"),
     ]
-    sheets = {caption: file for caption, file in pictures.items() if file.name.startswith("contact_")}
-    figures = {caption: file for caption, file in pictures.items() if caption not in sheets}
-    channels = description["channels"]
-    colour_rows = [
-        [name, f"{mean:.6f}", f"{std:.6f}"]
-        for name, mean, std in zip(("red", "green", "blue"), channels["mean"], channels["std"], strict=True)
-    ]
-    shown = dict(list(subjects.items())[:MOST_ROWS])
-    cut = f" (the first {MOST_ROWS:,} are shown; all are in description.json)" if len(subjects) > MOST_ROWS else ""
-    page = Template(files("realfake.description").joinpath("templates/description.html").read_text("utf-8")).substitute(
-        title=escape(f"Dataset {description['dataset']}"),
-        subtitle=escape(f"store {description['store']}, fingerprint {description['fingerprint']}"),
-        tiles="".join(f'<div class="tile"><b>{escape(v)}</b><span>{escape(k)}</span></div>' for v, k in tiles),
-        notes="".join(f"<p>{escape(note)}</p>" for note in description.get("notes", [])),
-        classes=_amount_table("class", {**description["classes"], "all": total}),
-        figures="".join(_figure(c, f) for c, f in figures.items()),
-        parts=_amount_table("part", description["parts"]) if description["parts"] else "<p>None.</p>",
-        videos=_table(["", ""], [[name, value] for name, value in _videos(description)]),
-        channels=_table(["channel", "mean", "standard deviation"], colour_rows),
-        sheets="".join(_figure(c, f) for c, f in sheets.items()),
-        subjects_summary=escape(f"{len(subjects):,} subjects{cut}"),
-        subjects=_amount_table("subject", shown, extra="part"),
-        duplicates=_list(" = ".join(clips) for clips in description["duplicates"]),
-        skipped=_list(f"{item['clip']}: {item['reason']}" for item in description["skipped"]),
+    page = render(
+        "description.html",
+        title=f"Dataset {description['dataset']}",
+        store=description["store"],
+        fingerprint=description["fingerprint"],
+        facts=facts,
+        notes=description.get("notes", []),
+        classes=_amounts("class", {**description["classes"], "all": total}),
+        figures=[(caption, file) for caption, file in pictures.items() if not is_photograph(file)],
+        parts=_amounts("part", description["parts"] or {}),
+        videos=_videos(description),
+        channels=[
+            (name, f"{mean:.6f}", f"{std:.6f}")
+            for name, mean, std in zip(("red", "green", "blue"), channels["mean"], channels["std"], strict=True)
+        ],
+        sheets=[(caption, file) for caption, file in pictures.items() if is_photograph(file)],
+        subjects=_amounts("subject", description["subjects"], "part"),
+        most=MOST_ROWS,
+        duplicates=[" = ".join(clips) for clips in description["duplicates"]],
+        skipped=[f"{item['clip']}: {item['reason']}" for item in description["skipped"]],
     )
-    path.write_text(page, encoding="utf-8")
+    write_whole(path, page)
 
 
 def _videos(description: dict[str, Any]) -> list[tuple[str, str]]:
@@ -120,49 +113,10 @@ def _number(key: str, value: float) -> str:
     return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
 
 
-def _duration(seconds: float) -> str:
-    minutes = seconds / 60
-    return f"{minutes / 60:.1f} h" if minutes >= 90 else f"{minutes:.1f} min" if seconds >= 90 else f"{seconds:.0f} s"
-
-
-def _amount_table(first: str, rows: dict[str, dict[str, Any]], extra: str | None = None) -> str:
-    heading = [first, *([extra] if extra else []), *AMOUNTS.values()]
-    return _table(
-        heading,
-        [
-            [name, *([amounts[extra]] if extra else []), *(_number(k, amounts[k]) for k in AMOUNTS)]
-            for name, amounts in rows.items()
-        ],
-    )
-
-
-def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(h)}</th>" for h in heading)
-    body = "".join("<tr>" + "".join(f"<td>{escape(str(c))}</td>" for c in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _list(items: Iterable[str]) -> str:
-    lines = list(items)
-    if not lines:
-        return "<p>None.</p>"
-    more = f"<li>and {len(lines) - MOST_ROWS:,} more</li>" if len(lines) > MOST_ROWS else ""
-    return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines[:MOST_ROWS]) + more + "</ul>"
-
-
-def _figure(caption: str, file: Path) -> str:
-    text = escape(caption)
-    data = base64.b64encode(_small(file)).decode()
-    kind = "jpeg" if file.name.startswith("contact_") else "png"
-    return f'<figure><img alt="{text}" src="data:image/{kind};base64,{data}"><figcaption>{text}</figcaption></figure>'
-
-
-def _small(file: Path) -> bytes:
-    """The picture's bytes; photographs as JPEG, or the page would grow to many megabytes."""
-    if not file.name.startswith("contact_"):
-        return file.read_bytes()
-    from PIL import Image
-
-    out = io.BytesIO()
-    Image.open(file).save(out, "JPEG", quality=88)
-    return out.getvalue()
+def _amounts(first: str, rows: dict[str, dict[str, Any]], *extra: str) -> tuple[list[str], list[list[str]]]:
+    """Headings and cells of a table of :data:`AMOUNTS`."""
+    cells = [
+        [name, *(amounts[key] for key in extra), *(_number(key, amounts[key]) for key in AMOUNTS)]
+        for name, amounts in rows.items()
+    ]
+    return [first, *extra, *AMOUNTS.values()], cells

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from realfake.files import write_whole
+from realfake.pages import render
 from realfake.scoring.metric_table import ACCURACIES, MAIN, REPORTED
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ NOTABLE_P = 0.05
 """A test that cannot give a smaller p-value cannot find anything, whatever there is."""
 LEAST_P = "least: the smallest p-value that the test can give on so few people, however large the effect is"
 _SIZES = ("clips", "subjects")
-_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def number(metric: str, value: float | None, signed: bool = False) -> str:
@@ -212,27 +212,23 @@ def few_people(report: Mapping[str, Any]) -> bool:
 
 
 def write_page(report: Mapping[str, Any], pictures: Mapping[str, Path], path: Path) -> None:
-    """Write the page; whatever came from a file or a user is escaped, every picture is inside.
+    """Write the page.
 
     Args:
         report: See :func:`realfake.evaluation.evaluation_report.evaluate_predictions`.
         pictures: Name → PNG file, see :func:`realfake.scoring.plots.save_all`.
         path: Of the page.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
     clip = report["metrics"]["clip"]
     tiles = [(f"{report['counts'][key]:,}", key, "") for key in _SIZES]
     tiles += [(number(m, clip[m]["value"]), REPORTED[m].heading, span(m, clip[m])) for m in MAIN]
-    path.write_text(
-        environment.get_template("evaluation.html").render(
+    write_whole(
+        path,
+        render(
+            "evaluation.html",
             title=f"Evaluation of {report['about']['run']}" if "run" in report["about"] else "Evaluation",
             report=report,
-            tiles=tiles,
+            facts=tiles,
             main=main_table(report),
             words=[(REPORTED[m].heading, REPORTED[m].words) for m in clip],
             emotions=emotion_table(report),
@@ -243,7 +239,6 @@ def write_page(report: Mapping[str, Any], pictures: Mapping[str, Path], path: Pa
             least_p=LEAST_P if few_people(report) else None,
             proportions=proportion_table(report),
             differences=[(title, difference_table(found)) for title, found in differences(report)],
-            pictures=[(CAPTIONS.get(n, n), base64.b64encode(f.read_bytes()).decode()) for n, f in pictures.items()],
+            plots=[(CAPTIONS.get(name, name), file) for name, file in pictures.items()],
         ),
-        encoding="utf-8",
     )

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from realfake.data.sources.listing import printable
+from realfake.pages import duration
 from realfake.runs.folder import RunFolder
 from realfake.runs.foreign import (
     TABLE_BYTES,
@@ -207,7 +208,7 @@ def _state(run: RunFolder, results: dict[str, Any], problem: str | None) -> tupl
     age = time.time() - max(written)
     if age < ALIVE_SEC:
         return RUNNING, "no results yet"
-    return UNFINISHED, f"no results, and nothing written for {_duration(age)}: the job was killed"
+    return UNFINISHED, f"no results, and nothing written for {duration(age)}: the job was killed"
 
 
 def _file_time(path: Path) -> float | None:
@@ -299,10 +300,3 @@ def _tail(path: Path, lines: int, most: int = 65536) -> list[str]:
 
 def _number(value: Any) -> float:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-
-
-def _duration(seconds: float) -> str:
-    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} seconds"

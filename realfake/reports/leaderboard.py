@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pandas as pd
 
 from realfake.files import write_whole
+from realfake.pages import duration
 from realfake.reports.expected import missing_notes
 from realfake.reports.finding import find_runs
 from realfake.reports.finished import read_run
-from realfake.reports.leaderboard_page import PageOptions, duration, figure, render_page
+from realfake.reports.leaderboard_page import PageOptions, figure, render_page
 from realfake.reports.pooling import Figures, compute_figures
 from realfake.reports.ranking import Leaderboard, command, rank, short_name
 from realfake.reports.spread import explained, spread

@@ -1,29 +1,23 @@
-"""The report as one HTML page that needs no network: templates/report.html, with its style and script inside."""
+"""What the report's page, ``templates/report.html``, shows, and what its script draws."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
-from markupsafe import Markup
 
 from realfake.labels import TASK_NAMES
+from realfake.pages import render
 from realfake.reports.finished import CURVE_POINTS, FinishedRun
 from realfake.reports.pooling import Figures
 from realfake.reports.ranking import Leaderboard, RunGroup, command, explanation, short_name
 from realfake.reports.spread import explained, spread
 from realfake.scoring.metric_table import minimised
 from realfake.scoring.statistics import HOLDS, Interval
-
-TEMPLATES = Path(__file__).with_name("templates")
 
 CURVES = 12
 """Learning curves that the page offers for choice."""
@@ -42,29 +36,22 @@ class PageOptions:
 
 
 def render_page(board: Leaderboard, figures: Figures, options: PageOptions) -> str:
-    """The page's HTML; every text that came from a file, an override or a user is escaped.
+    """The page's HTML.
 
     Args:
         board: The runs, ranked.
         figures: What was computed from their predictions.
         options: Title and settings.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False}
-    environment.filters |= {"figure": figure, "duration": duration, "short": short_name, "told": explanation}
-    # The browser runs this very script and no other, whatever a run is called.
-    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     varied = any(group.completed for group in board.groups if len(group.runs) > 1 and not group.outdated)
     scale = _scale([found[board.metric] for found in figures.groups.values() if board.metric in found])
-    return environment.get_template("report.html").render(
+    return render(
+        "report.html",
+        figure=figure,
+        short=short_name,
+        told=explanation,
         title=options.title,
         created=time.strftime("%Y-%m-%d %H:%M"),
-        style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        script=Markup(script),
-        script_hash=f"sha256-{digest}",
         metric=board.metric,
         smaller=minimised(board.metric),
         selection=board.selection,
@@ -94,17 +81,6 @@ def figure(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "–"
     return f"{value:.1e}" if abs(value) >= 1e4 else f"{value:.3f}"
-
-
-def duration(seconds: float) -> str:
-    """A time for a reader."""
-    if not math.isfinite(seconds):
-        return "–"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
 
 
 def label(board: Leaderboard, run: FinishedRun) -> str:
