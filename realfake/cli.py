@@ -22,7 +22,7 @@ from realfake.composing.messages import COMPOSITION_ERRORS, explain, validate
 from realfake.composing.overrides import is_sweep, name_sweep, ordered, rewrite
 from realfake.config import Strict
 from realfake.errors import Interrupted, UserError
-from realfake.files import LOCK, Locked, disk_error, only_one
+from realfake.files import LOCK, Locked, disk_error, only_one, write_whole
 
 C = TypeVar("C", bound=Strict)
 
@@ -129,5 +129,5 @@ def note_failure(folder: Path, line: str) -> None:
     print(f"error: {folder.name}: {line}", file=sys.stderr)
     path = folder / "results.json"
     if folder.is_dir() and not path.exists():
-        with suppress(OSError):  # a full or read-only disk, which is what the line is about
-            path.write_text(json.dumps({"status": "failed", "error": line, "metrics": {}}, indent=2) + "\n")
+        with suppress(UserError):  # a full or read-only disk, which is what the line is about
+            write_whole(path, json.dumps({"status": "failed", "error": line, "metrics": {}}, indent=2) + "\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -18,6 +17,7 @@ from realfake.data.people import check_people, people_note
 from realfake.data.preparation import prepare
 from realfake.data.samples import ClipSamples, CropReader, EpochBatches, FrameSamples, WindowSamples
 from realfake.data.splits import UNUSED, assign_parts, check_split
+from realfake.data.work import cores
 from realfake.errors import UserError
 from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS, JOINTS
 
@@ -212,10 +212,9 @@ class ClipDataModule(LightningDataModule):
             return 0  # a daemon may not have children; features are in memory
         if self.data.workers is not None:
             return self.data.workers
-        cores = len(os.sched_getaffinity(0))
         if torch.cuda.is_available():
-            return max(1, min(cores - 1, 8) // (1 if training else 2))
-        return 0 if self.data.cache == "memmap" or not training or cores < 2 else 1
+            return max(1, min(cores() - 1, 8) // (1 if training else 2))
+        return 0 if self.data.cache == "memmap" or not training or cores() < 2 else 1
 
 
 def _as_is(batch: Batch) -> Batch:

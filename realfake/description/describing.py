@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 
@@ -14,10 +13,12 @@ from realfake.config import DescribeConfig
 from realfake.data.people import check_people, people_note
 from realfake.data.preparation import prepare
 from realfake.data.splits import assign_parts
+from realfake.data.work import cores
 from realfake.description.dataset_page import print_description, write_page
 from realfake.description.dataset_pictures import draw_all
 from realfake.description.dataset_statistics import channel_moments, class_names, describe
 from realfake.errors import UserError
+from realfake.files import write_whole
 
 
 def describe_dataset(cfg: DescribeConfig, console: Console | None = None) -> Path:
@@ -42,11 +43,11 @@ def describe_dataset(cfg: DescribeConfig, console: Console | None = None) -> Pat
     )
     with bar:
         task = bar.add_task("channel statistics", total=len(store))
-        threads = max(1, min(8, os.cpu_count() or 1))
+        threads = min(8, cores())
         moments = channel_moments(store, lambda: bar.advance(task), threads)
     description = {**describe(store, parts, moments), "notes": notes}
     text = json.dumps(description, indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / "description.json").write_text(text + "\n", encoding="utf-8")
+    write_whole(folder / "description.json", text + "\n")
     with console.status("drawing"):
         pictures = draw_all(description, store, class_names(store.table), folder / "plots")
     write_page(description, pictures, folder / "description.html")

@@ -16,6 +16,7 @@ from typing import Any
 from realfake.composing.composition import compose, random_id
 from realfake.composing.messages import changed
 from realfake.config import TrainConfig, as_plain
+from realfake.data.work import cores
 from realfake.errors import Interrupted, UserError
 from realfake.experiments.interruption import StopBetweenBatches
 from realfake.experiments.placement import keep_threads, note_threads
@@ -238,7 +239,7 @@ def train_in_processes(cfg: TrainConfig, run: RunFolder, processes: int, lock: i
     if cfg.ckpt is not None:
         command.append(cfg.ckpt)
     log.info("starting %d processes", processes)
-    environment = {"OMP_NUM_THREADS": str(max(1, len(os.sched_getaffinity(0)) // processes)), **os.environ}
+    environment = {"OMP_NUM_THREADS": str(max(1, cores() // processes)), **os.environ}
     if cfg.trainer.threads is not None:  # the saved configuration may be silent of it
         environment["OMP_NUM_THREADS"] = str(cfg.trainer.threads)
     child = subprocess.Popen(command, env=environment, pass_fds=() if lock is None else (lock,))

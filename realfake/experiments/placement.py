@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from realfake.composing.messages import changed
 from realfake.config import TrainConfig
+from realfake.data.work import cores
 from realfake.files import Locked, only_one, write_whole
 from realfake.runs.folder import RunFolder
 
@@ -49,10 +50,9 @@ def placed(cfg: TrainConfig, hydra_cfg: HydraConf) -> Iterator[tuple[TrainConfig
         with claim_gpu(visible) as gpu:
             yield with_trainer(cfg, gpus=[gpu]), None
         return
-    cores = len(os.sched_getaffinity(0))
     jobs = int(launcher.get("n_jobs") or -1)
-    jobs = jobs if jobs > 0 else max(1, cores + 1 + jobs)
-    yield cfg, max(1, cores // (jobs * cfg.trainer.cpu_processes))
+    jobs = jobs if jobs > 0 else max(1, cores() + 1 + jobs)
+    yield cfg, max(1, cores() // (jobs * cfg.trainer.cpu_processes))
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from realfake.data.samples import FrameSamples, WindowSamples
 from realfake.data.splits import assign_parts
 from realfake.data.store import MARK, PreparedStore
 from realfake.errors import UserError, install
+from realfake.files import write_whole
 from realfake.labels import TASK_NAMES, complete, decide
 from realfake.models import input_spec
 from realfake.runs.folder import RunFolder
@@ -128,7 +129,7 @@ def export(
             f"tolerance={tolerance:g}: nothing was written; try another format"
         )
     metadata = folder / METADATA
-    metadata.write_text(json.dumps(describe(cfg, kind, difference, compared), indent=2) + "\n", encoding="utf-8")
+    write_whole(metadata, json.dumps(describe(cfg, kind, difference, compared), indent=2) + "\n")
     return Exported(path, metadata, difference, compared)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import itertools
 import json
 import os
@@ -22,6 +23,7 @@ from realfake.config import PredictConfig
 from realfake.data.sources import listing as files
 from realfake.data.sources.listing import printable
 from realfake.errors import UserError
+from realfake.files import write_whole
 from realfake.labels import Authenticity
 from realfake.prediction.annotation import annotate, percent, said
 from realfake.prediction.predicted import (
@@ -93,16 +95,15 @@ class Record:
 
     def finish(self) -> None:
         """Write ``predictions.csv`` and ``predictions.json``."""
-        with (self.folder / "predictions.csv").open(
-            "w", newline="", encoding="utf-8", errors="backslashreplace"
-        ) as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            for item in self.items:
-                writer.writerows(as_rows(item))
+        table = io.StringIO()
+        writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        for item in self.items:
+            writer.writerows(as_rows(item))
+        write_whole(self.folder / "predictions.csv", table.getvalue().encode("utf-8", "backslashreplace"))
         items = [as_plain(item) for item in self.items]
         content = {"run": self.cfg.run, "threads": torch.get_num_threads(), "items": items}
-        (self.folder / "predictions.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_whole(self.folder / "predictions.json", json.dumps(content, indent=1) + "\n")
 
     def _draw_video(self, item: VideoPrediction, answer: Answer, target: Path) -> None:
         from realfake.scoring.plots import over_time, save

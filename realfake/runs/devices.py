@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from realfake.config import PrecisionConfig, TrainerConfig
+from realfake.data.work import cores
 from realfake.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Devices:
         """For people: the model of the GPU, or of the CPU."""
         if self.accelerator == "gpu":
             return f"{self.count} x {torch.cuda.get_device_name(0)}"
-        return f"CPU, {len(os.sched_getaffinity(0))} cores, {torch.get_num_threads()} threads"
+        return f"CPU, {cores()} cores, {torch.get_num_threads()} threads"
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from omegaconf import OmegaConf
+
 from realfake.composing.messages import changed, validate
 from realfake.config import DataConfig, TrainConfig
 from realfake.config.upgrade import to_save, upgrade
@@ -100,23 +102,17 @@ class RunFolder:
 
     def load_config(self) -> TrainConfig:
         """The run's configuration in the present form, checked. Raises :class:`UserError`."""
-        from omegaconf._utils import get_yaml_loader
-
         source = self.saved_config
         try:
-            raw = read_yaml(source, get_yaml_loader())
+            raw = read_yaml(source, lambda text: OmegaConf.to_container(OmegaConf.create(text)))
         except (Unreadable, OSError) as error:
             raise UserError(f"{source}: cannot be read ({error})") from None
         return as_trained(raw, source)
 
     def save_config(self, cfg: TrainConfig) -> None:
         """Write down what the run trains with, beside the checkpoints that are to come."""
-        import yaml
-        from omegaconf._utils import get_omega_conf_dumper
-
         self.checkpoints.mkdir(parents=True, exist_ok=True)
-        text = yaml.dump(to_save(cfg), Dumper=get_omega_conf_dumper(), sort_keys=False, allow_unicode=True)
-        write_whole(self.trained_config, text)
+        write_whole(self.trained_config, OmegaConf.to_yaml(to_save(cfg)))
 
     def working_folder(self) -> Path | None:
         """Where the run was started, to which relative paths in its configuration refer; ``None`` if unknown."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
+from omegaconf.errors import OmegaConfBaseException
 
 YAML_BYTES = 256 * 1024
 """The largest YAML file that is read; those of a run take about ten kilobytes."""
@@ -19,6 +22,11 @@ DIGITS = 20
 """Of a whole number."""
 
 _FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_plain = partial(yaml.load, Loader=_FAST)
+_MALFORMED = (
+    OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, OverflowError,
+    RecursionError,
+)  # fmt: skip
 
 
 class Unreadable(ValueError):
@@ -54,7 +62,7 @@ def read_text(path: Path, most: int) -> str:
         raise Unreadable(error.strerror or type(error).__name__) from None
 
 
-def read_yaml(path: Path, loader: Any = _FAST) -> Any:
+def read_yaml(path: Path, parse: Callable[[str], Any] = _plain) -> Any:
     """Plain values of a YAML file; interpolations stay the texts that they are.
 
     A file that refers to parts of itself is refused, before anything is built of it: such parts may hold themselves,
@@ -62,7 +70,7 @@ def read_yaml(path: Path, loader: Any = _FAST) -> Any:
 
     Args:
         path: The file.
-        loader: Of PyYAML, which decides what is a number.
+        parse: Decides what is a number; only sees what refers to no part of itself and is not too deep.
 
     Raises:
         FileNotFoundError: If there is none.
@@ -77,8 +85,8 @@ def read_yaml(path: Path, loader: Any = _FAST) -> Any:
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > DEPTH:
                 raise Unreadable(f"more than {DEPTH} levels deep")
-        found = yaml.load(text, Loader=loader)
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError) as error:
+        found = parse(text)
+    except _MALFORMED as error:
         raise error if isinstance(error, Unreadable) else Unreadable(_reason(error)) from None
     _check_texts(found)
     return found
