@@ -164,10 +164,6 @@ class ClipDataModule(LightningDataModule):
         """Fixed samples in a fixed order."""
         return self.loader("test")
 
-    def predict_dataloader(self) -> DataLoader[Batch]:
-        """The test part."""
-        return self.loader("test")
-
     def loader(self, part: str) -> DataLoader[Batch]:
         """The loader of a part, made once so that its workers live on."""
         if part not in self._loaders:

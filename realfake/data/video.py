@@ -35,15 +35,6 @@ class Frames(Iterator[T]):
         return next(self._frames)
 
 
-def probe(path: Path) -> VideoInfo:
-    """What a video tells about itself, from its packets; headers are not believed.
-
-    Raises:
-        UserError: If it is no video that can be decoded; the reason does not name the file.
-    """
-    return build_index(Path(path)).info
-
-
 def read_video(
     path: Path, rate_fps: float, window: tuple[float, float] = (0.0, 1.0), threads: int = 0
 ) -> tuple[VideoInfo, Frames[Frame]]:

@@ -15,11 +15,12 @@ from realfake.config import CsvData, HaarFace, NoFace, YunetFace
 from realfake.data import extraction
 from realfake.data.extraction import Crops, extract_crops
 from realfake.data.faces import YUNET_FILE, Box, YunetDetector, build_detector, crop, whole
+from realfake.data.packets import build_index
 from realfake.data.store import decode_crops
 from realfake.data.synthetic import SyntheticSettings
 from realfake.data.synthetic.generation import jobs, write_clip
 from realfake.data.tracking import Track, follow
-from realfake.data.video import probe, read_video
+from realfake.data.video import read_video
 from realfake.errors import UserError
 
 HAAR = HaarFace(name="haar")
@@ -107,7 +108,7 @@ def test_yunet_boxes_are_in_pixels_of_the_image_and_large_enough() -> None:
 
 
 def test_a_real_video_is_cropped_to_the_talking_head(talking: Crops, carphone: Path) -> None:
-    info = probe(carphone)
+    info = build_index(carphone).info
     assert talking.info == info
     assert len(talking.jpegs) >= 0.95 * info.duration_sec * DATA.rate_fps
     assert 0 < talking.found <= talking.looked

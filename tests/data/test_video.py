@@ -15,7 +15,7 @@ from PIL import Image
 
 from realfake.data.packets import build_index, steady_clock
 from realfake.data.stills import read_frames
-from realfake.data.video import probe, read_video, read_video_once, wanted_frames
+from realfake.data.video import read_video, read_video_once, wanted_frames
 from realfake.errors import UserError
 
 
@@ -348,7 +348,7 @@ def test_a_stream_cut_short_gives_what_came_before(tmp_path: Path) -> None:
     info, frames = read_video(short, 5.0)
     assert 20 < info.frames < 80
     assert len(list(frames)) >= info.frames / 5 - 2
-    assert probe(short) == info
+    assert build_index(short).info == info
 
 
 # --- images and arrays -----------------------------------------------------------------------------------------------
