@@ -69,13 +69,6 @@ class ApproachModule(LightningModule):
         self.learned: dict[str, Any] | None = None
         """Which people the weights have learned, as :meth:`realfake.data.learned.Learned.as_plain` says it."""
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        # The trainer notes the hook that it is in fifty times a step, and a module looks at length at every attribute.
-        if name == "_current_fx_name":
-            self.__dict__[name] = value
-        else:
-            super().__setattr__(name, value)
-
     # --- the network ---------------------------------------------------------------------------------------------
 
     def logits(self, x: torch.Tensor) -> dict[str, torch.Tensor]:

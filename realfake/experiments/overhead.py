@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from pytorch_lightning.profilers import PassThroughProfiler
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 def spare_overhead() -> None:
@@ -34,11 +31,3 @@ def spare_overhead() -> None:
         return  # another C library
     mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
     mallopt(_M_MMAP_THRESHOLD, 2**30)
-
-
-class Unprofiled(PassThroughProfiler):
-    """Measures nothing, without making a context for each of the trainer's sixty hooks of a step."""
-
-    def profile(self, action_name: str) -> AbstractContextManager[None]:  # type: ignore[override]
-        """The same empty context every time."""
-        return _NOTHING

@@ -36,7 +36,7 @@ from realfake.experiments.callbacks import (
 )
 from realfake.experiments.interruption import StopBetweenBatches
 from realfake.experiments.loggers import build_loggers
-from realfake.experiments.overhead import Unprofiled, spare_overhead
+from realfake.experiments.overhead import spare_overhead
 from realfake.models.weights import obtain_weights
 from realfake.runs.checkpoints import (
     load_weights,
@@ -224,7 +224,7 @@ def build_trainer(
         limit_test_batches=t.limit_test_batches,
         overfit_batches=t.overfit_batches,
         fast_dev_run=t.fast_dev_run,
-        profiler=t.profiler or Unprofiled(),
+        profiler=t.profiler,
         callbacks=[*callbacks, *_callbacks(cfg, run, logged=bool(loggers))],
         plugins=[WholeCheckpoints()],
         logger=loggers,
