@@ -49,6 +49,13 @@ def _log_always(self: ApproachModule, batch: Batch, batch_idx: int) -> torch.Ten
 
 
 @contextmanager
+def _tensors_filled() -> Iterator[None]:
+    torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
+    yield
+    spare_overhead()
+
+
+@contextmanager
 def _memory_given_back() -> Iterator[None]:
     """The thresholds that glibc comes to by itself when a process frees large blocks."""
     libc = ctypes.CDLL(None)
@@ -61,7 +68,7 @@ def _memory_given_back() -> Iterator[None]:
 WITHOUT: dict[str, Callable[[], Any]] = {
     "steps counted together": lambda: patch.object(module, "STEPS_AT_ONCE", 1),
     "logging asked for first": lambda: patch.object(ApproachModule, "training_step", _log_always),
-    "new tensors left unfilled": lambda: patch.object(torch.utils.deterministic, "fill_uninitialized_memory", new=True),
+    "new tensors left unfilled": _tensors_filled,
     "freed memory kept": _memory_given_back,
     "samples drawn a batch at once": lambda: patch.object(ClipSamples, "__getitems__", _one_by_one),
 }

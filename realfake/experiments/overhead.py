@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 
 import torch
 
@@ -19,12 +18,11 @@ def spare_overhead() -> None:
 
     Deterministic algorithms fill new tensors with NaN before they are written, which only helps to find errors.
 
-    Without a GPU, optimisers look for one in every step; the trainer's way of looking loads a library each time.
+    What both bring, ``python -m benchmarks.savings`` tells (docs/benchmarks.md).
     """
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if torch.cuda.is_available():
         return
-    os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
