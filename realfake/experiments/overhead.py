@@ -18,7 +18,7 @@ def spare_overhead() -> None:
 
     Deterministic algorithms fill new tensors with NaN before they are written, which only helps to find errors.
 
-    What both bring, ``python -m benchmarks.savings`` tells.
+    What both bring, ``python -m benchmarks.savings`` tells (docs/benchmarks.md).
     """
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if torch.cuda.is_available():
