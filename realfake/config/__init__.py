@@ -36,6 +36,7 @@ from realfake.config.data import (
     PATIENCE_SEC,
     CsvData,
     DataConfig,
+    Decoder,
     FaceConfig,
     HaarFace,
     HoldoutSplit,

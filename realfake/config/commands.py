@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from realfake.config.base import Count, NonNegative, Positive, Strict, check_three
-from realfake.config.data import PATIENCE_SEC, FaceConfig, LocatedData, SplitConfig
+from realfake.config.data import PATIENCE_SEC, Decoder, FaceConfig, LocatedData, SplitConfig
 
 
 class PrepareConfig(Strict):
@@ -162,6 +162,8 @@ class PredictConfig(Strict):
     """How faces are found; null = as in the run."""
     face_weights: str | None = None
     """Runs with ``face=yunet``: the detector's weights, if they are not where they were in training."""
+    decoder: Decoder | None = None
+    """Library that decodes videos; null = as in the run."""
     patience_sec: Positive = PATIENCE_SEC
     """Seconds that reading a file may take, and as many again for each 10 MB, until it is given up."""
 

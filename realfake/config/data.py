@@ -12,6 +12,9 @@ PATIENCE_SEC = 300.0
 """Enough for an hour of video, of which each 10 MB give as much again."""
 
 
+Decoder = Literal["pyav", "decord", "torchcodec"]
+
+
 class _Data(Strict):
     """What every dataset has: where it lies, how it is prepared, how it is loaded."""
 
@@ -26,6 +29,8 @@ class _Data(Strict):
     size: Annotated[int, Field(ge=16, le=1024)] = 224
     """Side of a stored face crop in pixels."""
     jpeg_quality: Annotated[int, Field(ge=50, le=100)] = 92
+    decoder: Decoder = "pyav"
+    """Library that decodes videos; the two others are optional, and refuse what they do not read exactly."""
     duplicates: Literal["exclude", "keep"] = "exclude"
     """What to do with identical files under different labels."""
     limit_clips: Count | None = None

@@ -53,7 +53,7 @@ def extract_crops(
 
     Args:
         path: A video, image, folder of images, or array.
-        data: Window, rate, size and quality of the crops.
+        data: Window, rate, size and quality of the crops, and the decoder.
         face: Detection settings.
         detector: Of :func:`realfake.data.faces.build_detector`.
         threads: Of the video decoder; 0 = as many as it likes. The result does not depend on it.
@@ -61,7 +61,7 @@ def extract_crops(
     Raises:
         UserError: If the file cannot be read, or no face is in it; the reason does not name the file.
     """
-    info, frames = read_frames(Path(path), data.rate_fps, (data.window[0], data.window[1]), threads)
+    info, frames = read_frames(Path(path), data.rate_fps, (data.window[0], data.window[1]), threads, data.decoder)
     return crop_frames(info, frames, data, face, detector)
 
 

@@ -45,6 +45,10 @@ class Index:
     keys: np.ndarray
     """(packets,) which of them are key frames, in the order of the file."""
     codec: str
+    container: str
+    """First of FFmpeg's names for its kind: ``mov``, ``matroska``, ``avi``, …"""
+    placement: Placement
+    """How the first frame is shown."""
     remarks: tuple[str, ...]
     """What somebody should know about the times, a line each."""
 
@@ -101,12 +105,14 @@ def build_index(path: Path) -> Index:
         told = float(stream.average_rate or stream.guessed_rate or 25)
         times, packet_of, remarks = _moments(packets, unit, told)
         fps = (len(times) - 1) / times[-1] if len(times) > 1 and times[-1] > 0 else told
-        width, height = Placement.of(first, stream).shown
+        placement = Placement.of(first, stream)
+        width, height = placement.shown
         if width * height > MOST_PIXELS:
             raise UserError(f"frames of {width} × {height} pixels are too large: at most {MOST_PIXELS} pixels")
         info = VideoInfo(float(fps), len(times), float(times[-1] + 1.0 / fps), width, height)
         keys = np.array([key for _, _, key in packets], bool)
-        return Index(info, stream.index, times, packet_of, keys, context.name, remarks)
+        kind = container.format.name.partition(",")[0]
+        return Index(info, stream.index, times, packet_of, keys, context.name, kind, placement, remarks)
 
 
 def _moving_picture(container: InputContainer, path: Path) -> VideoStream:

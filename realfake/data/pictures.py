@@ -94,6 +94,11 @@ class Placement:
         """Width and height as shown, in pixels."""
         return (self.height, self.width) if self.transposed else (self.width, self.height)
 
+    @property
+    def mirrored(self) -> bool:
+        """Whether it is more than a turn."""
+        return (self.left_right != self.upside_down) != self.transposed
+
     def turned(self, image: np.ndarray) -> np.ndarray:
         """(H, W, C) as decoded → as shown."""
         if not (self.transposed or self.left_right or self.upside_down):

@@ -20,6 +20,7 @@ import numpy as np
 
 from realfake.config import DataConfig, FaceConfig, YunetFace
 from realfake.data.clips import Listing
+from realfake.data.decoders import require_decoder
 from realfake.data.jobs import Job, file_sha256, list_jobs, sha256_in_time, try_again
 from realfake.data.low_yield import LOW_YIELD, draw_low_yield, low_yield
 from realfake.data.sources import build_source, limit_clips
@@ -72,7 +73,9 @@ def prepare(
     store = _up_to_date(folder, jobs)
     if store is not None:
         return store
-    _detector(face)  # a missing weights file is told before anything is written
+    # A missing weights file or package is told before anything is written.
+    _detector(face)
+    require_decoder(data.decoder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -103,6 +106,8 @@ def store_settings(data: DataConfig, face: FaceConfig, listing: Listing, jobs: S
         "jpeg_quality": data.jpeg_quality,
         "face": identity,
     }
+    if data.decoder != "pyav":  # colours of 10 bits, and pixels that are made square, come out otherwise
+        extraction["decoder"] = data.decoder
     digest = hashlib.sha256(json.dumps([data.name, extraction, data.duplicates], sort_keys=True).encode())
     for clip, job in zip(listing.clips, jobs, strict=True):
         digest.update(repr((*vars(clip).values(), job.size)).encode())

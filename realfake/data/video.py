@@ -15,6 +15,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from realfake.config import Decoder
+from realfake.data.decoders import decode_by
 from realfake.data.decoding import decode
 from realfake.data.packets import build_index
 from realfake.data.pictures import Frame, VideoInfo
@@ -36,7 +38,11 @@ class Frames(Iterator[T]):
 
 
 def read_video(
-    path: Path, rate_fps: float, window: tuple[float, float] = (0.0, 1.0), threads: int = 0
+    path: Path,
+    rate_fps: float,
+    window: tuple[float, float] = (0.0, 1.0),
+    threads: int = 0,
+    decoder: Decoder = "pyav",
 ) -> tuple[VideoInfo, Frames[Frame]]:
     """Frames nearest to evenly spaced moments; those that are damaged are left out.
 
@@ -45,6 +51,7 @@ def read_video(
         rate_fps: Frames wanted per second of video; at least one is.
         window: Part of the duration that they are taken from, as fractions.
         threads: Of the decoder; 0 = as many as it likes. The frames do not depend on it.
+        decoder: Which library decodes; others than PyAV refuse what they do not read exactly, at the first frame.
 
     Returns:
         What the file tells, and the frames in the order of time, with remarks on it.
@@ -52,12 +59,12 @@ def read_video(
     Raises:
         UserError: If it is no video that can be decoded, or has a single frame; the reason does not name the file.
     """
-    info, frames = read_video_once(path, ((rate_fps, window),), threads)
+    info, frames = read_video_once(path, ((rate_fps, window),), threads, decoder)
     return info, Frames((frame for frame, _ in frames), frames.remarks)
 
 
 def read_video_once(
-    path: Path, wishes: Sequence[tuple[float, tuple[float, float]]], threads: int = 0
+    path: Path, wishes: Sequence[tuple[float, tuple[float, float]]], threads: int = 0, decoder: Decoder = "pyav"
 ) -> tuple[VideoInfo, Frames[tuple[Frame, tuple[bool, ...]]]]:
     """Frames for several purposes at the cost of decoding once.
 
@@ -65,6 +72,7 @@ def read_video_once(
         path: The video.
         wishes: Rate and window of each purpose, as in :func:`read_video`; the remarks speak of the first.
         threads: Of the decoder; 0 = as many as it likes.
+        decoder: As in :func:`read_video`.
 
     Returns:
         What the file tells, and the frames in the order of time, each with the wishes that it belongs to.
@@ -81,7 +89,13 @@ def read_video_once(
 
     def frames() -> Iterator[tuple[Frame, tuple[bool, ...]]]:
         decoded = 0
-        for frame in decode(Path(path), index, np.unique(np.concatenate(wanted)), threads, remarks):
+        every = np.unique(np.concatenate(wanted))
+        found = (
+            decode(Path(path), index, every, threads, remarks)
+            if decoder == "pyav"
+            else decode_by(decoder, Path(path), index, every, threads)
+        )
+        for frame in found:
             belongs = tuple(frame.time_sec in t for t in times)
             decoded += belongs[0]
             yield frame, belongs

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from realfake.config import PredictConfig
+from realfake.data.decoders import require_decoder
 from realfake.prediction.outputs import Record, show
 from realfake.prediction.predictor import Predictor, load_predictor
 
@@ -39,8 +40,10 @@ def predict_all(cfg: PredictConfig, paths: list[Path], console: Console | None =
         window_sec=cfg.window_sec,
         face=cfg.face,
         face_weights=cfg.face_weights,
+        decoder=cfg.decoder,
         patience_sec=cfg.patience_sec,
     )
+    require_decoder(predictor.data.decoder)
     if cfg.explain:
         from realfake.prediction.explain import require_explainable
 

@@ -81,7 +81,7 @@ def film_crops(
 ) -> tuple[Crops, Film]:
     """The face crops of a video, as :func:`realfake.data.extraction.extract_crops` gives them, and its film."""
     window = (data.window[0], data.window[1])
-    info, frames = read_video_once(path, ((data.rate_fps, window), (RATE_FPS, (0.0, 1.0))))
+    info, frames = read_video_once(path, ((data.rate_fps, window), (RATE_FPS, (0.0, 1.0))), decoder=data.decoder)
     film = Film(info.width, info.height, largest)
 
     def for_crops() -> Iterator[Frame]:

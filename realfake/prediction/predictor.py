@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from realfake.composing.messages import changed
-from realfake.config import PATIENCE_SEC, FaceConfig, TrainConfig, YunetFace
+from realfake.config import PATIENCE_SEC, Decoder, FaceConfig, TrainConfig, YunetFace
 from realfake.data.extraction import Crops, crop_frames, encode_crop, extract_crops
 from realfake.data.faces import Box, Detector, build_detector, too_small, whole
 from realfake.data.sampling import fixed_crops, sampled_interval
@@ -310,6 +310,7 @@ def load_predictor(
     window_sec: float | None = None,
     face: FaceConfig | None = None,
     face_weights: str | None = None,
+    decoder: Decoder | None = None,
     patience_sec: float = PATIENCE_SEC,
 ) -> Predictor:
     """Make a predictor of a finished run.
@@ -322,6 +323,7 @@ def load_predictor(
         window_sec: Width of the window of a video's curve; ``None`` = chosen by the network.
         face: How faces are found; ``None`` = as in the run.
         face_weights: Where the weights of the detector of ``face=yunet`` lie, if not where they lay in training.
+        decoder: Library that decodes videos: ``pyav``, ``decord``, ``torchcodec``; ``None`` = as in the run.
         patience_sec: Seconds that reading a file may take, and as many again for each 10 MB, until it is given up.
 
     Raises:
@@ -329,8 +331,8 @@ def load_predictor(
     """
     where = choose_device(device)
     _, cfg, module = open_trained(run, checkpoint)
-    if face is not None:
-        cfg = changed(cfg, {"face": face})
+    wishes = {"face": face, "data.decoder": decoder}
+    cfg = changed(cfg, {key: value for key, value in wishes.items() if value is not None})
     if face_weights is not None and isinstance(cfg.face, YunetFace):
         cfg = changed(cfg, {"face.weights": face_weights})
     return Predictor(Network(module, cfg, where, batch_size), cfg, window_sec=window_sec, patience_sec=patience_sec)
