@@ -36,17 +36,22 @@ test: $(READY)  ## the tests, with coverage
 test-slow: $(READY)  ## full-size networks, notebooks, killed sweeps, long simulations
 	$(BIN)/python -m pytest -m slow $(PARALLEL) $(ARGS)
 
-test-extras: $(EXTRAS)/.ready  ## launcher=ray, logger=wandb, logger=mlflow, in an environment on top of .venv
-	$(EXTRAS)/bin/python -m pytest tests/test_sweeps.py tests/experiments/test_loggers.py -k 'ray or loggers' $(ARGS)
+test-extras: $(EXTRAS)/.ready  ## launcher=ray, logger=wandb, logger=mlflow, torchcodec, in an environment on top of .venv
+	LD_LIBRARY_PATH=$(CURDIR)/$(EXTRAS)/ffmpeg $(EXTRAS)/bin/python -m pytest tests/test_sweeps.py \
+	    tests/experiments/test_loggers.py tests/data/test_decoders.py -k 'ray or loggers or decoders' $(ARGS)
 
-# Their dependencies are at odds with the tested versions, which stay as they are.
+# Their dependencies are at odds with the tested versions, which stay as they are. torchcodec looks for FFmpeg's libraries
+# under their plain names; those that PyAV brings bear others.
 $(EXTRAS)/.ready: $(READY)
 	rm -rf $(EXTRAS)
 	$(BIN)/python -m venv $(EXTRAS)
 	$(EXTRAS)/bin/python -c 'import pathlib, sysconfig; below = pathlib.Path("$(VENV)").resolve(); \
 	    own = pathlib.Path(sysconfig.get_path("purelib")); at = own.relative_to(pathlib.Path("$(EXTRAS)").resolve()); \
 	    (own / "below.pth").write_text(f"{below / at}\n")'
-	$(EXTRAS)/bin/pip install --quiet --disable-pip-version-check --progress-bar off -e '.[ray,loggers]'
+	$(EXTRAS)/bin/pip install --quiet --disable-pip-version-check --progress-bar off -e '.[ray,loggers,torchcodec]'
+	$(EXTRAS)/bin/python -c 'import av, pathlib, re; to = pathlib.Path("$(EXTRAS)/ffmpeg"); to.mkdir(exist_ok=True); \
+	    [(to / re.sub("-[0-9a-f]+(.so.[0-9]+).*", r"\1", file.name)).symlink_to(file) \
+	        for file in (pathlib.Path(av.__file__).parents[1] / "av.libs").glob("lib[as][vw]*.so.*")]'
 	@touch $@
 
 lint: $(READY)  ## ruff and mypy
@@ -60,6 +65,7 @@ format: $(READY)  ## mend what ruff can
 
 bench: $(READY)  ## how fast; JSON in outputs/benchmarks; 10 minutes on two cores
 	$(BIN)/python -m benchmarks.preparation --out outputs/benchmarks/preparation.json
+	$(BIN)/python -m benchmarks.decoders --out outputs/benchmarks/decoders.json
 	$(BIN)/python -m benchmarks.store --clips 60000 --out outputs/benchmarks/store.json
 	$(BIN)/python -m benchmarks.throughput --out outputs/benchmarks/throughput.json
 	$(BIN)/python -m benchmarks.backbones --out outputs/benchmarks/backbones.json

@@ -14,7 +14,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,10 +21,9 @@ import av
 import skimage.data
 from PIL import Image
 from rich.console import Console
-from rich.progress import track
 
 from benchmarks.preparation import make_clips
-from benchmarks.results import add_out, report
+from benchmarks.results import add_out, in_turns, report
 from realfake.config import PredictConfig
 from realfake.experiments.execution import train
 from realfake.prediction.command import record_answers
@@ -60,18 +58,6 @@ def photographs(folder: Path, count: int) -> list[Path]:
         paths.append(folder / f"{i:04d}.jpg")
         picture.crop((left, top, left + 400, top + 400)).save(paths[-1], quality=90)
     return paths
-
-
-def in_turns(works: dict[str, Callable[[], object]], repeats: int, warm: int = 1) -> dict[str, list[float]]:
-    """Seconds of each, in every turn; the first ``warm`` turns are not counted."""
-    seconds: dict[str, list[float]] = {name: [] for name in works}
-    for turn in track(range(warm + repeats), "measuring", transient=True):
-        for name, work in works.items():
-            start = time.perf_counter()
-            work()
-            if turn >= warm:
-                seconds[name].append(time.perf_counter() - start)
-    return seconds
 
 
 def main() -> None:

@@ -6,7 +6,8 @@ import argparse
 import json
 import os
 import platform
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,25 @@ def machine() -> dict[str, Any]:
         "numpy": np.__version__,
         "opencv": cv2.__version__,
     }
+
+
+def in_turns(
+    works: dict[str, Callable[[], object]],
+    repeats: int,
+    warm: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, list[float]]:
+    """Seconds of each, in every turn; the first ``warm`` turns are not counted."""
+    from rich.progress import track
+
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for turn in track(range(warm + repeats), "measuring", transient=True):
+        for name, work in works.items():
+            start = clock()
+            work()
+            if turn >= warm:
+                seconds[name].append(clock() - start)
+    return seconds
 
 
 def add_out(parser: argparse.ArgumentParser) -> None:

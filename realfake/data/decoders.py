@@ -20,7 +20,7 @@ from realfake.data.pictures import Frame, Placement
 from realfake.errors import UserError
 
 _CONTAINERS = ("mov", "matroska", "avi", "asf")
-"""Read right from their first frame on; in MPEG streams frames before the first key frame found are lost, untold."""
+"""Kinds that were tried; in MPEG streams both miss the first frames, decord without telling."""
 _TOLERANCE_SEC = 2e-3
 """Between a moment as PyAV and as another library tells it: float32 for hours of video."""
 
@@ -63,7 +63,7 @@ def decode_by(decoder: Decoder, path: Path, index: Index, wanted: np.ndarray, th
         if index.packet_of is None:
             raise _Refused("it has no time stamps")
         if index.container not in _CONTAINERS:
-            raise _Refused(f"in files of the kind {index.container} it misses frames")
+            raise _Refused(f"it is not known to be exact in files of the kind {index.container}")
         frames = (_by_decord if decoder == "decord" else _by_torchcodec)(path, index, numbers, threads)
         for number, (time_sec, image) in zip(numbers, frames, strict=True):
             if abs(time_sec - index.times_sec[number]) > _TOLERANCE_SEC:

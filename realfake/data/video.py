@@ -2,9 +2,8 @@
 
 Every frame since a key frame may be needed to decode the next one, so that sparse reading is bound by decoding. Two
 things are saved, unless the file is damaged: frames that no other frame refers to are not decoded unless they are
-wanted, and what follows the last wanted frame before a key frame is never given to the decoder. decord gives the same
-pixels; it takes as long for a few frames of a long video, and longer for ten frames a second of 1080p at 100 fps
-(python -m benchmarks.preparation).
+wanted, and what follows the last wanted frame before a key frame is never given to the decoder. Other libraries give
+the same frames (:mod:`realfake.data.decoders`) in other times (python -m benchmarks.decoders).
 """
 
 from __future__ import annotations
