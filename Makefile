@@ -36,9 +36,10 @@ test: $(READY)  ## the tests, with coverage
 test-slow: $(READY)  ## full-size networks, notebooks, killed sweeps, long simulations
 	$(BIN)/python -m pytest -m slow $(PARALLEL) $(ARGS)
 
-test-extras: $(EXTRAS)/.ready  ## launcher=ray, logger=wandb, logger=mlflow, torchcodec, in an environment on top of .venv
-	LD_LIBRARY_PATH=$(CURDIR)/$(EXTRAS)/ffmpeg $(EXTRAS)/bin/python -m pytest tests/test_sweeps.py \
-	    tests/experiments/test_loggers.py tests/data/test_decoders.py -k 'ray or loggers or decoders' $(ARGS)
+test-extras: $(EXTRAS)/.ready  ## Ray, Weights & Biases, MLflow, torchcodec, in an environment on top of .venv
+	LD_LIBRARY_PATH=$(CURDIR)/$(EXTRAS)/ffmpeg$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH} $(EXTRAS)/bin/python -m pytest \
+	    tests/test_sweeps.py tests/experiments/test_loggers.py tests/data/test_decoders.py \
+	    -k 'ray or loggers or decoders' $(ARGS)
 
 # Their dependencies are at odds with the tested versions, which stay as they are. torchcodec looks for FFmpeg's libraries
 # under their plain names; those that PyAV brings bear others.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,48 +11,12 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from videos import TURNED, decode_all, turn, write_video
 
 from realfake.data.packets import build_index, steady_clock
 from realfake.data.stills import read_frames
 from realfake.data.video import read_video, read_video_once, wanted_frames
 from realfake.errors import UserError
-
-
-def write_video(
-    path: Path,
-    frames: int = 50,
-    fps: int = 25,
-    size: tuple[int, int] = (96, 64),
-    codec: str = "libx264",
-    gop: int = 12,
-    pts: Sequence[int] | None = None,
-    shape: Fraction | None = None,
-) -> Path:
-    """A moving gradient; each frame differs from all others."""
-    with av.open(str(path), "w") as container:
-        options = {"bf": "3", "preset": "veryfast"} if codec == "libx264" else {}
-        stream = container.add_stream(codec, rate=fps, options=options)
-        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-        stream.codec_context.gop_size = gop
-        if shape is not None:
-            stream.codec_context.sample_aspect_ratio = shape
-        x, y = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
-        for i in range(frames):
-            image = np.stack([(x * 2 + i * 3) % 256, (y * 3 + i * 5) % 256, np.full_like(x, (i * 7) % 256)], -1)
-            frame = av.VideoFrame.from_ndarray(image.astype(np.uint8), format="rgb24")
-            if pts is not None:
-                frame.pts = pts[i]
-                frame.time_base = Fraction(1, fps)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
-
-
-def decode_all(path: Path) -> tuple[np.ndarray, list[np.ndarray]]:
-    with av.open(str(path)) as container:
-        frames = list(container.decode(video=0))
-        times = np.array([float(f.pts * f.time_base) for f in frames])
-        return times - times[0], [f.to_ndarray(format="rgb24") for f in frames]
 
 
 @pytest.fixture(scope="module")
@@ -88,16 +51,6 @@ def test_far_apart_frames_skip_groups_and_stay_exact(tmp_path: Path) -> None:
     assert len(frames) == 5
     for frame in frames:
         np.testing.assert_array_equal(frame.image, images[round(frame.time_sec * 25)])
-
-
-@pytest.mark.parametrize("rate", [0.1, 0.7, 3.0])
-def test_decord_gives_the_same_frames(tmp_path: Path, rate: float) -> None:
-    import decord
-
-    path = write_video(tmp_path / "long.mp4", frames=250, size=(320, 180), gop=60)
-    frames = list(read_video(path, rate)[1])
-    expected = decord.VideoReader(str(path)).get_batch([round(f.time_sec * 25) for f in frames]).asnumpy()
-    np.testing.assert_array_equal(np.stack([f.image for f in frames]), expected)
 
 
 def test_uneven_times_are_obeyed(tmp_path: Path) -> None:
@@ -135,34 +88,9 @@ def test_pixels_become_square(tmp_path: Path) -> None:
     assert (info.width, info.height) == (144, 64) == next(frames).image.shape[1::-1]
 
 
-TURNED = {
-    (1, 0, 0, 1): lambda image: image,
-    (0, 1, -1, 0): lambda image: np.rot90(image, -1),
-    (-1, 0, 0, -1): lambda image: np.rot90(image, 2),
-    (0, -1, 1, 0): np.rot90,
-    (-1, 0, 0, 1): np.fliplr,
-    (1, 0, 0, -1): np.flipud,
-    (0, 1, 1, 0): lambda image: image.swapaxes(0, 1),
-    (0, -1, -1, 0): lambda image: np.rot90(image, 2).swapaxes(0, 1),
-}
-"""Display matrix (a, b, c, d) and what it does with a picture."""
-
-
 @pytest.mark.parametrize("matrix", TURNED)
 def test_all_display_matrices_are_obeyed(tmp_path: Path, video: Path, matrix: tuple[int, int, int, int]) -> None:
-    def content_of(a: int, b: int, c: int, d: int, x: int = 0, y: int = 0) -> bytes:
-        return np.array([a << 16, b << 16, 0, c << 16, d << 16, 0, x << 16, y << 16, 1 << 30], ">i4").tobytes()
-
-    content = video.read_bytes()
-    upright = content_of(1, 0, 0, 1)
-    assert content.count(upright) == 2  # the movie's and the track's
-    at = content.rindex(upright)
-    # As a phone writes it, moved back into the picture.
-    turned = content_of(
-        *matrix, 96 * (matrix[0] < 0) + 64 * (matrix[2] < 0), 64 * (matrix[3] < 0) + 96 * (matrix[1] < 0)
-    )
-    path = tmp_path / "turned.mp4"
-    path.write_bytes(content[:at] + turned + content[at + len(turned) :])
+    path = turn(video, matrix, tmp_path / "turned.mp4")
     info, frames = read_video(path, 5.0)
     expected = TURNED[matrix](decode_all(video)[1][0])
     frame = next(frames)
