@@ -104,6 +104,14 @@ def test_a_photograph_with_a_face(frames: Predictor) -> None:
     np.testing.assert_array_equal(array.faces[0].p_joint, face.p_joint)
 
 
+def test_a_video_is_predicted_alike_by_two_decoders(trained: Trained, clips: Predictor, tiny_data: list[str]) -> None:
+    folder = next(Path(word.partition("=")[2]) for word in tiny_data if word.startswith("data.folder="))
+    video = min(folder.glob("synthetic-*/FakeTrue_DB/*/*"))
+    other = realfake.load(trained("approach=temporal"), device="cpu", decoder="decord")
+    assert (clips.data.decoder, other.data.decoder) == ("pyav", "decord")
+    np.testing.assert_array_equal(other.predict(video).p_joint, clips.predict(video).p_joint)
+
+
 def test_a_talking_head(frames: Predictor, clips: Predictor) -> None:
     for predictor in (frames, clips):
         said = predictor.predict(CARPHONE)
