@@ -37,6 +37,7 @@ def where(group: str, options: tuple[str, ...], value: Any) -> Callable[[Config]
 NEW: dict[int, dict[str, Any]] = {
     2: {
         "data.patience_sec": 300.0,
+        "data.decoder": "pyav",
         "optimizer.decay_norms": True,
         "backbone.normalize": False,
     },

@@ -17,7 +17,7 @@ import numpy as np
 from realfake.config import Decoder
 from realfake.data.packets import Index
 from realfake.data.pictures import Frame, Placement
-from realfake.errors import UserError
+from realfake.errors import UserError, install
 
 _CONTAINERS = ("mov", "matroska", "avi", "asf")
 """Kinds that were tried; in MPEG streams both miss the first frames, decord without telling."""
@@ -36,8 +36,8 @@ def require_decoder(decoder: Decoder) -> None:
     try:
         package = importlib.import_module(decoder)
     except ImportError:
-        name = "decord" if decoder == "decord" else "'realfake[torchcodec]'"
-        raise UserError(f"data.decoder={decoder}: the package is not installed; pip install {name}") from None
+        remedy = "pip install decord" if decoder == "decord" else install(decoder)
+        raise UserError(f"data.decoder={decoder}: the package is not installed: {remedy}") from None
     if decoder == "torchcodec" and not package.ffmpeg_major_version:
         raise UserError(
             "data.decoder=torchcodec: FFmpeg is not installed; it needs its shared libraries, version 4 to 9"
