@@ -67,7 +67,7 @@ def main() -> None:
                 read(path, rate, decoder, digest.update)
             if len({digest.digest() for digest in digests}) > 1:
                 raise SystemExit(f"{what}: the decoders do not give the same pixels")
-            works = {decoder: partial(read, path, rate, decoder) for decoder in decoders}
+            works: dict[str, Callable[[], object]] = {d: partial(read, path, rate, d) for d in decoders}
             seconds = in_turns(works, options.repeats, warm=0, clock=time.process_time)
             for decoder in decoders:
                 ratios = [a / b for a, b in zip(seconds[decoder], seconds["pyav"], strict=True)]

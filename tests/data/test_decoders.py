@@ -127,6 +127,8 @@ def test_a_package_that_is_missing_is_told_before_any_work(tmp_path: Path) -> No
     path = write_video(tmp_path / "a.mp4", frames=2)
     data = CsvData(name="csv", root=str(tmp_path / "clips.csv"), prepared=str(tmp_path / "p"), decoder="torchcodec")
     (tmp_path / "clips.csv").write_text(f"path,subject\n{path.name},a\n")
-    with pytest.raises(UserError, match=r"data.decoder=torchcodec: the package is not installed: pip install .*torchcodec"):
+    with pytest.raises(
+        UserError, match=r"data.decoder=torchcodec: the package is not installed: pip install .*torchcodec"
+    ):
         prepare(data, NoFace(name="none"), progress=False)
     assert not (tmp_path / "p").exists()
