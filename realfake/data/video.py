@@ -50,7 +50,7 @@ def read_video(
         rate_fps: Frames wanted per second of video; at least one is.
         window: Part of the duration that they are taken from, as fractions.
         threads: Of the decoder; 0 = as many as it likes. The frames do not depend on it.
-        decoder: Which library decodes; others than PyAV refuse what they do not read exactly, at the first frame.
+        decoder: Which library decodes; others than PyAV refuse, as frames are read, what they do not read exactly.
 
     Returns:
         What the file tells, and the frames in the order of time, with remarks on it.
