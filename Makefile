@@ -51,8 +51,8 @@ $(EXTRAS)/.ready: $(READY)
 	    (own / "below.pth").write_text(f"{below / at}\n")'
 	$(EXTRAS)/bin/pip install --quiet --disable-pip-version-check --progress-bar off -e '.[ray,loggers,torchcodec]'
 	$(EXTRAS)/bin/python -c 'import av, pathlib, re; to = pathlib.Path("$(EXTRAS)/ffmpeg"); to.mkdir(exist_ok=True); \
-	    [(to / re.sub("-[0-9a-f]+(.so.[0-9]+).*", r"\1", file.name)).symlink_to(file) \
-	        for file in (pathlib.Path(av.__file__).parents[1] / "av.libs").glob("lib[as][vw]*.so.*")]'
+	    [(to / name).symlink_to(file) for file in (pathlib.Path(av.__file__).parents[1] / "av.libs").iterdir() \
+	        for name in {file.name, re.sub("^(lib[as][vw][a-z]+)-[0-9a-f]+(.so.[0-9]+).*", r"\1\2", file.name)}]'
 	@touch $@
 
 lint: $(READY)  ## ruff and mypy
