@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast, get_args
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
-from realfake.composing.messages import COMPOSITION_ERRORS, explain, validate
+from realfake.composing.messages import COMPOSITION_ERRORS, explain, models_in, validate
 from realfake.composing.overrides import check_plugin, combinations, ordered, rewrite
-from realfake.config import Strict
+from realfake.config import Losses, Strict, TrainConfig
 from realfake.errors import UserError
 from realfake.scoring.metric_table import minimised
 
@@ -76,8 +78,53 @@ def compose(config_name: str, overrides: list[str], schema: type[C]) -> C:
     Raises:
         UserError: As the command line would say it.
     """
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+    with _composing():
         return _composed(config_name, rewrite(overrides, conf_dir(), sweep=False), schema)
+
+
+@contextmanager
+def _composing() -> Iterator[None]:
+    """Let Hydra compose from ``conf/``, also within a command, which is a composed application itself."""
+    outer = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = outer
+
+
+def option(kind: type[C], **values: Any) -> C:
+    """An option of a group as its file has it, e.g. ``option(HaarFace, margin=0.3)``.
+
+    Args:
+        kind: Its class. Where that stands for several options, ``name`` says which one.
+        values: In place of those of the file; of keys and values, those that are not named stay.
+
+    Raises:
+        UserError: If there is no such option, or a value does not fit.
+    """
+    name = values.pop("name", None) or get_args(kind.model_fields["name"].annotation)[0]
+    merged = OmegaConf.merge(_file_of(_group_of(kind), name), values)
+    return validate(cast(DictConfig, merged), kind, trained=True)
+
+
+@cache
+def _file_of(group: str, name: str) -> DictConfig:
+    with _composing():
+        try:
+            found = hydra.compose(f"{group}/{name}")
+        except COMPOSITION_ERRORS as error:
+            raise UserError(explain(error, TrainConfig, conf_dir())) from None
+    for step in group.split("/"):
+        found = found[step]
+    return found
+
+
+def _group_of(kind: type[Strict]) -> str:
+    """The group whose options a class describes; ``loss/joint`` of those of all losses."""
+    fields = TrainConfig.model_fields | {f"loss/{task}": info for task, info in Losses.model_fields.items()}
+    return next(group for group, info in fields.items() if kind in models_in(info.annotation))
 
 
 def check_sweep(
@@ -91,7 +138,7 @@ def check_sweep(
     words, options = _parsed(argv)
     if options.keys() - {"--multirun", "--config-dir"}:
         return
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+    with _composing():
         parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
         try:
             runs = combinations(parser.parse_overrides(words), conf_dir())

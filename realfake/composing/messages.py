@@ -17,11 +17,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
-from realfake.composing.overrides import ALIASES
+from realfake.composing.overrides import ALIASES, options
 from realfake.config import Strict, as_plain
 from realfake.errors import UserError, nearest
 
 C = TypeVar("C", bound=Strict)
+
+_ABSENT = object()
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)
 """What composing raises on a wrong input; :func:`explain` reads it."""
@@ -185,7 +187,7 @@ def options_with(key: str, conf: Path) -> list[str]:
     """The options of a group, as ``head=mlp``, whose files say a key; those that change many groups are left out."""
     found = []
     for group in _groups(conf):
-        for file in sorted((conf / group).glob("*.yaml")):
+        for file in (conf / group / f"{name}.yaml" for name in options(conf / group)):
             header = re.match(r"\s*#\s*@package\s+(\S+)", file.read_text(encoding="utf-8"))
             package = header.group(1) if header else group.replace("/", ".")
             if key.startswith(package + ".") and _says(file, group, key):
@@ -213,31 +215,38 @@ def _says(file: Path, group: str, key: str) -> bool:
         if not key.startswith(package + "."):
             return False
         key = key.removeprefix(package + ".")
-    node: Any = yaml.safe_load(text)
-    for step in key.split("."):
-        if not isinstance(node, dict) or step not in node:
-            return False
-        node = node[step]
-    return True
+    return _holds(file, key.split("."))
+
+
+def _holds(file: Path, steps: list[str]) -> bool:
+    """Whether a file, or one beside it that it inherits from, has a key."""
+    content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    node: Any = content
+    for step in steps:
+        node = node.get(step, _ABSENT) if isinstance(node, dict) else _ABSENT
+    inherited = (file.with_stem(name) for name in content.get("defaults", ()) if isinstance(name, str))
+    return node is not _ABSENT or any(base.is_file() and _holds(base, steps) for base in inherited)
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The classes of keys and values that a field may hold."""
+    if get_origin(annotation) is Annotated:
+        yield from models_in(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, UnionType):
+        for member in get_args(annotation):
+            yield from models_in(member)
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
 
 
 @cache
 def known_keys(schema: type[BaseModel]) -> tuple[str, ...]:
     """Every dotted key that the schema knows, whichever option of a group it belongs to."""
 
-    def models(annotation: Any) -> Iterator[type[BaseModel]]:
-        if get_origin(annotation) is Annotated:
-            yield from models(get_args(annotation)[0])
-        elif get_origin(annotation) in (Union, UnionType):
-            for member in get_args(annotation):
-                yield from models(member)
-        elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            yield annotation
-
     def walk(model: type[BaseModel], prefix: str) -> Iterator[str]:
         for name, info in model.model_fields.items():
             yield prefix + name
-            for inner in models(info.annotation):
+            for inner in models_in(info.annotation):
                 yield from walk(inner, f"{prefix}{name}.")
 
     return tuple(dict.fromkeys(walk(schema, "")))
@@ -306,7 +315,7 @@ def _no_such_option(path: str, conf: Path) -> str:
         valid = [str(p.relative_to(conf / group).with_suffix("")) for p in sorted((conf / group).rglob("*.yaml"))]
         near = difflib.get_close_matches(option, [v for v in valid if "/base/" not in v], n=3, cutoff=0.5)
         return f"{path.replace('/', '=', 1)}: no such experiment; {_nearest(near)} (realfake train --help lists them)"
-    valid = sorted(p.stem for p in (conf / group).glob("*.yaml"))
+    valid = options(conf / group)
     return f"{group}={option}: no such option{nearest(option, valid)} (there are: {', '.join(valid)})"
 
 

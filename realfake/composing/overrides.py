@@ -43,6 +43,11 @@ _EXTRAS = {
 }
 
 
+def options(folder: Path) -> list[str]:
+    """Names of a group's options; a file that begins with an underscore is only inherited by others."""
+    return sorted(p.stem for p in folder.glob("[!_]*.yaml"))
+
+
 def is_sweep(argv: list[str]) -> bool:
     """Whether the command line, as :func:`ordered` gives it, asks for several runs."""
     return "--multirun" in argv
@@ -129,7 +134,7 @@ def _rewrite(word: str, conf: Path, sweep: bool) -> str:
             return full + word.removeprefix(short)
     for full, short in (("hydra/launcher", "launcher"), ("hydra/sweeper", "search")):
         if key == full:
-            there = ", ".join(sorted(p.stem for p in (conf / short).glob("*.yaml")))
+            there = ", ".join(options(conf / short))
             raise UserError(f"{word}: chosen with {short}=… here (there are: {there})")
     group = key.partition("@")[0]
     if group == "experiment" and re.search(r"[*?]", value):

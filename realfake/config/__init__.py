@@ -33,7 +33,6 @@ from realfake.config.commands import (
     ReportConfig,
 )
 from realfake.config.data import (
-    PATIENCE_SEC,
     CsvData,
     DataConfig,
     Decoder,

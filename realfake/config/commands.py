@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from realfake.config.base import Count, NonNegative, Positive, Strict, check_three
-from realfake.config.data import PATIENCE_SEC, Decoder, FaceConfig, LocatedData, SplitConfig
+from realfake.config.data import Decoder, FaceConfig, LocatedData, SplitConfig
 
 
 class PrepareConfig(Strict):
@@ -23,33 +23,33 @@ class DescribeConfig(Strict):
     data: LocatedData
     face: FaceConfig
     split: SplitConfig
-    out: str | None = None
+    out: str | None
     """Folder of the result; null = ``outputs/describe/<dataset>-<time>``."""
 
 
 class ConvertInput(Strict):
     """What a network of the thesis's code was trained with; null = what its scripts did for frames and for clips."""
 
-    size: Annotated[int, Field(ge=16, le=1024)] = 224
+    size: Annotated[int, Field(ge=16, le=1024)]
     """Side of the square input in pixels."""
-    mean: list[float] | None = None
+    mean: list[float] | None
     """Per channel in ``channel_order``, of values scaled to 0-1; null = SASE-FE's for frames, 0 for clips."""
-    std: list[Positive] | None = None
+    std: list[Positive] | None
     """Null = SASE-FE's for frames, 1 for clips."""
-    channel_order: Literal["rgb", "bgr"] | None = None
+    channel_order: Literal["rgb", "bgr"] | None
     """Null = rgb for frames, bgr for clips, which its scripts read with OpenCV."""
-    frames: Count = 20
+    frames: Count
     """Clip networks: frames of a sequence."""
-    stride_sec: Positive | None = None
+    stride_sec: Positive | None
     """Clip networks: time between two frames; null = spread over the clip, as its scripts do."""
 
 
 class ConvertConfig(Strict):
     """``realfake convert``."""
 
-    model: str | None = None
+    model: str | None
     """A file that the thesis's code wrote."""
-    out: str | None = None
+    out: str | None
     """Folder of the run that is written; null = ``outputs/converted/<name of the file>``."""
     input: ConvertInput
 
@@ -65,17 +65,17 @@ class ConvertConfig(Strict):
 class ReportConfig(Strict):
     """``realfake report``."""
 
-    dir: str | list[str] | None = None
+    dir: str | list[str] | None
     """A run, a sweep, any folder of runs, or a list of them."""
-    out: str | None = None
+    out: str | None
     """Folder of the report; null = ``dir`` itself, or ``outputs/report/<time>`` for several."""
-    metric: str | None = None
+    metric: str | None
     """Ranks the runs; null = the test figure of the metric that most of them were selected on."""
-    pool: list[str] = ["seed", "split.fold"]
+    pool: list[str]
     """Keys in which the runs of a group may differ."""
-    draws: Annotated[int, Field(ge=100)] = 2000
+    draws: Annotated[int, Field(ge=100)]
     """Of the bootstrap over subjects."""
-    log_lines: NonNegative = 20
+    log_lines: NonNegative
     """Shown of the log of a run without a result."""
 
     @model_validator(mode="after")
@@ -88,9 +88,9 @@ class ReportConfig(Strict):
 class OwnData(Strict):
     """The data that a run was trained on; what is null is where it was."""
 
-    name: None = None
-    root: str | None = None
-    prepared: str | None = None
+    name: None
+    root: str | None
+    prepared: str | None
 
 
 def _name_of(data: Any) -> Any:
@@ -100,27 +100,27 @@ def _name_of(data: Any) -> Any:
 class EvaluateConfig(Strict):
     """``realfake evaluate``."""
 
-    run: str | None = None
+    run: str | None
     """A finished run's folder, or one of its checkpoints."""
-    part: Literal["test", "val", "train"] = "test"
+    part: Literal["test", "val", "train"]
     data: Annotated[
         Annotated[OwnData, Tag("own")] | Annotated[LocatedData, Tag("another")],
         Discriminator(lambda data: "own" if _name_of(data) is None else "another"),
     ]
     """Where the run's own data lies now, or another dataset, which is prepared as the run's own was."""
-    face: FaceConfig | None = None
-    against: str | None = None
+    face: FaceConfig | None
+    against: str | None
     """Another run, to be compared with on the same clips."""
-    calibration: Literal["none", "temperature"] = "none"
+    calibration: Literal["none", "temperature"]
     """``temperature`` = scale each task by one that is fitted on validation clips, if it can be relied on."""
-    resamples: Annotated[int, Field(ge=100)] = 2000
-    seed: NonNegative = 0
-    device: str = "auto"
-    batch_size: Count | None = None
+    resamples: Annotated[int, Field(ge=100)]
+    seed: NonNegative
+    device: str
+    batch_size: Count | None
     """Samples a batch; null = as in the run."""
-    out: str | None = None
+    out: str | None
     """Folder of the result; null = ``evaluation/<what>`` in the run's folder."""
-    plots: bool = True
+    plots: bool
 
     @model_validator(mode="after")
     def _check(self) -> EvaluateConfig:
@@ -138,33 +138,33 @@ class EvaluateConfig(Strict):
 class PredictConfig(Strict):
     """``realfake predict``."""
 
-    run: str | None = None
+    run: str | None
     """A finished run's folder, or one of its checkpoints."""
-    input: str | list[str] | None = None
+    input: str | list[str] | None
     """An image, a video, a folder (with all below it), a pattern such as ``faces/*.jpg``, or a list of them."""
-    out: str | None = None
+    out: str | None
     """Folder of the result; null = ``outputs/predict/<time>``."""
-    device: str = "auto"
+    device: str
     """``auto`` = the first GPU if there is one, else CPU; ``cpu``, ``cuda``, ``cuda:1``."""
-    batch_size: Count = 32
+    batch_size: Count
     """Faces or windows computed at once."""
-    annotate: bool = True
+    annotate: bool
     """Draw boxes and labels on a copy of each image and video, and curves of videos."""
-    picture_size: Annotated[int, Field(ge=160, le=4096)] = 960
+    picture_size: Annotated[int, Field(ge=160, le=4096)]
     """Longer side in pixels above which annotated copies of images are reduced."""
-    film_size: Annotated[int, Field(ge=160, le=4096)] = 640
+    film_size: Annotated[int, Field(ge=160, le=4096)]
     """The same of videos."""
-    explain: bool = False
+    explain: bool
     """Show what the network looked at, by Grad-CAM; needs the extra ``explain``."""
-    window_sec: Positive | None = None
+    window_sec: Positive | None
     """Videos: width of the window of the curve over time; null = 1 s, or what a clip network's frames span."""
-    face: FaceConfig | None = None
+    face: FaceConfig | None
     """How faces are found; null = as in the run."""
-    face_weights: str | None = None
+    face_weights: str | None
     """Runs with ``face=yunet``: the detector's weights, if they are not where they were in training."""
-    decoder: Decoder | None = None
+    decoder: Decoder | None
     """Library that decodes videos; null = as in the run."""
-    patience_sec: Positive = PATIENCE_SEC
+    patience_sec: Positive
     """Seconds that reading a file may take, and as many again for each 10 MB, until it is given up."""
 
     @model_validator(mode="after")
@@ -179,14 +179,14 @@ class PredictConfig(Strict):
 class ExportConfig(Strict):
     """``realfake export``."""
 
-    run: str | None = None
+    run: str | None
     """A finished run's folder, or one of its checkpoints."""
-    format: Literal["onnx", "torch_export"] = "onnx"
-    out: str | None = None
+    format: Literal["onnx", "torch_export"]
+    out: str | None
     """Folder of the result; null = ``outputs/export/<time>``."""
-    tolerance: Positive = 1e-4
+    tolerance: Positive
     """Largest difference between a probability of the exported model and the original's."""
-    clips: Count = 8
+    clips: Count
     """Clips of the run's test part that the two are compared on."""
 
     @model_validator(mode="after")

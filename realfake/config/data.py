@@ -8,9 +8,6 @@ from pydantic import AfterValidator, Field, model_validator
 
 from realfake.config.base import Count, Fraction, NonNegative, Positive, Strict, check_window
 
-PATIENCE_SEC = 300.0
-"""Enough for an hour of video, of which each 10 MB give as much again."""
-
 
 Decoder = Literal["pyav", "decord", "torchcodec"]
 
@@ -18,33 +15,33 @@ Decoder = Literal["pyav", "decord", "torchcodec"]
 class _Data(Strict):
     """What every dataset has: where it lies, how it is prepared, how it is loaded."""
 
-    root: str | None = None
+    root: str | None
     """Folder (or table) with the raw videos, in the layout of the dataset."""
-    prepared: str = "data/prepared"
+    prepared: str
     """Folder under which prepared stores lie, one per digest."""
-    window: list[float] = [0.0, 1.0]
+    window: list[float]
     """Part of each clip that is prepared, as fractions of its duration."""
-    rate_fps: Positive = 10.0
+    rate_fps: Positive
     """Crops stored per second of video."""
-    size: Annotated[int, Field(ge=16, le=1024)] = 224
+    size: Annotated[int, Field(ge=16, le=1024)]
     """Side of a stored face crop in pixels."""
-    jpeg_quality: Annotated[int, Field(ge=50, le=100)] = 92
-    decoder: Decoder = "pyav"
+    jpeg_quality: Annotated[int, Field(ge=50, le=100)]
+    decoder: Decoder
     """Library that decodes videos; the two others are optional, and refuse what they do not read exactly."""
-    duplicates: Literal["exclude", "keep"] = "exclude"
+    duplicates: Literal["exclude", "keep"]
     """What to do with identical files under different labels."""
-    limit_clips: Count | None = None
+    limit_clips: Count | None
     """Keep only the first N clips of the table, for a quick look (evenly over classes)."""
-    prepare_workers: Count | None = None
+    prepare_workers: Count | None
     """Processes that prepare; null = one per core."""
-    patience_sec: Positive = PATIENCE_SEC
+    patience_sec: Positive
     """Seconds that preparing a clip may take, and as many again for each 10 MB of its file, until it is given up."""
-    batch_size: Count = 32
-    eval_batch_size: Count | None = None
+    batch_size: Count
+    eval_batch_size: Count | None
     """Samples a batch in validation and test; null = ``batch_size``."""
-    workers: NonNegative | None = None
+    workers: NonNegative | None
     """Loader processes; null = chosen from the cores."""
-    cache: Literal["none", "memmap"] = "none"
+    cache: Literal["none", "memmap"]
     """``memmap`` keeps the decoded crops in one memory-mapped file beside the store."""
 
     @model_validator(mode="after")
@@ -56,9 +53,8 @@ class _Data(Strict):
 class _RecordedData(_Data):
     """Videos of people, who may not all be known."""
 
-    subjects: Literal["known", "each_clip"] = "each_clip"
-    """Clips of which nobody knows the person: refused, or each counts as a person of its own, as in runs that were
-    saved without this key."""
+    subjects: Literal["known", "each_clip"]
+    """Clips of which nobody knows the person: refused, or each counts as a person of its own."""
     parts_without_people: ClassVar[bool] = False
     """Whether the dataset's own parts hold clips without a person by design."""
 
@@ -67,13 +63,13 @@ class SyntheticData(_Data):
     """Generated faces in SASE-FE's layout; ``root`` null = a folder named by the digest of the settings."""
 
     name: Literal["synthetic"]
-    subjects: Annotated[int, Field(ge=2)] = 20
-    seed: NonNegative = 0
-    difficulty: Fraction = 0.3
-    fps: Positive = 25.0
-    seconds: Annotated[float, Field(ge=0.5)] = 3.0
-    video_size: Annotated[int, Field(ge=96)] = 224
-    folder: str = "data"
+    subjects: Annotated[int, Field(ge=2)]
+    seed: NonNegative
+    difficulty: Fraction
+    fps: Positive
+    seconds: Annotated[float, Field(ge=0.5)]
+    video_size: Annotated[int, Field(ge=96)]
+    folder: str
     """Where the generated videos are written when ``root`` is null."""
 
 
@@ -94,35 +90,35 @@ class UvaNemoData(_RecordedData):
     """UvA-NEMO smiles: authenticity only, emotion happy, ten official folds."""
 
     name: Literal["uva_nemo"]
-    details: str | None = None
+    details: str | None
     """The dataset's list of file details; null = found beside the videos."""
-    folds: str | None = None
+    folds: str | None
     """Folder with the official fold files; null = found beside the videos."""
 
 
 class TableColumns(Strict):
     """Headings of a table's columns; null = one of the usual ones."""
 
-    path: str | None = None
-    subject: str | None = None
-    emotion: str | None = None
-    authenticity: str | None = None
-    real: str | None = None
+    path: str | None
+    subject: str | None
+    emotion: str | None
+    authenticity: str | None
+    real: str | None
     """Column of authenticities in which 1 means real."""
-    fake: str | None = None
+    fake: str | None
     """Column of authenticities in which 1 means fake."""
-    clip: str | None = None
-    dataset: str | None = None
-    pair: str | None = None
-    part: str | None = None
-    fold: str | None = None
+    clip: str | None
+    dataset: str | None
+    pair: str | None
+    part: str | None
+    fold: str | None
 
 
 class CsvData(_RecordedData):
     """A table of clips (CSV or Parquet) with documented columns; ``root`` is the table's path."""
 
     name: Literal["csv"]
-    columns: TableColumns = TableColumns()
+    columns: TableColumns
 
 
 class SeedFramesData(_RecordedData):
@@ -171,30 +167,30 @@ class HoldoutSplit(Strict):
     """Random subjects into three parts; ``official: true`` obeys the dataset's own parts where it has them."""
 
     name: Literal["holdout"]
-    test: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
-    val: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    test: Annotated[float, Field(gt=0.0, lt=1.0)]
+    val: Annotated[float, Field(gt=0.0, lt=1.0)]
     """Part of the subjects that are left after the test part."""
-    seed: NonNegative = 0
-    official: bool = True
+    seed: NonNegative
+    official: bool
 
 
 class ThesisSplit(Strict):
     """40 training and 10 test subjects (80/20 for other sizes); validation carved from the training subjects."""
 
     name: Literal["thesis"]
-    val: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
-    seed: NonNegative = 0
+    val: Annotated[float, Field(gt=0.0, lt=1.0)]
+    seed: NonNegative
 
 
 class KFoldSplit(Strict):
     """``folds`` groups of subjects with balanced classes; one is the test part."""
 
     name: Literal["kfold"]
-    folds: Annotated[int, Field(ge=2)] = 5
-    fold: NonNegative = 0
-    val: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
-    seed: NonNegative = 0
-    official: bool = True
+    folds: Annotated[int, Field(ge=2)]
+    fold: NonNegative
+    val: Annotated[float, Field(gt=0.0, lt=1.0)]
+    seed: NonNegative
+    official: bool
     """Use the dataset's own folds where it has them (UvA-NEMO)."""
 
     @model_validator(mode="after")
@@ -208,9 +204,9 @@ class LosoSplit(Strict):
     """Leave one subject out: subject number ``fold`` (sorted by name) is the test part."""
 
     name: Literal["loso"]
-    fold: NonNegative = 0
-    val: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
-    seed: NonNegative = 0
+    fold: NonNegative
+    val: Annotated[float, Field(gt=0.0, lt=1.0)]
+    seed: NonNegative
 
 
 SplitConfig = Annotated[HoldoutSplit | ThesisSplit | KFoldSplit | LosoSplit, Field(discriminator="name")]
@@ -241,13 +237,13 @@ def check_subjects(data: DataConfig, split: SplitConfig) -> None:
 
 
 class _Face(Strict):
-    margin: Annotated[float, Field(ge=0.0, le=1.0)] = 0.2
+    margin: Annotated[float, Field(ge=0.0, le=1.0)]
     """Added on each side of the detected box, as a part of its side."""
-    detect_every_sec: Positive = 0.5
+    detect_every_sec: Positive
     """Time between two frames on which the detector runs; the box is interpolated in between."""
-    detect_width: Annotated[int, Field(ge=80)] = 640
+    detect_width: Annotated[int, Field(ge=80)]
     """Width in pixels to which a wider frame is reduced for detection."""
-    min_face: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    min_face: Annotated[float, Field(gt=0.0, lt=1.0)]
     """Smallest face, as a part of the frame's shorter side."""
 
 
@@ -261,10 +257,10 @@ class YunetFace(_Face):
     """OpenCV's ``FaceDetectorYN`` with a weights file given by path."""
 
     name: Literal["yunet"]
-    weights: str | None = None
-    sha256: str | None = None
+    weights: str | None
+    sha256: str | None
     """Expected checksum of the weights file; null = the published file's."""
-    score: Fraction = 0.6
+    score: Fraction
 
 
 class NoFace(Strict):
@@ -279,11 +275,11 @@ FaceConfig = Annotated[HaarFace | YunetFace | NoFace, Field(discriminator="name"
 class Sampling(Strict):
     """Which stored crops make a sample; times are fractions or seconds of the clip, never frame numbers."""
 
-    window: list[float] = [0.0, 1.0]
+    window: list[float]
     """Part of each clip that is sampled."""
-    frames_per_clip: Count = 8
+    frames_per_clip: Count
     """Frame approaches: frames of a clip in an epoch (random in training, evenly spaced otherwise)."""
-    windows_per_clip: Count = 1
+    windows_per_clip: Count
     """Clip approaches: windows of a clip in an epoch."""
 
     @model_validator(mode="after")

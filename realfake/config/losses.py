@@ -11,8 +11,8 @@ from realfake.labels import TASK_NAMES
 
 
 class _Loss(Strict):
-    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-    class_weights: Literal["none", "balanced"] | list[Positive] = "none"
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)]
+    class_weights: Literal["none", "balanced"] | list[Positive]
     """``balanced`` = inversely proportional to the training part's class counts."""
 
 
@@ -24,15 +24,15 @@ class FocalLoss(_Loss):
     """Lin et al. 2017 on the softmax probability of the true class."""
 
     name: Literal["focal"]
-    gamma: Annotated[float, Field(ge=0.0)] = 2.0
+    gamma: Annotated[float, Field(ge=0.0)]
 
 
 class MultiFocalLoss(_Loss):
     """Multi-label focal loss, thesis eq. 3.2."""
 
     name: Literal["multi_focal"]
-    alpha: Fraction = 0.25
-    gamma: Annotated[float, Field(ge=0.0)] = 2.0
+    alpha: Fraction
+    gamma: Annotated[float, Field(ge=0.0)]
 
 
 LossConfig = Annotated[CrossEntropyLoss | FocalLoss | MultiFocalLoss, Field(discriminator="name")]
@@ -63,16 +63,16 @@ class SumMix(Strict):
 
 class WeightedMix(Strict):
     name: Literal["weighted"]
-    emotion: Annotated[float, Field(ge=0.0)] = 1.0
-    authenticity: Annotated[float, Field(ge=0.0)] = 1.0
-    joint: Annotated[float, Field(ge=0.0)] = 1.0
+    emotion: Annotated[float, Field(ge=0.0)]
+    authenticity: Annotated[float, Field(ge=0.0)]
+    joint: Annotated[float, Field(ge=0.0)]
 
 
 class PrecisionMix(Strict):
     """Thesis eq. 3.3; ``macro`` = the equation, ``accuracy`` = what its code did."""
 
     name: Literal["precision"]
-    mode: Literal["macro", "accuracy"] = "macro"
+    mode: Literal["macro", "accuracy"]
 
 
 class UncertaintyMix(Strict):
@@ -85,7 +85,7 @@ class DwaMix(Strict):
     """Liu et al. 2019: dynamic weight average over epochs."""
 
     name: Literal["dwa"]
-    temperature: Positive = 2.0
+    temperature: Positive
 
 
 MixConfig = Annotated[SumMix | WeightedMix | PrecisionMix | UncertaintyMix | DwaMix, Field(discriminator="name")]

@@ -66,14 +66,14 @@ class InputSpec(Strict):
     mean: list[float]
     """Per channel in ``channel_order``, of values scaled to 0-1."""
     std: list[Positive]
-    channel_order: Literal["rgb", "bgr"] = "rgb"
-    frames: Count | None = None
+    channel_order: Literal["rgb", "bgr"]
+    frames: Count | None
     """Clip backbones: frames of a sample; null = a single frame."""
-    stride_sec: Positive | None = None
+    stride_sec: Positive | None
     """Clip backbones: time between two frames; null = spread evenly over the sampled window."""
-    repeat_crops: bool = True
-    """Clip backbones, where a sampled window is too short for ``stride_sec``: repeat its last crop, as runs did before
-    there was this key; false = spread the frames evenly over it, and refuse a store with too few crops a second."""
+    repeat_crops: bool
+    """Clip backbones, where a sampled window is too short for ``stride_sec``: repeat its last crop; false = spread the
+    frames evenly over it, and refuse a store with too few crops a second."""
 
     @model_validator(mode="after")
     def _check(self) -> InputSpec:
@@ -83,21 +83,24 @@ class InputSpec(Strict):
 
 
 class _Backbone(Strict):
-    weights: str = "none"
+    weights: str
     """``none``, ``default``, the name of published weights, or the path of a local file."""
-    freeze: bool = False
+    freeze: bool
     """Train the heads only; the backbone's parameters, statistics and dropout stay still."""
-    cache_features: bool = True
-    """With ``freeze``, frames and no augmentation: compute features once and reuse them in later epochs."""
-    normalize: bool = False
+    normalize: bool
     """Scale each feature vector to length 1, as FaceNet does with its embedding."""
 
 
-class FrameBackbone(_Backbone):
+class _OfFrames(_Backbone):
+    cache_features: bool
+    """With ``freeze``, frames and no augmentation: compute features once and reuse them in later epochs."""
+
+
+class FrameBackbone(_OfFrames):
     kind: Literal["frame"]
     name: Literal[FRAME_BACKBONES]  # type: ignore[valid-type]
     input: InputSpec
-    channels: list[Count] | None = None
+    channels: list[Count] | None
     """``tiny_cnn`` only: channels of its blocks, each of which halves the side; null = its own."""
 
     @model_validator(mode="after")
@@ -112,14 +115,14 @@ class FrameBackbone(_Backbone):
         return self
 
 
-class TimmBackbone(_Backbone):
+class TimmBackbone(_OfFrames):
     """Any timm model by name; ``size``, ``mean`` and ``std`` null = what timm declares for the model."""
 
     kind: Literal["timm"]
     name: str
-    size: Count | None = None
-    mean: list[float] | None = None
-    std: list[Positive] | None = None
+    size: Count | None
+    mean: list[float] | None
+    std: list[Positive] | None
 
     @model_validator(mode="after")
     def _check(self) -> TimmBackbone:
@@ -165,18 +168,18 @@ class RecurrentBackbone(_Backbone):
     kind: Literal["recurrent"]
     name: Literal[RECURRENT_BACKBONES]  # type: ignore[valid-type]
     frame: Annotated[FrameBackbone | TimmBackbone, Field(discriminator="kind")]
-    hidden: Count = 256
-    layers: Count = 2
-    bidirectional: bool = False
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    hidden: Count
+    layers: Count
+    bidirectional: bool
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
     """Of the frame features, and between recurrent layers."""
-    pool: Literal["last", "mean", "max"] = "mean"
+    pool: Literal["last", "mean", "max"]
     """What of the outputs over time becomes the clip's feature."""
-    motion: bool = False
+    motion: bool
     """Feed each frame's difference to the clip's mean feature, which removes what is constant: identity."""
-    frames: Count = 16
-    stride_sec: Positive | None = None
-    repeat_crops: bool = True
+    frames: Count
+    stride_sec: Positive | None
+    repeat_crops: bool
     """As :attr:`InputSpec.repeat_crops`."""
 
 
@@ -185,15 +188,15 @@ BackboneConfig = Annotated[FrameBackbone | TimmBackbone | ClipBackbone | Recurre
 
 class LinearHead(Strict):
     name: Literal["linear"]
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 class MlpHead(Strict):
     name: Literal["mlp"]
-    hidden: list[Count] = [256]
+    hidden: list[Count]
     """Sizes of the hidden layers."""
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-    batch_norm: bool = False
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
+    batch_norm: bool
 
 
 HeadConfig = Annotated[LinearHead | MlpHead, Field(discriminator="name")]

@@ -11,15 +11,15 @@ from realfake.config.base import BelowOne, Fraction, NonNegative, Positive, Stri
 
 class _Optimizer(Strict):
     lr: Positive
-    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
-    decay_norms: bool = True
-    """Decay the scales of norms, and biases, too. Runs from before this key did."""
+    weight_decay: Annotated[float, Field(ge=0.0)]
+    decay_norms: bool
+    """Decay the scales of norms, and biases, too."""
 
 
 class Sgd(_Optimizer):
     name: Literal["sgd"]
-    momentum: BelowOne = 0.9
-    nesterov: bool = False
+    momentum: BelowOne
+    nesterov: bool
 
     @model_validator(mode="after")
     def _check(self) -> Sgd:
@@ -33,23 +33,23 @@ Betas = Annotated[list[BelowOne], Field(min_length=2, max_length=2)]
 
 class Adam(_Optimizer):
     name: Literal["adam"]
-    betas: Betas = [0.9, 0.999]
+    betas: Betas
 
 
 class AdamW(_Optimizer):
     name: Literal["adamw"]
-    betas: Betas = [0.9, 0.999]
+    betas: Betas
 
 
 class RmsProp(_Optimizer):
     name: Literal["rmsprop"]
-    momentum: BelowOne = 0.0
-    alpha: BelowOne = 0.99
+    momentum: BelowOne
+    alpha: BelowOne
 
 
 class Adagrad(_Optimizer):
     name: Literal["adagrad"]
-    lr_decay: Annotated[float, Field(ge=0.0)] = 0.0
+    lr_decay: Annotated[float, Field(ge=0.0)]
 
 
 OptimizerConfig = Annotated[Sgd | Adam | AdamW | RmsProp | Adagrad, Field(discriminator="name")]
@@ -63,24 +63,24 @@ class Plateau(Strict):
     """Reduce on plateau of a validation metric that means the same for every loss mix."""
 
     name: Literal["plateau"]
-    monitor: str = "val/frame/loss"
-    factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
-    patience: NonNegative = 2
+    monitor: str
+    factor: Annotated[float, Field(gt=0.0, lt=1.0)]
+    patience: NonNegative
     """Validations without a gain before the rate is reduced."""
-    min_lr: Annotated[float, Field(ge=0.0)] = 0.0
+    min_lr: Annotated[float, Field(ge=0.0)]
 
 
 class Cosine(Strict):
     name: Literal["cosine"]
-    warmup_epochs: NonNegative = 0
-    min_lr: Annotated[float, Field(ge=0.0)] = 0.0
+    warmup_epochs: NonNegative
+    min_lr: Annotated[float, Field(ge=0.0)]
 
 
 class OneCycle(Strict):
     """Peaks at ``optimizer.lr``."""
 
     name: Literal["onecycle"]
-    warmup: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.3
+    warmup: Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
 SchedulerConfig = Annotated[NoScheduler | Plateau | Cosine | OneCycle, Field(discriminator="name")]
@@ -90,17 +90,17 @@ class Augmentation(Strict):
     """Random changes of the training samples, drawn per sample and the same for all frames of a clip."""
 
     name: str
-    flip: Fraction = 0.0
+    flip: Fraction
     """Probability of a horizontal flip."""
-    rotate_deg: Annotated[float, Field(ge=0.0, le=180.0)] = 0.0
-    scale: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    rotate_deg: Annotated[float, Field(ge=0.0, le=180.0)]
+    scale: Annotated[float, Field(ge=0.0, lt=1.0)]
     """Largest relative change of size."""
-    translate: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    translate: Annotated[float, Field(ge=0.0, lt=1.0)]
     """Largest shift, as a part of the side."""
-    brightness: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-    contrast: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-    saturation: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
-    erase: Fraction = 0.0
+    brightness: Annotated[float, Field(ge=0.0, lt=1.0)]
+    contrast: Annotated[float, Field(ge=0.0, lt=1.0)]
+    saturation: Annotated[float, Field(ge=0.0, le=1.0)]
+    erase: Fraction
     """Probability that a random rectangle is blanked."""
 
     @property

@@ -38,33 +38,33 @@ STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_false", "ddp_find_unuse
 
 
 class TrainerConfig(Strict):
-    gpus: Literal["auto"] | NonNegative | list[NonNegative] = "auto"
+    gpus: Literal["auto"] | NonNegative | list[NonNegative]
     """``auto`` = one GPU if there is one, else CPU; 0; a number; or a list of ids."""
-    require_gpu: bool = False
+    require_gpu: bool
     """Fail, instead of going on on the CPU, if no CUDA device is visible."""
-    cpu_processes: Count = 1
+    cpu_processes: Count
     """Without GPUs: processes of a distributed run (gloo)."""
-    num_nodes: Count = 1
-    strategy: str = "auto"
+    num_nodes: Count
+    strategy: str
     """One of :data:`STRATEGIES`."""
-    max_epochs: Count = 30
-    min_epochs: NonNegative = 0
-    accumulate_grad_batches: Count = 1
-    gradient_clip_val: Annotated[float, Field(gt=0.0)] | None = None
-    deterministic: bool = True
+    max_epochs: Count
+    min_epochs: NonNegative
+    accumulate_grad_batches: Count
+    gradient_clip_val: Annotated[float, Field(gt=0.0)] | None
+    deterministic: bool
     """Deterministic algorithms; excludes cuDNN's benchmark mode."""
-    threads: Count | None = None
+    threads: Count | None
     """Intra-op threads of torch on the CPU, of each process; null = those of the checkpoint or of the sweep's earlier
     runs, else a parallel launcher's share, else torch's default."""
-    log_every_n_steps: Count = 20
-    check_val_every_n_epoch: Count = 1
-    num_sanity_val_steps: NonNegative = 0
-    limit_train_batches: Count | PositiveFraction | None = None
-    limit_val_batches: Count | PositiveFraction | None = None
-    limit_test_batches: Count | PositiveFraction | None = None
-    overfit_batches: NonNegative | Fraction = 0
-    fast_dev_run: bool = False
-    profiler: Literal["simple", "advanced", "pytorch"] | None = None
+    log_every_n_steps: Count
+    check_val_every_n_epoch: Count
+    num_sanity_val_steps: NonNegative
+    limit_train_batches: Count | PositiveFraction | None
+    limit_val_batches: Count | PositiveFraction | None
+    limit_test_batches: Count | PositiveFraction | None
+    overfit_batches: NonNegative | Fraction
+    fast_dev_run: bool
+    profiler: Literal["simple", "advanced", "pytorch"] | None
 
     @model_validator(mode="after")
     def _check(self, info: ValidationInfo) -> TrainerConfig:
@@ -94,20 +94,20 @@ class PrecisionConfig(Strict):
 
 class EarlyStopping(Strict):
     patience: Count
-    min_delta: Annotated[float, Field(ge=0.0)] = 0.0
+    min_delta: Annotated[float, Field(ge=0.0)]
 
 
 class CallbacksConfig(Strict):
-    early_stopping: EarlyStopping | None = None
-    lr_monitor: bool = True
-    progress_bar: Literal["rich", "plain", "none"] = "rich"
-    model_summary: bool = True
-    plots: bool = True
+    early_stopping: EarlyStopping | None
+    lr_monitor: bool
+    progress_bar: Literal["rich", "plain", "none"]
+    model_summary: bool
+    plots: bool
     """Draw the pictures of ``plots/`` after testing."""
 
 
 class TensorBoardLogger(Strict):
-    graph: bool = False
+    graph: bool
 
 
 class CsvLogger(Strict):
@@ -115,15 +115,15 @@ class CsvLogger(Strict):
 
 
 class WandbLogger(Strict):
-    project: str = "realfake"
-    entity: str | None = None
-    offline: bool = False
-    tags: list[str] = []
+    project: str
+    entity: str | None
+    offline: bool
+    tags: list[str]
 
 
 class MlflowLogger(Strict):
-    experiment: str = "realfake"
-    tracking_uri: str | None = None
+    experiment: str
+    tracking_uri: str | None
     """null = a local store, ``mlruns`` in the working folder."""
 
 
@@ -139,14 +139,14 @@ class LoggerConfig(Strict):
 class SweepConfig(Strict):
     """How a run that belongs to a sweep (``-m``) behaves."""
 
-    name: str | None = None
+    name: str | None
     """Folder under ``multirun/``; null = a digest of the sweep's overrides."""
-    resume: bool = True
+    resume: bool
     """Go on with a half-trained run from its ``last.ckpt``."""
-    rerun: Literal["none", "failed", "all"] = "none"
+    rerun: Literal["none", "failed", "all"]
     """Finished runs to train again. Failed runs are left alone with ``none``."""
-    report: bool = True
-    trials: Count = 20
+    report: bool
+    trials: Count
     """Runs of a search (``search=…``)."""
 
 
@@ -189,20 +189,20 @@ class TrainConfig(Strict):
     augmentation: Augmentation
     trainer: TrainerConfig
     precision: PrecisionConfig
-    logger: LoggerConfig = LoggerConfig()
+    logger: LoggerConfig
     callbacks: CallbacksConfig
     sweep: SweepConfig
-    compile: bool = False
+    compile: bool
     """Compile the network with torch.compile."""
-    seed: NonNegative = 0
-    optimized_metric: str = "val/clip/joint_accuracy"
+    seed: NonNegative
+    optimized_metric: str
     """Selects the best epoch, see :mod:`realfake.scoring.metric_table`."""
-    ckpt: str | None = None
+    ckpt: str | None
     """A checkpoint to resume from: a path, or ``last``."""
-    init_from: Annotated[str, AfterValidator(_run_given)] | None = None
+    init_from: Annotated[str, AfterValidator(_run_given)] | None
     """A finished run whose trained backbone this run starts from, with new heads; or a sweep that has it."""
-    published: Published | None = None
-    experiment_name: str | None = None
+    published: Published | None
+    experiment_name: str | None
     """Name of the experiment file, for tables."""
 
     @model_validator(mode="after")

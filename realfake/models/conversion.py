@@ -15,7 +15,8 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from realfake.config import CLIP_BACKBONES, FRAME_BACKBONES, ClipBackbone, ConvertInput, FrameBackbone, InputSpec
+from realfake.composing.composition import option
+from realfake.config import CLIP_BACKBONES, FRAME_BACKBONES, ClipBackbone, ConvertInput, FrameBackbone
 from realfake.errors import UserError
 from realfake.labels import TASK_NAMES
 from realfake.models.build import build_backbone
@@ -115,14 +116,10 @@ class _Network:
 def _network(name: str, size: int, frames: int | None) -> _Network | None:
     """Null if the network cannot take such an input, so that it was never trained with it."""
     clips = name in CLIP_BACKBONES
-    spec = InputSpec(size=size, mean=[0.0] * 3, std=[1.0] * 3, frames=frames if clips else None)
+    spec = {"size": size, "frames": frames, "stride_sec": None} if clips else {"size": size}
     try:
         with torch.device("meta"):
-            backbone = build_backbone(
-                ClipBackbone(kind="clip", name=name, input=spec)
-                if clips
-                else FrameBackbone(kind="frame", name=name, input=spec)
-            )
+            backbone = build_backbone(option(ClipBackbone if clips else FrameBackbone, name=name, input=spec))
     except UserError:
         return None
     shapes = {key.removeprefix("net."): value.shape for key, value in backbone.state_dict().items()}

@@ -31,6 +31,10 @@ def timm_spec(cfg: TimmBackbone) -> InputSpec:
         size=cfg.size or declared.input_size[-1],
         mean=cfg.mean or [float(v) for v in declared.mean],
         std=cfg.std or [float(v) for v in declared.std],
+        channel_order="rgb",
+        frames=None,
+        stride_sec=None,
+        repeat_crops=True,
     )
 
 

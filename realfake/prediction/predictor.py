@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from realfake.composing.messages import changed
-from realfake.config import PATIENCE_SEC, Decoder, FaceConfig, TrainConfig, YunetFace
+from realfake.config import Decoder, FaceConfig, TrainConfig, YunetFace
 from realfake.data.extraction import Crops, crop_frames, encode_crop, extract_crops
 from realfake.data.faces import Box, Detector, build_detector, too_small, whole
 from realfake.data.sampling import fixed_crops, sampled_interval
@@ -97,9 +97,15 @@ class Predictor:
     """
 
     def __init__(
-        self, network: Network, cfg: TrainConfig, *, window_sec: float | None = None, patience_sec: float = PATIENCE_SEC
+        self,
+        network: Network,
+        cfg: TrainConfig,
+        *,
+        window_sec: float | None = None,
+        patience_sec: float | None = None,
     ) -> None:
-        self.network, self.cfg, self.window_sec, self.patience_sec = network, cfg, window_sec, patience_sec
+        self.network, self.cfg, self.window_sec = network, cfg, window_sec
+        self.patience_sec = patience_sec or cfg.data.patience_sec
         self.data, self.face = cfg.data, cfg.face
         self.detector = build_detector(cfg.face)
 
@@ -311,7 +317,7 @@ def load_predictor(
     face: FaceConfig | None = None,
     face_weights: str | None = None,
     decoder: Decoder | None = None,
-    patience_sec: float = PATIENCE_SEC,
+    patience_sec: float | None = None,
 ) -> Predictor:
     """Make a predictor of a finished run.
 
@@ -324,7 +330,8 @@ def load_predictor(
         face: How faces are found; ``None`` = as in the run.
         face_weights: Where the weights of the detector of ``face=yunet`` lie, if not where they lay in training.
         decoder: Library that decodes videos: ``pyav``, ``decord``, ``torchcodec``; ``None`` = as in the run.
-        patience_sec: Seconds that reading a file may take, and as many again for each 10 MB, until it is given up.
+        patience_sec: Seconds that reading a file may take, and as many again for each 10 MB, until it is given up;
+            ``None`` = as in the run.
 
     Raises:
         UserError: If there is no such run, checkpoint or device.

@@ -56,7 +56,7 @@ def convert_model(cfg: ConvertConfig) -> RunFolder:
         *([f"data.rate_fps={_rate(cfg.input.stride_sec)}"] if clips else []),
         *(["head=mlp", f"head.hidden={found.hidden}"] if found.hidden else ["head=linear"]),
     ]
-    train_cfg = _training(overrides)
+    train_cfg = compose("train", overrides, TrainConfig)
     module = ApproachModule(train_cfg)
     module.backbone.load_state_dict(found.backbone_state, strict=False)  # old files lack the batch counters
     for task, state in found.heads.items():
@@ -98,18 +98,6 @@ def _input(given: ConvertInput, clips: bool) -> Iterator[tuple[str, object]]:
 def _rate(stride_sec: float | None) -> int:
     """Crops a second that a clip network of the thesis needs: twice the usual ones, for 20 frames of a short clip."""
     return max(20, math.ceil(1.0 / stride_sec)) if stride_sec else 20
-
-
-def _training(overrides: list[str]) -> TrainConfig:
-    """Compose a training configuration within a command, which is a composed application itself."""
-    from hydra.core.global_hydra import GlobalHydra
-
-    outer = GlobalHydra.instance().hydra
-    GlobalHydra.instance().clear()
-    try:
-        return compose("train", overrides, TrainConfig)
-    finally:
-        GlobalHydra.instance().hydra = outer
 
 
 def _plain(model: Path) -> str:
