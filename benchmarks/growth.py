@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.results import add_out, report
+from realfake.composing.composition import option
 from realfake.config import SeedFramesData
 from realfake.data.sources import build_source, limit_clips
 from realfake.reports.leaderboard import make_report
@@ -45,7 +46,7 @@ def listing(folder: Path, files: int) -> Callable[[], object]:
     images.mkdir(parents=True)
     for i in range(files):
         (images / f"v{i // 50}a_{i}.jpg").touch()
-    source = build_source(SeedFramesData(name="seed_frames", root=str(folder / str(files))))
+    source = build_source(option(SeedFramesData, root=str(folder / str(files))))
     return lambda: limit_clips(source.listing().clips, files // 2)
 
 

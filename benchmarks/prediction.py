@@ -24,6 +24,7 @@ from rich.console import Console
 
 from benchmarks.preparation import make_clips
 from benchmarks.results import add_out, in_turns, report
+from realfake.composing.composition import compose
 from realfake.config import PredictConfig
 from realfake.experiments.execution import train
 from realfake.prediction.command import record_answers
@@ -76,7 +77,9 @@ def main() -> None:
             train([f"approach={approach}", *settings], folder / approach)
         video = options.video or make_clips(folder / "videos", 1)[0]
         clips = load_predictor(folder / "temporal")
-        plain, drawn = (PredictConfig(run="none", input=["none"], annotate=a) for a in (False, True))
+        plain, drawn = (
+            compose("predict", ["run=none", "input=[none]", f"annotate={a}"], PredictConfig) for a in ("false", "true")
+        )
         seconds = in_turns(
             {
                 "decoding": lambda: decode(video, pixels=False),

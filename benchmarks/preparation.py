@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 
 from benchmarks.results import add_out, report
+from realfake.composing.composition import option
 from realfake.config import CsvData, HaarFace
 from realfake.data.extraction import extract_crops
 from realfake.data.faces import HAAR_FILE, build_detector
@@ -80,8 +81,8 @@ def decode_only(path: Path) -> float:
 
 def prepared(path: Path, window: tuple[float, float]) -> Cost:
     """This project's preparation of the clip, on one thread."""
-    face = HaarFace(name="haar")
-    data = CsvData(name="csv", root="none", window=list(window))
+    face = option(HaarFace)
+    data = option(CsvData, root="none", window=list(window))
     detector = build_detector(face)
     start = time.process_time()
     crops = extract_crops(path, data, face, detector, threads=1)

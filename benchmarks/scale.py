@@ -19,8 +19,8 @@ import numpy as np
 
 from benchmarks.results import add_out, report
 from benchmarks.store import write_large
-from realfake.composing.composition import compose
-from realfake.config import HaarFace, Sampling, SyntheticData, TrainConfig
+from realfake.composing.composition import compose, option
+from realfake.config import HaarFace, SyntheticData, TrainConfig
 from realfake.data.datamodule import FrameDataModule
 from realfake.data.store import PreparedStore
 from realfake.models import input_spec
@@ -51,10 +51,8 @@ def private_bytes(process: int) -> int:
 def measure(folder: Path, workers: int) -> dict[str, float]:
     """Seconds to split and to start epochs, and bytes of a worker a clip."""
     cfg = compose("train", ["approach=single_task"], TrainConfig)
-    settings = SyntheticData(name="synthetic", workers=workers, batch_size=32)
-    module = FrameDataModule(
-        settings, HaarFace(name="haar"), cfg.split, Sampling(frames_per_clip=8), input_spec(cfg.backbone), seed=0
-    )
+    settings = option(SyntheticData, workers=workers, batch_size=32)
+    module = FrameDataModule(settings, option(HaarFace), cfg.split, cfg.sampling, input_spec(cfg.backbone), seed=0)
     store = OnePicture.open(folder)
     module.store = store
     start = time.perf_counter()

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.results import add_out, report
+from realfake.composing.composition import option
 from realfake.config import HaarFace, SyntheticData
 from realfake.data.cache import open_cache
 from realfake.data.clips import Clip
@@ -114,8 +115,8 @@ def main() -> None:
     rows: list[tuple[str, str, str]] = []
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as place:
-        data = SyntheticData(name="synthetic", subjects=options.subjects, folder=place, prepared=f"{place}/prepared")
-        store = prepare(data, HaarFace(name="haar"))
+        data = option(SyntheticData, subjects=options.subjects, folder=place, prepared=f"{place}/prepared")
+        store = prepare(data, option(HaarFace))
         for size in SIZES:
             cache = open_cache(store, size)
             for name, read in (("store", store.reader(size).gather), ("memmap cache", cache.gather)):

@@ -20,7 +20,7 @@ from realfake import config
 from realfake.composing import composition
 from realfake.composing.composition import check_sweep, conf_dir
 from realfake.composing.messages import changed, known_keys, validate
-from realfake.composing.overrides import check_plugin, name_sweep, ordered, rewrite
+from realfake.composing.overrides import check_plugin, name_sweep, options, ordered, rewrite
 from realfake.config import EvaluateConfig, OwnData, TrainConfig, as_plain
 from realfake.errors import UserError
 from realfake.experiments.start import check_start
@@ -84,12 +84,12 @@ def test_every_option_composes(n: int) -> None:
 def test_files_and_schema_know_the_same_options(group: str, union: object) -> None:
     members: tuple[type[BaseModel], ...] = get_args(get_args(union)[0])
     names = {get_args(m.model_fields["name"].annotation)[0] for m in members}
-    assert {p.stem for p in (CONF / group).glob("*.yaml")} == names
+    assert {*options(CONF / group)} == names
 
 
 def test_every_backbone_has_a_file() -> None:
     known = {*config.FRAME_BACKBONES, *config.CLIP_BACKBONES, *config.RECURRENT_BACKBONES, "timm"}
-    assert {p.stem for p in (CONF / "backbone").glob("*.yaml")} == known
+    assert {*options(CONF / "backbone")} == known
 
 
 @pytest.mark.parametrize(
@@ -490,7 +490,7 @@ def test_evaluate_refuses_paths_that_are_no_text_and_keys_of_another_dataset() -
     def data(*words: str) -> object:
         return composition.compose("evaluate", ["run=x", *words], EvaluateConfig).data
 
-    assert data("data.root=/videos") == OwnData(root="/videos")
+    assert data("data.root=/videos") == OwnData(name=None, root="/videos", prepared=None)
     assert isinstance(data("data=synthetic"), config.SyntheticData)
     for words, line in (
         (["data.prepared=5"], r"^data\.prepared=5: expected text"),

@@ -34,8 +34,10 @@ from realfake.runs.folder import open_run
 from realfake.runs.origin import learned_by
 
 SIZE = 96
-SPEC = ConvertInput(size=SIZE, frames=4)
-SMALL = ConvertInput(size=32, frames=4)
+SPEC, SMALL = (
+    compose("convert", ["model=m.pth", f"input.size={size}", "input.frames=4"], ConvertConfig).input
+    for size in (SIZE, 32)
+)
 """The same in all tests: known networks are looked up once for each input."""
 THESIS_ORDER = ("happy", "sad", "surprise", "disgust", "contempt", "angry")
 
@@ -295,7 +297,7 @@ def test_nothing_in_a_file_is_run(trap: str, zipped: bool, tmp_path: Path) -> No
 def test_tensors_cannot_hide_in_what_is_not_read(tmp_path: Path) -> None:
     torch.save({"model_state_dict": Trap(dict, {"a": torch.zeros(1)})}, tmp_path / "model.pth")
     with pytest.raises(UserError, match="expected a state dict"):
-        convert_model(ConvertConfig(model=str(tmp_path / "model.pth"), input=SPEC))
+        convert_model(ConvertConfig(model=str(tmp_path / "model.pth"), out=None, input=SPEC))
 
 
 def test_chimera_net(tmp_path: Path) -> None:

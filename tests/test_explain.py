@@ -135,7 +135,8 @@ def test_overlay_brightens_what_counts() -> None:
 def test_the_command_draws_explanations(trained: Trained, tmp_path: Path, approach: str, source: Path) -> None:
     run = trained(f"approach={approach}")
     require_explainable(realfake.load(run, device="cpu").network)
-    cfg = PredictConfig(run=str(run), input=str(source), out=str(tmp_path), explain=True, annotate=False)
+    words = [f"run={run}", f"input={source}", f"out={tmp_path}", "explain=true", "annotate=false"]
+    cfg = compose("predict", words, PredictConfig)
     assert predict_all(cfg, [source]) == 0
     with Image.open(tmp_path / "annotated" / f"{source.stem}.explained.png") as picture:
         assert picture.width > 200

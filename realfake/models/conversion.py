@@ -119,7 +119,9 @@ def _network(name: str, size: int, frames: int | None) -> _Network | None:
     spec = {"size": size, "frames": frames, "stride_sec": None} if clips else {"size": size}
     try:
         with torch.device("meta"):
-            backbone = build_backbone(option(ClipBackbone if clips else FrameBackbone, name=name, input=spec))
+            backbone = build_backbone(
+                option(ClipBackbone, name=name, input=spec) if clips else option(FrameBackbone, name=name, input=spec)
+            )
     except UserError:
         return None
     shapes = {key.removeprefix("net."): value.shape for key, value in backbone.state_dict().items()}

@@ -21,7 +21,7 @@ from realfake.approaches.optimization import (
     parameter_groups,
     stay_as_configured,
 )
-from realfake.composing.composition import compose, conf_dir
+from realfake.composing.composition import compose, conf_dir, option
 from realfake.config import OptimizerConfig, Plateau, SchedulerConfig, TrainConfig
 from realfake.experiments.callbacks import ReduceOnPlateau
 
@@ -143,12 +143,12 @@ def test_a_plateau_keeps_the_learning_rate_that_it_has_come_to() -> None:
 def test_a_resumed_plateau_counts_on_with_the_settings_of_now() -> None:
     trainer, module = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False), LightningModule()
     trainer.strategy.optimizers = [Training("sgd", "plateau").optimizer]
-    before = ReduceOnPlateau(Plateau(name="plateau", factor=0.5))
+    before = ReduceOnPlateau(option(Plateau, factor=0.5))
     before.on_fit_start(trainer, module)
     assert before.scheduler is not None
     for figure in (2.0, 1.0, 1.5):
         before.scheduler.step(figure)
-    now = ReduceOnPlateau(Plateau(name="plateau", factor=0.2, patience=5, min_lr=1e-5))
+    now = ReduceOnPlateau(option(Plateau, factor=0.2, patience=5, min_lr=1e-5))
     now.load_state_dict(before.state_dict())
     now.on_fit_start(trainer, module)
     assert now.scheduler is not None

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from realfake.composing.composition import compose
-from realfake.config import CsvData, PrepareConfig, TableColumns
+from realfake.composing.composition import compose, option
+from realfake.config import CsvData, PrepareConfig
 from realfake.data.clips import Clip, Listing
 from realfake.data.sources import build_source
 from realfake.errors import UserError
@@ -20,8 +20,8 @@ def listing(folder: Path, text: str, duplicates: str = "exclude", **columns: str
     for name in "abcdef":
         (folder / f"{name}.mp4").write_bytes(name.encode())
     (folder / "t.csv").write_text(text)
-    data = {"name": "csv", "root": str(folder / "t.csv"), "duplicates": duplicates, "columns": TableColumns(**columns)}
-    return build_source(CsvData.model_validate(data)).listing()
+    data = option(CsvData, root=str(folder / "t.csv"), duplicates=duplicates, columns=columns)
+    return build_source(data).listing()
 
 
 def by_name(found: Listing) -> dict[str, Clip]:
@@ -43,11 +43,10 @@ def test_headings_of_the_person(tmp_path: Path, heading: str) -> None:
 
 def test_any_other_heading_is_given_for_each_column(tmp_path: Path) -> None:
     text = "Datei,Wer,Gefühl,Art,Teil,Faltung,Name,Paar,Quelle\na.mp4,x,happy,posed,train,2,eins,p,q\n"
-    columns = TableColumns(
-        path="Datei", subject="Wer", emotion="gefühl", authenticity="Art", part="Teil", fold="Faltung", clip="Name",
-        pair="Paar", dataset="Quelle",
+    found = listing(
+        tmp_path, text, path="Datei", subject="Wer", emotion="gefühl", authenticity="Art", part="Teil", fold="Faltung",
+        clip="Name", pair="Paar", dataset="Quelle",
     )  # fmt: skip
-    found = listing(tmp_path, text, **{k: v for k, v in columns.model_dump().items() if v})
     assert found.clips == (Clip("eins", "a.mp4", "q", "x", Emotion.HAPPY, Authenticity.FAKE, "p", "train", 2),)
     assert not found.problems
     with pytest.raises(UserError, match=r"data\.columns\.subject=Wehr: .* no such heading; did you mean 'Wer'\?"):
@@ -156,7 +155,7 @@ def test_numbers_of_people_in_a_parquet_file_with_gaps(tmp_path: Path) -> None:
     for name in ("a.mp4", "b.mp4"):
         (tmp_path / name).write_bytes(name.encode())
     pd.DataFrame({"path": ["a.mp4", "b.mp4"], "subject": [7.0, None]}).to_parquet(tmp_path / "t.parquet")
-    found = build_source(CsvData(name="csv", root=str(tmp_path / "t.parquet"))).listing()
+    found = build_source(option(CsvData, root=str(tmp_path / "t.parquet"))).listing()
     assert [c.subject for c in found.clips] == ["7", ""]
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from realfake.composing.composition import option
 from realfake.config import CsvData, HaarFace, NoFace, YunetFace
 from realfake.data import extraction
 from realfake.data.extraction import Crops, extract_crops
@@ -23,8 +24,8 @@ from realfake.data.tracking import Track, follow
 from realfake.data.video import read_video
 from realfake.errors import UserError
 
-HAAR = HaarFace(name="haar")
-DATA = CsvData(name="csv", root="unused.csv", size=96)
+HAAR = option(HaarFace)
+DATA = option(CsvData, root="unused.csv", size=96)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def test_yunet_says_which_file_it_needs_and_from_where(tmp_path: Path) -> None:
     wrong.write_bytes(b"something else")
     for weights, reason in ((None, "is missing"), (str(tmp_path / "no.onnx"), "no such file"), (str(wrong), "sha256")):
         with pytest.raises(UserError, match=reason) as caught:
-            build_detector(YunetFace(name="yunet", weights=weights))
+            build_detector(option(YunetFace, weights=weights))
         assert YUNET_FILE in str(caught.value)
         assert "opencv_zoo" in str(caught.value)
         assert "\n" not in str(caught.value)
@@ -75,7 +76,7 @@ def test_a_trusted_file_that_is_no_network_is_told(tmp_path: Path) -> None:
 
     path = tmp_path / "weights.onnx"
     path.write_bytes(b"trusted, but nothing that OpenCV can load")
-    face = YunetFace(name="yunet", weights=str(path), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    face = option(YunetFace, weights=str(path), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     with pytest.raises(UserError, match="OpenCV cannot load it"):
         build_detector(face)
 
@@ -95,7 +96,7 @@ def test_yunet_boxes_are_in_pixels_of_the_image_and_large_enough() -> None:
             return 1, boxes
 
     detector = YunetDetector.__new__(YunetDetector)
-    detector.face = YunetFace(name="yunet")
+    detector.face = option(YunetFace)
     detector.network = Network()
     image = np.full((640, 1280, 3), (10, 20, 30), np.uint8)
     (box,) = detector.detect(image)  # the other one is below a tenth of the shorter side
@@ -152,7 +153,7 @@ def test_faces_are_found_in_nearly_all_generated_frames(faces: list[Path]) -> No
 
 
 def test_whole_frames_without_detection(faces: list[Path]) -> None:
-    crops = extract_crops(faces[0], DATA, NoFace(name="none"), None)
+    crops = extract_crops(faces[0], DATA, option(NoFace), None)
     assert crops.looked == crops.found == len(crops.jpegs) == 10
     assert {(float(r["x"]), float(r["width"])) for r in crops.rows} == {(0.0, 224.0)}
 
@@ -222,7 +223,7 @@ def test_beyond_the_edge_the_border_is_repeated() -> None:
 
 
 def test_a_face_that_is_no_square_is_not_squashed() -> None:
-    tall = crop(disc(200, 200, 100, 100, 30), Box(80, 60, 40, 80), NoFace(name="none"), 80)[..., 0] > 127
+    tall = crop(disc(200, 200, 100, 100, 30), Box(80, 60, 40, 80), option(NoFace), 80)[..., 0] > 127
     assert tall.any(axis=0).sum() == pytest.approx(60, abs=1)
     assert tall.any(axis=1).sum() == pytest.approx(60, abs=1)
 

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from realfake.composing.composition import option
 from realfake.config import CsvData, SyntheticData
 from realfake.data.learned import Learned
 
-CSV = CsvData(name="csv")
+CSV = option(CsvData)
 ROWS = np.arange(4)
 
 
@@ -58,7 +59,7 @@ def test_it_is_kept_as_plain_values() -> None:
 
 
 def drawn(subjects: list[str], seed: int, seconds: float = 1.0) -> tuple[pd.DataFrame, np.ndarray, SyntheticData]:
-    data = SyntheticData(name="synthetic", seed=seed, seconds=seconds)
+    data = option(SyntheticData, seed=seed, seconds=seconds)
     files = [f"{seed} {seconds} {s}" for s in subjects]
     clips = pd.DataFrame({"clip": subjects, "dataset": "synthetic", "subject": subjects, "sha256": files})
     return clips, np.arange(len(subjects)), data

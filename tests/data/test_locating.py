@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from weights import weights_file
 
+from realfake.composing.composition import option
 from realfake.config import CsvData, FaceConfig, HaarFace, YunetFace
 from realfake.data.extraction import Crops, extract_crops
 from realfake.data.faces import YUNET_FILE, Box, build_detector
@@ -75,13 +76,11 @@ def paste(image: np.ndarray, face: np.ndarray, place: Place) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def yunet() -> FaceConfig:
-    return YunetFace(name="yunet", weights=str(weights_file(YUNET_FILE)))
+    return option(YunetFace, weights=str(weights_file(YUNET_FILE)))
 
 
 def crops_of(path: Path, face: FaceConfig, rate_fps: float = 10.0) -> Crops:
-    return extract_crops(
-        path, CsvData(name="csv", root="unused", size=64, rate_fps=rate_fps), face, build_detector(face)
-    )
+    return extract_crops(path, option(CsvData, root="unused", size=64, rate_fps=rate_fps), face, build_detector(face))
 
 
 def stored(crops: Crops) -> set[int]:
@@ -163,7 +162,7 @@ def test_what_looks_like_a_small_face_is_said(head: list[np.ndarray], yunet: Fac
     fitting = float(str(caught.value).rpartition("face.min_face=")[2].split()[0])
     assert crops_of(path, yunet.model_copy(update={"min_face": fitting})).found > 0
     with pytest.raises(UserError, match=r"no face found in \d+ frames that were looked at$"):
-        crops_of(film(tmp_path / "none.mp4", 1.0, wall), HaarFace(name="haar"))
+        crops_of(film(tmp_path / "none.mp4", 1.0, wall), option(HaarFace))
 
 
 # --- cuts ------------------------------------------------------------------------------------------------------------

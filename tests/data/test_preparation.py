@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 from processes import Gate, environment, until
 
+from realfake.composing.composition import option
 from realfake.config import (
     CsvData,
     HaarFace,
@@ -35,7 +36,7 @@ from realfake.data.store import PreparedStore, jpeg_path
 from realfake.errors import UserError
 from realfake.labels import Authenticity, Emotion
 
-HAAR = HaarFace(name="haar")
+HAAR = option(HaarFace)
 SMALL = {"size": 64, "rate_fps": 5.0, "prepare_workers": 1}
 
 
@@ -43,11 +44,10 @@ SMALL = {"size": 64, "rate_fps": 5.0, "prepare_workers": 1}
 def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """FakeTrue_DB with two people, 24 videos of a second."""
     folder = tmp_path_factory.mktemp("videos")
-    data = SyntheticData(
-        name="synthetic", subjects=2, seconds=1.0, fps=10.0, video_size=128, folder=str(folder),
+    data = option(SyntheticData, subjects=2, seconds=1.0, fps=10.0, video_size=128, folder=str(folder),
         prepared=str(folder / "p"), prepare_workers=1, size=32, rate_fps=1.0,
     )  # fmt: skip
-    prepare(data, NoFace(name="none"), progress=False)
+    prepare(data, option(NoFace), progress=False)
     return next(folder.glob("synthetic-*/FakeTrue_DB"))
 
 
@@ -58,9 +58,7 @@ def root(videos: Path, tmp_path: Path) -> Path:
 
 
 def sase(root: Path, prepared: Path, **changes: object) -> SaseFeData:
-    return SaseFeData.model_validate(
-        {"name": "sase_fe", "root": str(root), "prepared": str(prepared), **SMALL, **changes}
-    )
+    return option(SaseFeData, **{"root": str(root), "prepared": str(prepared), **SMALL, **changes})
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -113,7 +111,7 @@ def test_what_shapes_crops_names_the_store(undisturbed: PreparedStore, videos: P
     names = {undisturbed.folder.name}
     for change in ({}, {"size": 48}, {"rate_fps": 4.0}, {"window": [0.4, 0.9]}, {"jpeg_quality": 80}):
         names.add(prepare(sase(videos, tmp_path, limit_clips=1, **change), HAAR, progress=False).folder.name)
-    names.add(prepare(sase(videos, tmp_path, limit_clips=1), NoFace(name="none"), progress=False).folder.name)
+    names.add(prepare(sase(videos, tmp_path, limit_clips=1), option(NoFace), progress=False).folder.name)
     assert len(names) == 7
 
 
@@ -131,9 +129,10 @@ def test_opening_again_touches_no_video_and_imports_no_decoder(undisturbed: Prep
     data = sase(videos, undisturbed.folder.parent)
     script = (
         "import sys\n"
+        "from realfake.composing.composition import option\n"
         "from realfake.config import SaseFeData, HaarFace\n"
         "from realfake.data.preparation import prepare\n"
-        f"store = prepare(SaseFeData.model_validate({data.model_dump()!r}), HaarFace(name='haar'))\n"
+        f"store = prepare(SaseFeData.model_validate({data.model_dump()!r}), option(HaarFace))\n"
         "assert len(store) == 24\n"
         "print([m for m in ('cv2', 'av', 'decord', 'torch') if m in sys.modules])\n"
     )
@@ -287,7 +286,7 @@ def test_nothing_that_can_be_prepared_is_an_error(root: Path, tmp_path: Path) ->
 
 def test_missing_weights_are_told_before_anything_is_written(videos: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"face\.weights is missing"):
-        prepare(sase(videos, tmp_path / "p"), YunetFace(name="yunet"), progress=False)
+        prepare(sase(videos, tmp_path / "p"), option(YunetFace), progress=False)
     assert not (tmp_path / "p").exists()
 
 
@@ -303,8 +302,8 @@ def test_images_are_clips_of_one_crop(tmp_path: Path) -> None:
             Image.fromarray(rng.integers(0, 255, (80, 60, 3), dtype=np.uint8)).save(path)
     (tmp_path / "data" / "train" / "fake_angry" / "broken.jpg").write_bytes(b"\xff\xd8 no image")
     places = {"root": str(tmp_path / "data"), "prepared": str(tmp_path / "p")}
-    data = SeedFramesData.model_validate({"name": "seed_frames", **places, **SMALL, "window": [0.4, 0.9]})
-    store = prepare(data, NoFace(name="none"), progress=False)
+    data = option(SeedFramesData, **{**places, **SMALL, "window": [0.4, 0.9]})
+    store = prepare(data, option(NoFace), progress=False)
     assert store.table["stored"].tolist() == [1] * 6
     assert set(store.table["part"]) == {"train", "test"}
     assert store.read(0, [0]).shape == (1, 64, 64, 3)
@@ -318,10 +317,10 @@ def test_sequences_keep_all_their_frames(tmp_path: Path) -> None:
         path = tmp_path / "data_sequences" / name / "sequence.npy"
         path.parent.mkdir(parents=True)
         np.save(path, array)
-    data = SeedSequencesData.model_validate(
-        {"name": "seed_sequences", "root": str(tmp_path / "data_sequences"), "prepared": str(tmp_path / "p"), **SMALL}
+    data = option(
+        SeedSequencesData, **{"root": str(tmp_path / "data_sequences"), "prepared": str(tmp_path / "p"), **SMALL}
     )
-    store = prepare(data, NoFace(name="none"), progress=False)
+    store = prepare(data, option(NoFace), progress=False)
     assert sorted(store.table["stored"]) == [14, 20]
     assert np.abs(store.read(0, [0])[0, 30, 30].astype(int) - [204, 0, 0]).max() < 6
 
@@ -333,9 +332,7 @@ def test_a_table_of_clips_with_any_names(videos: Path, tmp_path: Path) -> None:
     for name in names:
         shutil.copyfile(source, tmp_path / "v" / name)
     (tmp_path / "clips.csv").write_text("path,subject\n" + "".join(f"v/{n},s{i}\n" for i, n in enumerate(names)))
-    data = CsvData.model_validate(
-        {"name": "csv", "root": str(tmp_path / "clips.csv"), "prepared": str(tmp_path / "p"), **SMALL}
-    )
+    data = option(CsvData, **{"root": str(tmp_path / "clips.csv"), "prepared": str(tmp_path / "p"), **SMALL})
     store = prepare(data, HAAR, progress=False)
     assert len(store) == 3
     assert all((store.read(i, [0]) == store.read(0, [0])).all() for i in range(3))
@@ -349,11 +346,11 @@ def image_folders(folder: Path, frames: int = 3) -> CsvData:
             Image.new("RGB", (64, 64), (40 * i, 0, 0)).save(folder / clip / f"{i}.bmp")
     (folder / "clips.csv").write_text("path,subject\na,x\nb,y\n")
     places = {"root": str(folder / "clips.csv"), "prepared": str(folder / "p")}
-    return CsvData.model_validate({"name": "csv", **places, **SMALL})
+    return option(CsvData, **{**places, **SMALL})
 
 
 def test_image_folders_are_judged_by_their_images(tmp_path: Path) -> None:
-    data, face = image_folders(tmp_path), NoFace(name="none")
+    data, face = image_folders(tmp_path), option(NoFace)
     for clutter in ("@eaDir", ".ipynb_checkpoints"):
         (tmp_path / "a" / clutter).mkdir()
     first = prepare(data, face, progress=False)
@@ -378,7 +375,7 @@ def test_image_folders_are_judged_by_their_images(tmp_path: Path) -> None:
 def test_clips_whose_names_collide_as_files(tmp_path: Path) -> None:
     data = image_folders(tmp_path)
     (tmp_path / "clips.csv").write_text("path,subject,clip\na,x,c\nb,y,c.mjpeg/d\n")
-    store = prepare(data, NoFace(name="none"), progress=False)
+    store = prepare(data, option(NoFace), progress=False)
     assert store.table["clip"].tolist() == ["c", "c.mjpeg/d"]
     assert store.read(1, [0]).shape == (1, 64, 64, 3)
 
@@ -399,8 +396,8 @@ def test_frames_that_cannot_be_decoded_are_told(tmp_path: Path) -> None:
     path.write_bytes(content)
     (tmp_path / "clips.csv").write_text("path\na.ts\n")
     places = {"root": str(tmp_path / "clips.csv"), "prepared": str(tmp_path / "p")}
-    data = CsvData.model_validate({"name": "csv", **places, **SMALL, "rate_fps": 10.0})
-    store = prepare(data, NoFace(name="none"), progress=False)
+    data = option(CsvData, **{**places, **SMALL, "rate_fps": 10.0})
+    store = prepare(data, option(NoFace), progress=False)
     stored = store.table["stored"][0]
     assert stored < 20
     assert {"path": "a.ts", "reason": f"{stored} of 20 frames decoded: the file is damaged"} in store.settings[
@@ -425,7 +422,7 @@ def test_a_file_that_hangs_costs_its_clip_and_is_tried_again(videos: Path, tmp_p
     shutil.copyfile(next(p for p in videos.rglob("*.*") if p.is_file()), tmp_path / "a.mp4")
     (tmp_path / "clips.csv").write_text("path\na.mp4\n")
     places = {"root": str(tmp_path / "clips.csv"), "prepared": str(tmp_path / "p")}
-    data = CsvData.model_validate({"name": "csv", **places, **SMALL, "patience_sec": 0.5})
+    data = option(CsvData, **{**places, **SMALL, "patience_sec": 0.5})
     with unreadable_in_time(tmp_path / "a.mp4"), pytest.raises(UserError, match=r"a: given up after 0.5 s: .*patience"):
         prepare(data, HAAR, progress=False)
     assert len(prepare(data.model_copy(update={"patience_sec": 300.0}), HAAR, progress=False)) == 1
@@ -448,9 +445,10 @@ def start() -> Iterator[Starter]:
         script.write_text(
             "import signal\n"
             "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it\n"
+            "from realfake.composing.composition import option\n"
             "from realfake.config import SaseFeData, HaarFace\n"
             "from realfake.data.preparation import prepare\n"
-            f"store = prepare(SaseFeData.model_validate({data!r}), HaarFace(name='haar'))\n"
+            f"store = prepare(SaseFeData.model_validate({data!r}), option(HaarFace))\n"
             "print(store.fingerprint)\n"
         )
         process = subprocess.Popen(
@@ -566,9 +564,7 @@ def test_clips_with_a_low_face_yield_are_named_and_pictured(
     good = sorted(videos.rglob("*.MP4"))[0]
     table = tmp_path / "clips.csv"
     table.write_text(f"path,subject,emotion,authenticity\n{turned},a,happy,real\n{good},b,happy,real\n")
-    data = CsvData.model_validate(
-        {"name": "csv", "root": str(table), "prepared": str(tmp_path / "p"), **SMALL, "rate_fps": 10.0}
-    )
+    data = option(CsvData, **{"root": str(table), "prepared": str(tmp_path / "p"), **SMALL, "rate_fps": 10.0})
     store = prepare(data, HAAR, progress=False)
     found = dict(zip(store.table["path"], store.table["yield"], strict=True))
     part = found[str(turned)]

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from realfake.composing.composition import option
 from realfake.config import (
     CsvData,
     SaseFeChallengeData,
@@ -52,7 +53,7 @@ def reasons(listing: Listing) -> dict[str, str]:
 
 def test_sase_fe_reads_every_code(tmp_path: Path) -> None:
     root = touch(tmp_path / "FakeTrue_DB", *(f"Anna/{c}.MP4" for c in CODE_NAMES))
-    source = build_source(SaseFeData(name="sase_fe", root=str(root)))
+    source = build_source(option(SaseFeData, root=str(root)))
     listing = source.listing()
     assert not listing.problems
     assert [c.clip for c in listing.clips] == sorted(f"Anna/{c}" for c in CODE_NAMES)
@@ -185,7 +186,7 @@ CHALLENGE = (
 
 
 def challenge(root: Path) -> Listing:
-    return build_source(SaseFeChallengeData(name="sase_fe_challenge", root=str(root))).listing()
+    return build_source(option(SaseFeChallengeData, root=str(root))).listing()
 
 
 def test_challenge_parts_subjects_and_labels(tmp_path: Path) -> None:
@@ -239,7 +240,7 @@ def test_challenge_list_of_labels_that_is_wrong(tmp_path: Path) -> None:
 
 
 def read_table(path: Path) -> Listing:
-    return build_source(CsvData(name="csv", root=str(path))).listing()
+    return build_source(option(CsvData, root=str(path))).listing()
 
 
 def test_csv_with_every_column(tmp_path: Path) -> None:
@@ -338,7 +339,7 @@ def test_csv_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is a folder"):
         read_table(tmp_path)
     with pytest.raises(UserError, match=r"data\.root is missing"):
-        build_source(CsvData(name="csv"))
+        build_source(option(CsvData))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
@@ -390,7 +391,7 @@ SMILES = ("001_deliberate_smile_2", "001_spontaneous_smile_1", "002_deliberate_s
 
 
 def smiles(root: Path, **keys: Any) -> Listing:
-    return build_source(UvaNemoData(name="uva_nemo", root=str(root), **keys)).listing()
+    return build_source(option(UvaNemoData, root=str(root), **keys)).listing()
 
 
 def test_uva_nemo_names(tmp_path: Path) -> None:
@@ -456,7 +457,7 @@ def test_seed_frames(tmp_path: Path) -> None:
         "train/real_sad/ab7_2.png", "test/real_happy/0012.jpg", "test/Real_Happy/frame_3.JPEG", "test/fake_hapy/1.jpg",
         "test/real_happy/list.txt",
     )  # fmt: skip
-    listing = build_source(SeedFramesData(name="seed_frames", root=str(tmp_path))).listing()
+    listing = build_source(option(SeedFramesData, root=str(tmp_path))).listing()
     clips = by_name(listing)
     assert len(clips) == 6
     assert clips["train/fake_angry/anna_H2N2A_frame1"].subject == "anna"
@@ -472,7 +473,7 @@ def test_seed_frames(tmp_path: Path) -> None:
 
 def test_seed_frames_of_one_name_in_both_parts_are_named(tmp_path: Path) -> None:
     root = touch(tmp_path / "d", "train/real_sad/ab7_1.jpg", "test/real_sad/ab7_2.jpg", "test/real_sad/cd8_2.jpg")
-    listing = build_source(SeedFramesData(name="seed_frames", root=str(root))).listing()
+    listing = build_source(option(SeedFramesData, root=str(root))).listing()
     assert sorted(c.pair for c in listing.clips) == ["", "", "video cd8"]
     assert "1 names of videos are in both official parts (video ab7)" in reasons(listing)["."]
 
@@ -493,7 +494,7 @@ def test_seed_multi_task_uses_its_own_codes(tmp_path: Path) -> None:
     root = touch(
         tmp_path / "data_mtl", *(f"train/{a}_{e}_x{e}_{a}.jpg" for a in (0, 1) for e in range(6)), "test/2_7_x.jpg"
     )
-    listing = build_source(SeedMultiTaskData(name="seed_multi_task", root=str(root))).listing()
+    listing = build_source(option(SeedMultiTaskData, root=str(root))).listing()
     order = ["happy", "sad", "surprise", "disgust", "contempt", "angry"]
     assert {c.clip.rpartition("/")[2]: (EMOTIONS[c.emotion], c.authenticity) for c in listing.clips} == {
         f"{a}_{e}_x{e}_{a}": (order[e], a) for a in (0, 1) for e in range(6)
@@ -506,7 +507,7 @@ def test_seed_sequences(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir(parents=True)
         np.save(tmp_path / folder / "sequence.npy", np.zeros((2, 4, 4, 3), np.float32))
     touch(tmp_path, "real_sad/0005/other.npy")
-    listing = build_source(SeedSequencesData(name="seed_sequences", root=str(tmp_path))).listing()
+    listing = build_source(option(SeedSequencesData, root=str(tmp_path))).listing()
     clips = by_name(listing)
     assert clips["fake_disgust/anna_H2N2D/sequence"].subject == "anna"
     assert clips["real_sad/0004/sequence"].subject == ""
@@ -553,7 +554,7 @@ def test_listing_takes_work_in_proportion_to_the_files(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         for i in range(files):
             os.close(os.open(folder / f"v{i // 5}a_{i}.jpg", os.O_CREAT))
-        source = build_source(SeedFramesData(name="seed_frames", root=str(tmp_path / str(files))))
+        source = build_source(option(SeedFramesData, root=str(tmp_path / str(files))))
         made = 0
 
         def count(frame: object, event: str, argument: object) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from realfake.composing.composition import option
 from realfake.config import HoldoutSplit, KFoldSplit, LosoSplit, SplitConfig, ThesisSplit
 from realfake.data.clips import Clip, clip_frame
 from realfake.data.splits import UNUSED, assign_parts, balanced_folds, group_clips, leaks
@@ -17,10 +18,10 @@ from realfake.errors import UserError
 from realfake.labels import ABSENT, EMOTIONS
 
 SPLITS: list[SplitConfig] = [
-    HoldoutSplit(name="holdout"),
-    ThesisSplit(name="thesis"),
-    KFoldSplit(name="kfold", folds=3),
-    LosoSplit(name="loso"),
+    option(HoldoutSplit),
+    option(ThesisSplit),
+    option(KFoldSplit, folds=3),
+    option(LosoSplit),
 ]
 
 
@@ -60,7 +61,7 @@ def test_the_order_of_rows_does_not_matter(split: SplitConfig) -> None:
 
 def test_thesis_tests_ten_of_fifty_and_seeds_differ() -> None:
     frame = table(f"s{i}" for i in range(50))
-    parts = [assign_parts(frame, ThesisSplit(name="thesis", seed=seed)) for seed in (0, 0, 1)]
+    parts = [assign_parts(frame, option(ThesisSplit, seed=seed)) for seed in (0, 0, 1)]
     assert len(of_part(frame, parts[0], "test")) == 10
     assert len(of_part(frame, parts[0], "train") | of_part(frame, parts[0], "val")) == 40
     assert (parts[0] == parts[1]).all()
@@ -77,7 +78,7 @@ def test_a_rare_class_stays_in_training() -> None:
     frame = table([f"s{i}" for i in range(6)], clips_each=11)
     for only in range(6):
         one = pd.concat([frame, clip_frame([Clip("rare", "r.mp4", "d", f"s{only}", 5, 1)])], ignore_index=True)
-        for split in (HoldoutSplit(name="holdout"), ThesisSplit(name="thesis")):
+        for split in (option(HoldoutSplit), option(ThesisSplit)):
             assert assign_parts(one, split)[-1] == "train"
 
 
@@ -87,7 +88,7 @@ def test_kfold_tests_every_subject_once_with_balanced_classes() -> None:
     tested: list[str] = []
     shares = []
     for fold in range(5):
-        parts = assign_parts(frame, KFoldSplit(name="kfold", folds=5, fold=fold))
+        parts = assign_parts(frame, option(KFoldSplit, folds=5, fold=fold))
         tested += sorted(of_part(frame, parts, "test"))
         test = frame[parts == "test"]
         shares.append(np.bincount(test["authenticity"] * 6 + test["emotion"], minlength=12))
@@ -106,20 +107,20 @@ def test_no_fold_is_empty(counts: list[list[int]], folds: int) -> None:
 def test_kfold_and_loso_that_do_not_fit() -> None:
     frame = table(["a", "b", "c"])
     with pytest.raises(UserError, match=r"split\.folds=5: there are only 3 subjects"):
-        assign_parts(frame, KFoldSplit(name="kfold"))
+        assign_parts(frame, option(KFoldSplit))
     with pytest.raises(UserError, match=r"split\.fold=3: expected 0 to 2"):
-        assign_parts(frame, LosoSplit(name="loso", fold=3))
+        assign_parts(frame, option(LosoSplit, fold=3))
 
 
 def test_loso_leaves_out_one_after_another() -> None:
     frame = table(["c", "a", "b", "d"])
-    tests = [of_part(frame, assign_parts(frame, LosoSplit(name="loso", fold=i)), "test") for i in range(4)]
+    tests = [of_part(frame, assign_parts(frame, option(LosoSplit, fold=i)), "test") for i in range(4)]
     assert tests == [{"a"}, {"b"}, {"c"}, {"d"}]
 
 
 def test_clips_without_a_subject_are_subjects_of_their_own() -> None:
     frame = clip_frame(Clip(f"c{i}", f"c{i}.mp4", "d", "", i % 6, i % 2) for i in range(60))
-    parts = assign_parts(frame, HoldoutSplit(name="holdout"))
+    parts = assign_parts(frame, option(HoldoutSplit))
     assert (parts == "test").sum() == 12
     assert (parts == "val").sum() == 10
 
@@ -139,30 +140,30 @@ def test_official_parts_are_obeyed() -> None:
         [table(["a", "b"], part="train"), table(["c"], part="val"), table(["d"], part="test"), table(["e"])],
         ignore_index=True,
     )
-    parts = assign_parts(frame, HoldoutSplit(name="holdout"))
+    parts = assign_parts(frame, option(HoldoutSplit))
     assert [of_part(frame, parts, p) for p in ("train", "val", "test")] == [{"a", "b", "e"}, {"c"}, {"d"}]
-    free = [assign_parts(frame, HoldoutSplit(name="holdout", official=False, seed=s)) for s in range(5)]
+    free = [assign_parts(frame, option(HoldoutSplit, official=False, seed=s)) for s in range(5)]
     assert any((f != parts).any() for f in free)
 
 
 def test_a_missing_official_part_is_carved_from_training() -> None:
     frame = pd.concat([table([f"s{i}" for i in range(10)], part="train"), table(["t"], part="test")], ignore_index=True)
-    parts = assign_parts(frame, HoldoutSplit(name="holdout"))
+    parts = assign_parts(frame, option(HoldoutSplit))
     assert of_part(frame, parts, "test") == {"t"}
     assert len(of_part(frame, parts, "val")) == 2
     only_train = frame[frame["part"] == "train"]
-    parts = assign_parts(only_train, HoldoutSplit(name="holdout"))
+    parts = assign_parts(only_train, option(HoldoutSplit))
     assert [len(of_part(only_train, parts, p)) for p in ("train", "val", "test")] == [6, 2, 2]
     with pytest.raises(UserError, match="no training part"):
-        assign_parts(frame[frame["part"] == "test"], HoldoutSplit(name="holdout"))
+        assign_parts(frame[frame["part"] == "test"], option(HoldoutSplit))
     with pytest.raises(UserError, match="at least 3 are needed"):
-        assign_parts(only_train[only_train["subject"] < "s2"], HoldoutSplit(name="holdout"))
+        assign_parts(only_train[only_train["subject"] < "s2"], option(HoldoutSplit))
 
 
 def test_official_parts_without_labels_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
     hidden = clip_frame(Clip(f"v{i}", f"v{i}.mp4", "d", "", i % 6, ABSENT, part="val") for i in range(6))
     frame = pd.concat([table([f"s{i}" for i in range(10)], part="train"), hidden], ignore_index=True)
-    parts = assign_parts(frame, HoldoutSplit(name="holdout"))
+    parts = assign_parts(frame, option(HoldoutSplit))
     assert (parts[-6:] == UNUSED).all()
     assert (parts[:-6] != UNUSED).all()
     assert set(parts[:-6]) == {"train", "val", "test"}
@@ -173,12 +174,12 @@ def test_official_folds() -> None:
     frame = table([f"s{i}" for i in range(10)])
     frame["fold"] = frame["subject"].str[1:].astype("int16") // 2
     for fold in range(5):
-        parts = assign_parts(frame, KFoldSplit(name="kfold", folds=5, fold=fold))
+        parts = assign_parts(frame, option(KFoldSplit, folds=5, fold=fold))
         assert of_part(frame, parts, "test") == {f"s{2 * fold}", f"s{2 * fold + 1}"}
         assert len(of_part(frame, parts, "val")) == 2
     with pytest.raises(UserError, match=r"5 official folds; use split\.folds=5, or split\.official=false"):
-        assign_parts(frame, KFoldSplit(name="kfold", folds=3))
-    assert (assign_parts(frame, KFoldSplit(name="kfold", folds=3, official=False)) == "test").any()
+        assign_parts(frame, option(KFoldSplit, folds=3))
+    assert (assign_parts(frame, option(KFoldSplit, folds=3, official=False)) == "test").any()
 
 
 # --- leaks -----------------------------------------------------------------------------------------------------------
@@ -204,8 +205,8 @@ def test_official_parts_that_leak_are_refused() -> None:
     frame = table(["a", "b", "c", "d"], part="train")
     frame.loc[frame.index[-1], "part"] = "test"
     with pytest.raises(UserError, match=r"own parts leak: pair 'd/surprise' .* and 1 more; .*split\.official=false"):
-        assign_parts(frame, HoldoutSplit(name="holdout"))
-    parts = assign_parts(frame, HoldoutSplit(name="holdout", official=False))
+        assign_parts(frame, option(HoldoutSplit))
+    parts = assign_parts(frame, option(HoldoutSplit, official=False))
     assert not leaks(frame, parts)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from realfake.composing.composition import option
 from realfake.config import HoldoutSplit, KFoldSplit, LosoSplit, SeedFramesData, SeedMultiTaskData, ThesisSplit
 from realfake.data.people import check_people
 from realfake.data.sources import build_source
@@ -116,9 +117,9 @@ def test_three_people_of_each_spelling_are_split_without_a_leak(
     written = names(PEOPLE[spelling], range(49, 52))
     write(tmp_path, path, written)
     data = (
-        SeedFramesData(name="seed_frames", root=str(tmp_path))
+        option(SeedFramesData, root=str(tmp_path))
         if path is of_class
-        else SeedMultiTaskData(name="seed_multi_task", root=str(tmp_path))
+        else option(SeedMultiTaskData, root=str(tmp_path))
     )
     listing = build_source(data).listing()
     check_people(listing, data.model_copy(update={"subjects": "known"}), None)
@@ -126,8 +127,8 @@ def test_three_people_of_each_spelling_are_split_without_a_leak(
     assert set(table["subject"]) == {p.lower().replace(" ", "") for p in PEOPLE[spelling]}
     person_of = {path(code, stem): person for code, person, stem in written}
     splits = (
-        HoldoutSplit(name="holdout", official=False), ThesisSplit(name="thesis"), KFoldSplit(name="kfold", folds=3),
-        LosoSplit(name="loso"),
+        option(HoldoutSplit, official=False), option(ThesisSplit), option(KFoldSplit, folds=3),
+        option(LosoSplit),
     )  # fmt: skip
     for split in splits:
         parts_of = defaultdict(set)
@@ -138,6 +139,6 @@ def test_three_people_of_each_spelling_are_split_without_a_leak(
 
 def test_people_that_cannot_be_told_are_refused(tmp_path: Path) -> None:
     write(tmp_path, of_class, names(PEOPLE["numbered"], (149, 249, 349), WITHOUT_N2SUR))
-    data = SeedFramesData(name="seed_frames", root=str(tmp_path), subjects="known")
+    data = option(SeedFramesData, root=str(tmp_path), subjects="known")
     with pytest.raises(UserError, match=r"99 of 99 clips name no person, .*\(data=csv, .*data\.subjects=each_clip"):
-        check_people(build_source(data).listing(), data, ThesisSplit(name="thesis"))
+        check_people(build_source(data).listing(), data, option(ThesisSplit))

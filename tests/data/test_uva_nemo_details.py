@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from realfake.composing.composition import option
 from realfake.config import UvaNemoData
 from realfake.data.sources import build_source
 from realfake.data.sources.uva_nemo_details import read_details
@@ -113,7 +114,7 @@ def test_who_is_not_on_the_list_is_nobody_on_it(tmp_path: Path) -> None:
     """Number 105 is subject 002; file number 002, which the list lacks, is not taken for that person."""
     root = videos(tmp_path / "videos")
     (root / "File_Details.txt").write_text(aligned(HEADINGS, *ROWS[:2], ROWS[3]))
-    listing = build_source(UvaNemoData(name="uva_nemo", root=str(root))).listing()
+    listing = build_source(option(UvaNemoData, root=str(root))).listing()
     subjects = {c.clip: c.subject for c in listing.clips}
     assert subjects["105_spontaneous_smile_3"] == "002"
     assert subjects["002_deliberate_smile_1"] == "file 002"
@@ -126,11 +127,11 @@ def test_lists_that_contradict_each_other(tmp_path: Path) -> None:
     (root / "File_Details.txt").write_text(aligned(HEADINGS, *ROWS))
     (root / "File_Details_new.txt").write_text(aligned(HEADINGS, *ROWS[:3], (ROWS[3][0], "105", *ROWS[3][2:])))
     with pytest.raises(UserError, match=r"105_spontaneous_smile_3 shows '105', but '002' in another list"):
-        build_source(UvaNemoData(name="uva_nemo", root=str(root))).listing()
+        build_source(option(UvaNemoData, root=str(root))).listing()
 
 
 def test_a_fold_that_names_no_video(tmp_path: Path) -> None:
     root = videos(tmp_path / "videos")
     (root / "P_fold_all_1.txt").write_text("1\n2\n")
     with pytest.raises(UserError, match=r"P_fold_all_1\.txt: not understood as the list of a fold"):
-        build_source(UvaNemoData(name="uva_nemo", root=str(root))).listing()
+        build_source(option(UvaNemoData, root=str(root))).listing()

@@ -8,18 +8,18 @@ import pytest
 import torch
 from sklearn.metrics import precision_score
 
-from realfake.composing.composition import compose
+from realfake.composing.composition import compose, option
 from realfake.config import DwaMix, MixConfig, PrecisionMix, SumMix, TrainConfig, UncertaintyMix, WeightedMix
 from realfake.losses.mixes import batch_accuracy, build_mix, macro_precision
 
 TASKS = ("emotion", "authenticity")
 MIXES: list[MixConfig] = [
-    SumMix(name="sum"),
-    WeightedMix(name="weighted", emotion=2.0, authenticity=0.5),
-    PrecisionMix(name="precision"),
-    PrecisionMix(name="precision", mode="accuracy"),
-    UncertaintyMix(name="uncertainty"),
-    DwaMix(name="dwa"),
+    option(SumMix),
+    option(WeightedMix, emotion=2.0, authenticity=0.5),
+    option(PrecisionMix),
+    option(PrecisionMix, mode="accuracy"),
+    option(UncertaintyMix),
+    option(DwaMix),
 ]
 
 
@@ -46,7 +46,7 @@ def outputs() -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
 
 def test_precision_of_known_predictions_by_hand(outputs):
     logits, targets = outputs
-    total, weights = build_mix(PrecisionMix(name="precision"), TASKS)(losses(), logits, targets)
+    total, weights = build_mix(option(PrecisionMix), TASKS)(losses(), logits, targets)
     # emotion: angry 1 of 2, contempt 1 of 1, disgust 2 of 2; the sixth sample has no label
     emotion = (1 / 2 + 1 + 1) / 3
     # fake 1 of 2, real 3 of 4
@@ -55,7 +55,7 @@ def test_precision_of_known_predictions_by_hand(outputs):
     assert weights["authenticity"].item() == pytest.approx(authenticity)
     assert total.item() == pytest.approx(emotion * 2.0 + authenticity * 0.5)
 
-    total, weights = build_mix(PrecisionMix(name="precision", mode="accuracy"), TASKS)(losses(), logits, targets)
+    total, weights = build_mix(option(PrecisionMix, mode="accuracy"), TASKS)(losses(), logits, targets)
     assert weights["emotion"].item() == pytest.approx(4 / 5)
     assert weights["authenticity"].item() == pytest.approx(4 / 6)
     assert total.item() == pytest.approx(4 / 5 * 2.0 + 4 / 6 * 0.5)
@@ -84,14 +84,14 @@ def test_precision_weights_have_no_gradient(outputs):
     logits, targets = outputs
     logits = {task: x.requires_grad_() for task, x in logits.items()}
     each = {task: (x**2).mean() for task, x in logits.items()}
-    total, weights = build_mix(PrecisionMix(name="precision"), TASKS)(each, logits, targets)
+    total, weights = build_mix(option(PrecisionMix), TASKS)(each, logits, targets)
     total.backward()
     for task, x in logits.items():
         torch.testing.assert_close(x.grad, weights[task] * 2 * x.detach() / x.numel())
 
 
 def test_sum_and_weighted(outputs):
-    total, weights = build_mix(SumMix(name="sum"), TASKS)(losses(), *outputs)
+    total, weights = build_mix(option(SumMix), TASKS)(losses(), *outputs)
     assert total.item() == pytest.approx(2.5)
     assert weights == {"emotion": 1.0, "authenticity": 1.0}
     total, weights = build_mix(MIXES[1], TASKS)(losses(), *outputs)
@@ -100,7 +100,7 @@ def test_sum_and_weighted(outputs):
 
 
 def test_uncertainty_is_its_equation_and_learns_the_optimum(outputs):
-    mix = build_mix(UncertaintyMix(name="uncertainty"), TASKS)
+    mix = build_mix(option(UncertaintyMix), TASKS)
     with torch.no_grad():
         mix.log_variances.copy_(torch.tensor([0.3, -0.7]))
     total, weights = mix(losses(), *outputs)
@@ -117,7 +117,7 @@ def test_uncertainty_is_its_equation_and_learns_the_optimum(outputs):
 
 
 def test_dwa_is_its_equation_after_two_epochs(outputs):
-    mix = build_mix(DwaMix(name="dwa", temperature=2.0), TASKS)
+    mix = build_mix(option(DwaMix, temperature=2.0), TASKS)
     history = [{"emotion": 2.0, "authenticity": 1.0}, {"emotion": 1.0, "authenticity": 0.9}]
     for epoch in history:
         assert mix(losses(), *outputs)[1] == {"emotion": 1.0, "authenticity": 1.0}
@@ -130,7 +130,7 @@ def test_dwa_is_its_equation_after_two_epochs(outputs):
 
 
 def test_dwa_takes_a_task_without_losses_as_even(outputs):
-    mix = build_mix(DwaMix(name="dwa"), TASKS)
+    mix = build_mix(option(DwaMix), TASKS)
     for _ in range(2):
         mix.end_epoch({"emotion": math.nan, "authenticity": 0.0})
     assert mix(losses(), *outputs)[1] == {"emotion": 1.0, "authenticity": 1.0}

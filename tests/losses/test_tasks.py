@@ -12,19 +12,19 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torchvision.ops import sigmoid_focal_loss
 
-from realfake.composing.composition import compose
+from realfake.composing.composition import compose, option
 from realfake.config import CrossEntropyLoss, FocalLoss, LossConfig, MultiFocalLoss, TrainConfig
 from realfake.errors import UserError
 from realfake.labels import TASK_NAMES
 from realfake.losses.tasks import build_task_loss, cross_entropy, focal, multi_focal
 
 CONFIGS: list[LossConfig] = [
-    CrossEntropyLoss(name="cross_entropy"),
-    CrossEntropyLoss(name="cross_entropy", label_smoothing=0.1, class_weights=[1.0, 2.0, 3.0, 1.0, 2.0, 3.0]),
-    FocalLoss(name="focal"),
-    FocalLoss(name="focal", gamma=0.5, label_smoothing=0.2, class_weights="balanced"),
-    MultiFocalLoss(name="multi_focal"),
-    MultiFocalLoss(name="multi_focal", alpha=0.7, gamma=1.5, label_smoothing=0.1, class_weights="balanced"),
+    option(CrossEntropyLoss),
+    option(CrossEntropyLoss, label_smoothing=0.1, class_weights=[1.0, 2.0, 3.0, 1.0, 2.0, 3.0]),
+    option(FocalLoss),
+    option(FocalLoss, gamma=0.5, label_smoothing=0.2, class_weights="balanced"),
+    option(MultiFocalLoss),
+    option(MultiFocalLoss, alpha=0.7, gamma=1.5, label_smoothing=0.1, class_weights="balanced"),
 ]
 COUNTS = [10, 20, 30, 40, 50, 60]
 
@@ -43,7 +43,7 @@ def test_multi_focal_is_torchvisions_summed_over_classes(batch, alpha, gamma):
     one_hot = F.one_hot(target, 6).double()
     expected = sigmoid_focal_loss(logits, one_hot, alpha=alpha, gamma=gamma).sum(dim=1)
     torch.testing.assert_close(multi_focal(logits, target, alpha=alpha, gamma=gamma), expected)
-    loss = build_task_loss(MultiFocalLoss(name="multi_focal", alpha=alpha, gamma=gamma), 6)
+    loss = build_task_loss(option(MultiFocalLoss, alpha=alpha, gamma=gamma), 6)
     torch.testing.assert_close(loss(logits, target), expected.mean())
 
 
@@ -128,28 +128,28 @@ def test_compiles_without_a_graph_break(batch, cfg):
 def test_balanced_weights_are_scikit_learns_and_average_one():
     counts = [10, 30, 60]
     y = np.repeat(np.arange(3), counts)
-    loss = build_task_loss(CrossEntropyLoss(name="cross_entropy", class_weights="balanced"), 3, counts)
+    loss = build_task_loss(option(CrossEntropyLoss, class_weights="balanced"), 3, counts)
     expected = compute_class_weight("balanced", classes=np.arange(3), y=y)
     np.testing.assert_allclose(loss.weight, expected, rtol=1e-6)
     assert loss.weight[y].mean() == pytest.approx(1.0)
 
 
 def test_balanced_weights_come_back_with_a_checkpoint():
-    cfg = CrossEntropyLoss(name="cross_entropy", class_weights="balanced")
+    cfg = option(CrossEntropyLoss, class_weights="balanced")
     trained, fresh = build_task_loss(cfg, 3, [1, 2, 3]), build_task_loss(cfg, 3)
     assert torch.isnan(fresh(torch.zeros(1, 3), torch.tensor([0])))
     fresh.load_state_dict(trained.state_dict())
     assert torch.equal(fresh.weight, trained.weight)
-    assert not build_task_loss(CrossEntropyLoss(name="cross_entropy"), 3).state_dict()
+    assert not build_task_loss(option(CrossEntropyLoss), 3).state_dict()
 
 
 def test_a_class_without_samples_has_a_finite_weight():
-    cfg = CrossEntropyLoss(name="cross_entropy", class_weights="balanced")
+    cfg = option(CrossEntropyLoss, class_weights="balanced")
     assert build_task_loss(cfg, 3, [5, 0, 5]).weight.tolist() == [1.0, 1.0, 1.0]
 
 
 def test_wrong_number_of_class_weights():
-    cfg = CrossEntropyLoss(name="cross_entropy", class_weights=[1.0, 2.0])
+    cfg = option(CrossEntropyLoss, class_weights=[1.0, 2.0])
     with pytest.raises(UserError, match="2 values, expected 6"):
         build_task_loss(cfg, 6)
     with pytest.raises(UserError, match=r"loss.emotion.class_weights=.*expected 6, one for each of angry"):

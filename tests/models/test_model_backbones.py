@@ -9,7 +9,7 @@ import torch
 from model_cases import ALL_BACKBONES, CONF, backbone_config
 from torchvision.models import get_model_weights
 
-from realfake.config import InputSpec
+from realfake.composing.messages import changed
 from realfake.errors import UserError
 from realfake.models import Backbone, build_backbone, input_spec
 from realfake.models.torchvision_networks import LAST_LAYER
@@ -218,7 +218,7 @@ def test_facenet_normalisation() -> None:
 
 
 def test_wrong_number_of_features_is_found_at_build() -> None:
-    spec = InputSpec(size=32, mean=[0.5] * 3, std=[0.5] * 3)
+    spec = changed(input_spec(backbone_config("tiny_cnn")), {"size": 32})
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 1000))
     with pytest.raises(ValueError, match=r"gives \(2, 1000\) .* expected \(2, 512\)"):
         Backbone("mine", net, spec, 512)

@@ -8,6 +8,7 @@ from model_cases import CONF
 from omegaconf import OmegaConf
 from pydantic import TypeAdapter
 
+from realfake.composing.composition import option
 from realfake.config import HeadConfig, LinearHead, MlpHead
 from realfake.models import build_head
 
@@ -19,7 +20,7 @@ def test_shipped_heads(name: str) -> None:
 
 
 def test_sizes_of_layers() -> None:
-    head = build_head(MlpHead(name="mlp", hidden=[256, 128], dropout=0.5, batch_norm=True), 512, 6)
+    head = build_head(option(MlpHead, hidden=[256, 128], dropout=0.5, batch_norm=True), 512, 6)
     shapes = {key: tuple(value.shape) for key, value in head.state_dict().items() if key.endswith(".weight")}
     assert shapes == {
         "hidden0.weight": (256, 512),
@@ -33,7 +34,7 @@ def test_sizes_of_layers() -> None:
 
 def test_dropout_does_not_change_names() -> None:
     for dropout in (0.0, 0.5):
-        assert list(build_head(LinearHead(name="linear", dropout=dropout), 8, 2).state_dict()) == [
+        assert list(build_head(option(LinearHead, dropout=dropout), 8, 2).state_dict()) == [
             "output.weight",
             "output.bias",
         ]

@@ -6,14 +6,22 @@ import numpy as np
 import pytest
 import torch
 
+from realfake.composing.composition import option
 from realfake.config import Augmentation, InputSpec
 from realfake.streams.augment import augment
 from realfake.streams.preprocess import normalise
 
-STRONG = Augmentation(
-    name="all", flip=0.5, rotate_deg=30.0, scale=0.2, translate=0.1, brightness=0.3, contrast=0.3, saturation=0.3,
-    erase=0.5,
+STRONG = option(
+    Augmentation, name="none", flip=0.5, rotate_deg=30.0, scale=0.2, translate=0.1, brightness=0.3, contrast=0.3,
+    saturation=0.3, erase=0.5,
 )  # fmt: skip
+
+
+def spec(mean: list[float], std: list[float], frames: int | None = None, order: str = "rgb") -> InputSpec:
+    return InputSpec.model_validate(
+        {"size": 16, "mean": mean, "std": std, "channel_order": order, "frames": frames, "stride_sec": None,
+         "repeat_crops": False}
+    )  # fmt: skip
 
 
 def frames(*shape: int) -> torch.Tensor:
@@ -50,18 +58,18 @@ def test_half_precision_of_the_network_leaves_the_frames_alone() -> None:
 
 def test_nothing_set_changes_nothing() -> None:
     before = frames(2, 8, 8, 3)
-    assert augment(before, Augmentation(name="none")) is before
+    assert augment(before, option(Augmentation, name="none")) is before
 
 
 def test_certain_flip_is_a_mirror() -> None:
     before = frames(2, 3, 8, 8, 3)
-    assert torch.equal(augment(before, Augmentation(name="x", flip=1.0)), before.flip(-2))
+    assert torch.equal(augment(before, option(Augmentation, name="none", flip=1.0)), before.flip(-2))
 
 
 def test_flip_and_rotation_share_one_interpolation() -> None:
     """A flip through the affine map equals the exact mirror where the angle is next to nothing."""
     before = frames(2, 16, 16, 3)
-    after = augment(before, Augmentation(name="x", flip=1.0, rotate_deg=1e-6))
+    after = augment(before, option(Augmentation, name="none", flip=1.0, rotate_deg=1e-6))
     assert (after.int() - before.flip(-2).int()).abs().max() <= 1
 
 
@@ -69,7 +77,7 @@ def test_rotation_turns_by_at_most_the_angle() -> None:
     torch.manual_seed(1)
     before = torch.zeros(64, 65, 65, 3, dtype=torch.uint8)
     before[:, 32, 60] = 255  # a point to the right of the centre
-    after = augment(before, Augmentation(name="x", rotate_deg=35.0))[..., 0].float()
+    after = augment(before, option(Augmentation, name="none", rotate_deg=35.0))[..., 0].float()
     weight = after.flatten(1).argmax(dim=1)
     angle = torch.atan2((weight // 65 - 32).float(), (weight % 65 - 32).float()).rad2deg()
     assert angle.abs().max() <= 37
@@ -80,17 +88,17 @@ def test_rotation_turns_by_at_most_the_angle() -> None:
 def test_normalise_equals_the_definition_and_obeys_the_channel_order() -> None:
     before = frames(2, 4, 6, 6, 3)
     mean, std = [0.1, 0.2, 0.3], [0.5, 0.6, 0.7]
-    rgb = normalise(before, InputSpec(size=16, mean=mean, std=std, frames=4))
+    rgb = normalise(before, spec(mean, std, 4))
     assert rgb.shape == (2, 3, 4, 6, 6)
     wanted = (before.double() / 255 - torch.tensor(mean).double()) / torch.tensor(std).double()
     torch.testing.assert_close(rgb.double(), wanted.permute(0, 4, 1, 2, 3), atol=1e-5, rtol=0)
-    bgr = normalise(before, InputSpec(size=16, mean=mean, std=std, frames=4, channel_order="bgr"))
+    bgr = normalise(before, spec(mean, std, 4, "bgr"))
     wanted = (before.flip(-1).double() / 255 - torch.tensor(mean).double()) / torch.tensor(std).double()
     torch.testing.assert_close(bgr.double(), wanted.permute(0, 4, 1, 2, 3), atol=1e-5, rtol=0)
-    single = normalise(before[:, 0], InputSpec(size=16, mean=mean, std=std))
+    single = normalise(before[:, 0], spec(mean, std))
     assert single.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_normalise_refuses_floats() -> None:
     with pytest.raises(ValueError, match="expected uint8"):
-        normalise(torch.zeros(1, 4, 4, 3), InputSpec(size=16, mean=[0.0] * 3, std=[1.0] * 3))
+        normalise(torch.zeros(1, 4, 4, 3), spec([0.0] * 3, [1.0] * 3))
