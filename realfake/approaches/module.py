@@ -263,7 +263,7 @@ class ApproachModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Say whose checkpoint this is: plain values only, so that it loads without unpickling code."""
-        checkpoint["realfake"] = {"config": to_save(self.cfg), "learned": self.learned}
+        checkpoint["realfake"] = {"config": to_save(self.cfg, None), "learned": self.learned}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another program; raises :class:`UserError`."""

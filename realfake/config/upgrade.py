@@ -3,43 +3,52 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
 from realfake.config.base import Strict, as_plain
+from realfake.config.data import TableColumns
 from realfake.errors import UserError
 
 FORMAT = 2
 """Of the configurations that runs save; it stands in them under ``format``. Those from before there was one are 1."""
 
+FINGERPRINT = "data_fingerprint"
+"""Key of the fingerprint of what a run read, beside its configuration."""
+
 Config = dict[str, Any]
 
-
-class _Without:
-    """Said of a key that an option does not have: it is not filled in, and goes if an older run saved it."""
-
-
-WITHOUT = _Without()
+WITHOUT = object()
+"""Said of a key that an option does not have: it is not filled in, and goes if an older run saved it."""
 
 
-def where(group: str, options: tuple[str, ...], value: Any) -> Callable[[Config], Any]:
-    """``value`` for some options of a group, by their names or kinds; the others have no such key."""
+def where(block: str, options: tuple[str, ...], value: Any) -> Callable[[Config], Any]:
+    """``value`` for some options of a block of keys, by their names or kinds; the others have no such key."""
 
     def of(config: Config) -> Any:
-        chosen = config.get(group)
-        names = {chosen.get("name"), chosen.get("kind")} if isinstance(chosen, dict) else set()
-        return value if names & {*options} else WITHOUT
+        chosen = _block(config, block.split(".")) or {}
+        return value if chosen.get("name") in options or chosen.get("kind") in options else WITHOUT
 
     return of
 
 
 NEW: dict[int, dict[str, Any]] = {
     2: {
+        "data.subjects": "each_clip",
+        "data.columns": where("data", ("csv",), dict.fromkeys(TableColumns.model_fields)),
         "data.patience_sec": 300.0,
         "data.decoder": "pyav",
-        "optimizer.decay_norms": True,
         "backbone.normalize": False,
+        "backbone.cache_features": where("backbone", ("frame", "timm"), True),
+        "backbone.channels": where("backbone", ("frame",), None),
+        "backbone.input.repeat_crops": True,
+        "backbone.repeat_crops": where("backbone", ("recurrent",), True),
+        "backbone.frame.normalize": False,
+        "backbone.frame.channels": where("backbone.frame", ("frame",), None),
+        "backbone.frame.input.repeat_crops": True,
+        "optimizer.decay_norms": True,
+        "logger": {},
     },
 }
 """Format → dotted key that came with it or since the one before → the value that reproduces what runs without it did.
@@ -49,13 +58,13 @@ answer :data:`WITHOUT`. A key below one that is not there, as of an option that 
 """
 
 
-def to_save(config: Strict) -> Config:
-    """A configuration as runs save it: plain values under the number of their format."""
-    return {"format": FORMAT, **as_plain(config)}
+def to_save(config: Strict, fingerprint: str | None) -> Config:
+    """A configuration as runs save it: plain values, with the number of their format and what data was read."""
+    return {"format": FORMAT, FINGERPRINT: fingerprint, **as_plain(config)}
 
 
 def upgrade(config: Config) -> Config:
-    """A saved configuration in the present form, a copy without ``format``; one of this form comes back as it is.
+    """A saved configuration in the present form, a copy without what is said about it.
 
     Args:
         config: Keys and values as a run saved them, of any format.
@@ -65,6 +74,7 @@ def upgrade(config: Config) -> Config:
     """
     config = deepcopy(config)
     saved = config.pop("format", 1)
+    config.pop(FINGERPRINT, None)
     if not isinstance(saved, int) or not 1 <= saved <= FORMAT:
         raise UserError(f"format={saved}: expected 1 to {FORMAT}; a newer realfake wrote it, so use that one")
     if saved == 1:
@@ -72,10 +82,8 @@ def upgrade(config: Config) -> Config:
     for step in range(saved + 1, FORMAT + 1):
         for key, value in NEW[step].items():
             *parents, last = key.split(".")
-            node: Any = config
-            for parent in parents:
-                node = node.get(parent) if isinstance(node, dict) else None
-            if not isinstance(node, dict):
+            node = _block(config, parents)
+            if node is None:
                 continue
             found = value(config) if callable(value) else deepcopy(value)
             if found is WITHOUT:
@@ -83,6 +91,14 @@ def upgrade(config: Config) -> Config:
             else:
                 node.setdefault(last, found)
     return config
+
+
+def _block(config: Config, steps: Sequence[str]) -> Config | None:
+    """The keys and values below some keys; ``None`` if there are none."""
+    found: Any = config
+    for step in steps:
+        found = found.get(step) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else None
 
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*(?:\.\w+)*)\}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -16,6 +17,7 @@ from typing import Any
 from realfake.composing.composition import compose, random_id
 from realfake.composing.messages import changed
 from realfake.config import TrainConfig, as_plain
+from realfake.data.preparation import prepare
 from realfake.data.work import cores
 from realfake.errors import Interrupted, UserError
 from realfake.experiments.interruption import StopBetweenBatches
@@ -31,6 +33,7 @@ from realfake.runs.results import (
     read_results,
     write_results,
 )
+from realfake.runs.settings import differences
 
 log = logging.getLogger(__name__)
 
@@ -84,10 +87,13 @@ def carry_out(
     """:func:`execute` for a process that holds the run's lock (its descriptor), or works for the one that does."""
     if in_sweep:
         earlier = read_results(run.path)
-        kept = _kept(earlier, cfg)
+        changes = changes_since(run, cfg)
+        kept = None if changes else _kept(earlier, run, cfg)
         if kept is not None:
             return kept
-        if cfg.sweep.resume and earlier_attempt_goes_on(earlier, run):
+        if changes:
+            log.warning("%s: trained again, since it was begun with other settings: %s", run.path, ", ".join(changes))
+        if cfg.sweep.resume and not changes and earlier_attempt_goes_on(earlier, run):
             cfg = changed(cfg, {"ckpt": "last"})
         else:
             _clear(run)
@@ -113,6 +119,8 @@ def carry_out(
             log.debug("the run failed", exc_info=True)
             with suppress(OSError), run.log.open("a", encoding="utf-8") as file:
                 file.write(traceback.format_exc())
+            if not run.trained_config.is_file():
+                run.save_config(cfg, None)
             write_results(run.results, describe_run(cfg, run) | {"status": FAILED, "error": line})
             raise RunFailed(f"{run.path}: {line}") from error
 
@@ -150,12 +158,33 @@ def earlier_attempt_goes_on(earlier: dict[str, Any] | None, run: RunFolder) -> b
     return run.last.is_file() and (earlier or {}).get("status") not in (COMPLETED, FAILED)
 
 
-def _kept(earlier: dict[str, Any] | None, cfg: TrainConfig) -> dict[str, Any] | None:
+def changes_since(run: RunFolder, cfg: TrainConfig) -> list[str]:
+    """What has changed since the run in a folder was begun, of its configuration and of the data that it read.
+
+    Empty if nothing has, or if nothing is known of it: the run is older than the note, its data cannot be had now.
+    """
+    if not run.trained_config.is_file():
+        return []
+    changes = differences(as_plain(run.load_config()), as_plain(cfg))
+    fingerprint = run.trained_on()
+    if changes or fingerprint is None:
+        return changes
+    try:
+        now = prepare(cfg.data, cfg.face).fingerprint
+    except UserError as error:
+        log.warning("%s: whether its data is still the same cannot be told: %s", run.path, error)
+        return []
+    return [] if now == fingerprint else ["the data"]
+
+
+def _kept(earlier: dict[str, Any] | None, run: RunFolder, cfg: TrainConfig) -> dict[str, Any] | None:
     """Results of an earlier attempt that is left as it is; raises :class:`RunFailed` if it had failed."""
     if earlier is None or cfg.sweep.rerun == "all":
         return None
     if earlier.get("status") == COMPLETED:
-        log.info("completed before: left as it is (sweep.rerun=all trains it again)")
+        known = run.trained_config.is_file()
+        unknown = "" if known else " by an older version, which did not note with what settings"
+        log.info("%s: completed before%s: left as it is (sweep.rerun=all trains it again)", run.path, unknown)
         return earlier
     if earlier.get("status") == FAILED and cfg.sweep.rerun != "failed":
         raise RunFailed(f"{earlier.get('error')} (failed before: left as it is; sweep.rerun=failed tries again)")
@@ -168,7 +197,7 @@ def _clear(run: RunFolder) -> None:
 
     for path in (run.results, run.metrics, run.predictions):
         path.unlink(missing_ok=True)
-    for folder in (run.checkpoints, run.tensorboard, run.plots):
+    for folder in (run.checkpoints, run.tensorboard, run.plots, run.evaluation("")):
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -219,7 +248,7 @@ def first_of_cluster() -> bool:
 def train_in_processes(cfg: TrainConfig, run: RunFolder, processes: int, lock: int | None = None) -> dict[str, Any]:
     """Train in several processes of this machine, one a device, by torchrun.
 
-    The processes run the saved configuration of this very run. (Lightning's own launcher repeats the command line,
+    The processes are given the configuration of this very run. (Lightning's own launcher repeats the command line,
     which inside of a sweep would start the whole sweep again.) They hold the run's lock too, since they outlive this
     process if that is killed.
 
@@ -234,13 +263,11 @@ def train_in_processes(cfg: TrainConfig, run: RunFolder, processes: int, lock: i
     run.results.unlink(missing_ok=True)
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}",
-        "-m", "realfake.experiments.worker", str(run.path),
+        "-m", "realfake.experiments.worker", str(run.path), json.dumps(as_plain(cfg)),
     ]  # fmt: skip
-    if cfg.ckpt is not None:
-        command.append(cfg.ckpt)
     log.info("starting %d processes", processes)
     environment = {"OMP_NUM_THREADS": str(max(1, cores() // processes)), **os.environ}
-    if cfg.trainer.threads is not None:  # the saved configuration may be silent of it
+    if cfg.trainer.threads is not None:
         environment["OMP_NUM_THREADS"] = str(cfg.trainer.threads)
     child = subprocess.Popen(command, env=environment, pass_fds=() if lock is None else (lock,))
     try:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from realfake.config.upgrade import upgrade
 from realfake.data.sources.listing import printable
 from realfake.pages import duration
 from realfake.runs.folder import RunFolder
@@ -68,7 +69,7 @@ class FinishedRun:
     results: dict[str, Any] = field(default_factory=dict)
     """``results.json``."""
     config: dict[str, Any] = field(default_factory=dict)
-    """``.hydra/config.yaml``, interpolations unresolved."""
+    """What the run trained with, in the present form, as far as it can be read."""
     overrides: tuple[str, ...] = ()
     """The overrides of the run as Hydra saved them, without those of the sweep."""
     metrics: dict[str, float] = field(default_factory=dict)
@@ -137,7 +138,7 @@ def read_run(folder: Path, name: str) -> FinishedRun:
 def _read_run(folder: Path, name: str) -> FinishedRun:
     run = RunFolder(folder)
     results, problem = _read_results(run.results)
-    config, bad_config = _read_yaml(run.config, dict)
+    config, bad_config = _read_yaml(run.saved_config, dict)
     saved, bad_overrides = _read_yaml(run.overrides_file, list)
     problem = problem or bad_config or bad_overrides
     overrides = saved or results.get("overrides") or []
@@ -162,7 +163,7 @@ def _read_run(folder: Path, name: str) -> FinishedRun:
         status=status,
         error=error,
         results=results,
-        config=config,
+        config=upgrade(config),
         overrides=tuple(str(o) for o in overrides if is_setting(str(o))),
         metrics=metrics,
         curves=curves,

@@ -8,27 +8,18 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from realfake.data.sources.listing import printable
 from realfake.errors import UserError
 from realfake.reports.finished import EMPTY, FinishedRun
-from realfake.runs.settings import look_up
+from realfake.runs.settings import NOT_COMPUTED, look_up, without
 from realfake.scoring.metric_table import REPORTED, minimised
 
 MAIN_METRICS = tuple(f"test/clip/{name}" for name in REPORTED)
 """What a table shows, in this order, as far as any run has it."""
-
-_NOT_COMPARED = (
-    "sweep", "logger", "ckpt", "published", "experiment_name", "callbacks.progress_bar", "callbacks.model_summary",
-    "callbacks.plots", "callbacks.lr_monitor", "trainer.gpus", "trainer.require_gpu", "trainer.threads",
-    "data.workers", "data.prepare_workers", "data.patience_sec", "data.cache",
-)  # fmt: skip
-"""Settings that do not change what a run computes, but for rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,15 +153,7 @@ def _identity(run: FinishedRun, pool: Sequence[str]) -> str:
     """What a run computes, but for the pooled keys."""
     if not run.config:
         return json.dumps(sorted((k, v) for k, v in run.settings.items() if k not in pool))
-    config = deepcopy(run.config)
-    for key in (*_NOT_COMPARED, *pool):
-        *parents, last = key.split(".")
-        inner: Any = config
-        for step in parents:
-            inner = inner.get(step) if isinstance(inner, dict) else None
-        if isinstance(inner, dict):
-            inner.pop(last, None)
-    return json.dumps(config, sort_keys=True, default=str)
+    return json.dumps(without(run.config, (*NOT_COMPUTED, *pool)), sort_keys=True, default=str)
 
 
 def _notes(runs: Sequence[FinishedRun]) -> Iterable[str]:

@@ -70,7 +70,7 @@ def convert_model(cfg: ConvertConfig) -> RunFolder:
     run.overrides_file.parent.mkdir()
     write_whole(run.overrides_file, _yaml(overrides))
     write_whole(run.config, _yaml(as_plain(train_cfg)))
-    run.save_config(train_cfg)
+    run.save_config(train_cfg, None)
 
     say = partial(Console().print, highlight=False, soft_wrap=True, markup=False)
     heads = ", ".join(f"{task} ({'-'.join(map(str, found.hidden)) or 'linear'})" for task in found.heads)

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from realfake.composing.messages import changed, validate
 from realfake.config import DataConfig, TrainConfig
-from realfake.config.upgrade import to_save, upgrade
+from realfake.config.upgrade import FINGERPRINT, to_save, upgrade
 from realfake.errors import UserError
 from realfake.files import write_whole
 from realfake.runs.foreign import Unreadable, read_yaml
@@ -109,10 +109,22 @@ class RunFolder:
             raise UserError(f"{source}: cannot be read ({error})") from None
         return as_trained(raw, source)
 
-    def save_config(self, cfg: TrainConfig) -> None:
-        """Write down what the run trains with, beside the checkpoints that are to come."""
+    def trained_on(self) -> str | None:
+        """Fingerprint of the prepared data that :meth:`load_config` belongs to; ``None`` if the run noted none."""
+        try:
+            return read_yaml(self.trained_config)[FINGERPRINT]
+        except (Unreadable, OSError, LookupError, TypeError):
+            return None
+
+    def save_config(self, cfg: TrainConfig, fingerprint: str | None) -> None:
+        """Write down what the run trains with, beside the checkpoints that are to come.
+
+        Args:
+            cfg: The configuration.
+            fingerprint: Of its prepared data; ``None`` if it did not come that far.
+        """
         self.checkpoints.mkdir(parents=True, exist_ok=True)
-        write_whole(self.trained_config, OmegaConf.to_yaml(to_save(cfg)))
+        write_whole(self.trained_config, OmegaConf.to_yaml(to_save(cfg, fingerprint)))
 
     def working_folder(self) -> Path | None:
         """Where the run was started, to which relative paths in its configuration refer; ``None`` if unknown."""

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
+from copy import deepcopy
 from typing import Any
 
 _NOT_VARIED = ("sweep.", "hydra.", "hydra/")
 _NOT_VARIED_GROUPS = ("launcher", "search")
 """Overrides that say how a sweep is executed: no part of what a run computes."""
+
+
+NOT_COMPUTED = (
+    "sweep", "logger", "ckpt", "published", "experiment_name", "callbacks.progress_bar", "callbacks.model_summary",
+    "callbacks.plots", "callbacks.lr_monitor", "trainer.gpus", "trainer.require_gpu", "trainer.threads",
+    "data.workers", "data.prepare_workers", "data.patience_sec", "data.cache", "backbone.cache_features",
+)  # fmt: skip
+"""Keys that do not change what a run computes, but for rounding."""
+
+PLACES = ("data.root", "data.prepared", "data.folder", "data.details", "data.folds", "face.weights")
+"""Keys that say where something lies that is known by its content."""
 
 
 def parse_override(override: str) -> tuple[str, str]:
@@ -35,6 +48,37 @@ def is_setting(override: str) -> bool:
     """Whether an override says what a run computes, and not how its sweep is executed."""
     key = parse_override(override)[0]
     return not key.startswith(_NOT_VARIED) and key not in _NOT_VARIED_GROUPS
+
+
+def without(config: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """A configuration without some of its dotted keys, as far as they are there."""
+    config = deepcopy(config)
+    for key in keys:
+        *parents, last = key.split(".")
+        inner: Any = config
+        for step in parents:
+            inner = inner.get(step) if isinstance(inner, dict) else None
+        if isinstance(inner, dict):
+            inner.pop(last, None)
+    return config
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What differs between two configurations and changes what a run computes: ``key (before, now …)`` each."""
+    old, new = (_flat(without(config, (*NOT_COMPUTED, *PLACES))) for config in (before, now))
+    return [
+        f"{key} ({old.get(key, 'absent')}, now {new.get(key, 'absent')})"
+        for key in {**old, **new}
+        if old.get(key) != new.get(key)
+    ]
+
+
+def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Dotted key → value as a text."""
+    found: dict[str, str] = {}
+    for key, value in config.items():
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: json.dumps(value)}
+    return found
 
 
 def look_up(config: dict[str, Any], key: str) -> str | None:

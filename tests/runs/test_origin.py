@@ -149,7 +149,7 @@ def sweep_of(first: Path, folder: Path, *runs: TrainConfig) -> Path:
     """A sweep of copies of one run, with their configurations changed."""
     for number, cfg in enumerate(runs):
         run = RunFolder(Path(shutil.copytree(first, folder / f"{number}")))
-        run.save_config(cfg)
+        run.save_config(cfg, None)
         OmegaConf.save(
             OmegaConf.create(["approach=multi_task", f"head.dropout={cfg.head.dropout}"]), run.overrides_file
         )
