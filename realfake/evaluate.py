@@ -18,8 +18,13 @@ def run(cfg: EvaluateConfig) -> int:
     Raises:
         UserError: If the run or the data cannot be used.
     """
+    from hydra.core.hydra_config import HydraConfig
+
+    from realfake.composing.messages import changed
     from realfake.evaluation.evaluating import evaluate_run
 
+    if not any(word.startswith(("face=", "face.")) for word in HydraConfig.get().overrides.task):
+        cfg = changed(cfg, {"face": None})  # what another dataset's file would choose is not what the run has learned
     evaluate_run(cfg)
     return 0
 

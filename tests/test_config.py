@@ -22,6 +22,7 @@ from realfake.composing.composition import check_sweep, conf_dir
 from realfake.composing.messages import changed, known_keys, validate
 from realfake.composing.overrides import check_plugin, name_sweep, options, ordered, rewrite
 from realfake.config import EvaluateConfig, OwnData, TrainConfig, as_plain
+from realfake.config.upgrade import FORMAT
 from realfake.errors import UserError
 from realfake.experiments.start import check_start
 from realfake.runs.folder import RunFolder
@@ -29,7 +30,7 @@ from realfake.runs.folder import RunFolder
 CONF = conf_dir()
 DEFAULTS = yaml.safe_load((CONF / "train.yaml").read_text())["defaults"]
 GROUPS = [next(iter(d)) for d in DEFAULTS if isinstance(d, dict) and not next(iter(d)).startswith("override")]
-OPTIONS = {g: sorted(p.stem for p in (CONF / g).glob("*.yaml")) for g in GROUPS if g != "experiment"}
+OPTIONS = {g: options(CONF / g) for g in GROUPS if g != "experiment"}
 EXPERIMENTS = [
     str(p.relative_to(CONF / "experiment").with_suffix(""))
     for p in sorted((CONF / "experiment").rglob("*.yaml"))
@@ -62,12 +63,12 @@ def test_the_promised_groups_exist() -> None:
 @pytest.mark.parametrize("n", range(max(map(len, OPTIONS.values()))))
 def test_every_option_composes(n: int) -> None:
     """Option number n of every group at once, which shows too that groups do not get into each other's way."""
-    chosen = {group: options[n % len(options)] for group, options in OPTIONS.items()}
-    kind = yaml.safe_load((CONF / "backbone" / f"{chosen['backbone']}.yaml").read_text())["kind"]
-    if (kind in ("clip", "recurrent")) != chosen["approach"].startswith("temporal"):
-        chosen["approach"] = "temporal" if kind in ("clip", "recurrent") else "multi_task"
+    chosen = {group: names[n % len(names)] for group, names in OPTIONS.items()}
+    clips = chosen["backbone"] in config.CLIP_BACKBONES + config.RECURRENT_BACKBONES
+    if clips != chosen["approach"].startswith("temporal"):
+        chosen["approach"] = "temporal" if clips else "multi_task"
     cfg = compose(*(f"{group}={option}" for group, option in chosen.items()), "data.root=/videos")
-    expected = chosen | ({"backbone": cfg.backbone.name} if kind == "timm" else {})
+    expected = chosen | ({"backbone": cfg.backbone.name} if chosen["backbone"] == "timm" else {})
     for group, option in expected.items():
         node = cfg
         for part in group.split("/"):
@@ -108,9 +109,48 @@ def test_every_key_of_the_schema_is_in_the_files(overrides: list[str]) -> None:
         return found
 
     absent = {key for key in keys(as_plain(compose(*overrides))) - keys(given) if not key.startswith("logger.")}
-    # A recurrent or timm backbone caches nothing or has no such key in its file; single frames have no spacing.
-    spacing = {"backbone.input.repeat_crops", "backbone.frame.input.repeat_crops"}
-    assert absent <= {"backbone.cache_features", "backbone.channels", "backbone.frame.channels"} | spacing
+    assert absent <= {"backbone.channels", "backbone.frame.channels"}  # of tiny_cnn alone
+
+
+def test_values_stand_in_files_alone() -> None:
+    """No class of the schema holds a default, but for what a file may leave out."""
+    may_be_left_out = {
+        *(("LoggerConfig", name) for name in config.LoggerConfig.model_fields),  # those that are not chosen
+        ("FrameBackbone", "channels"),  # of tiny_cnn alone
+        ("Published", "note"),  # few experiments have something to remark
+    }
+    classes = [found for found in vars(config).values() if isinstance(found, type) and issubclass(found, BaseModel)]
+    assert len(classes) > 60
+    defaults = {(c.__name__, name) for c in classes for name, f in c.model_fields.items() if not f.is_required()}
+    assert defaults == may_be_left_out
+
+
+def test_what_files_inherit_is_no_option(command: Command, tmp_path: Path) -> None:
+    assert (CONF / "data" / "_shared.yaml").is_file()
+    assert "_shared" not in options(CONF / "data")
+    with pytest.raises(UserError, match=r"data=_shared: no such option \(there are: csv, sase_fe, "):
+        compose("data=_shared")
+    with pytest.raises(UserError, match=r"data=shared: no such option \(there are: csv, sase_fe, "):
+        compose("data=shared")
+    with pytest.raises(UserError, match=r"backbone\.cache_features is a key of backbone=efficientnet_v2_m or .* only"):
+        compose("approach=temporal", "backbone.cache_features=false")
+    shown = command("train", "--help", cwd=tmp_path).stdout
+    assert "uva_nemo" in shown
+    assert "_shared" not in shown
+    assert "_frame" not in shown
+
+
+def test_a_dataset_chooses_its_detector(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "data").mkdir(parents=True)
+    (tmp_path / "mine" / "data" / "cropped.yaml").write_text(
+        "defaults:\n  - synthetic\n  - _self_\n  - override /face@_global_.face: none\n\nsubjects: 3\n"
+    )
+    for words, face in (["train"], "none"), (["train", "face=yunet"], "yunet"), (["prepare"], "none"), (
+        ["describe"], "none"
+    ):  # fmt: skip
+        done = command(*words, "--config-dir", "mine", "data=cropped", "--cfg", "job", cwd=tmp_path)
+        shown = yaml.safe_load(done.stdout)
+        assert (shown["face"]["name"], shown["data"]["subjects"], shown["data"]["size"]) == (face, 3, 224)
 
 
 def test_later_lines_of_the_defaults_win() -> None:
@@ -291,17 +331,6 @@ def test_published_weights_see_frames_as_far_apart_as_in_their_training() -> Non
         assert stride(*words) == expected
 
 
-def test_configurations_of_older_runs_mean_what_they_meant() -> None:
-    """Without the keys that came later: no normalisation, and crops that are repeated in short clips."""
-    saved = as_plain(compose("approach=temporal", "backbone=x3d_s"))
-    del saved["backbone"]["normalize"], saved["backbone"]["input"]["repeat_crops"]
-    saved["backbone"]["input"]["stride_sec"] = 0.05
-    old = TrainConfig.model_validate(saved)
-    assert not old.backbone.normalize
-    assert old.backbone.input.repeat_crops
-    assert old.backbone.input.stride_sec == 0.05  # though its store has a crop each 0.1 s
-
-
 def test_a_pattern_becomes_its_experiments() -> None:
     def expand(word: str) -> list[str]:
         return rewrite([word], CONF, sweep=True)[0].partition("=")[2].split(",")
@@ -426,21 +455,74 @@ def test_one_batch_of_everything_needs_no_best_epoch() -> None:
     assert compose("debug=fast_dev_run", "trainer.check_val_every_n_epoch=9").trainer.fast_dev_run
 
 
-def test_runs_from_before_load_as_they_were_trained(tmp_path: Path) -> None:
+OLDER_RUNS = {
+    "data.subjects": "each_clip",
+    "data.patience_sec": 300.0,
+    "data.columns": dict.fromkeys(config.TableColumns.model_fields),
+    "backbone.normalize": False,
+    "backbone.repeat_crops": True,
+    "backbone.input.repeat_crops": True,
+    "backbone.frame.normalize": False,
+    "optimizer.decay_norms": True,
+}
+"""Keys that came after the first runs, and what those did without them."""
+
+
+@pytest.mark.parametrize("backbone", ["gru", "x3d_s"])
+def test_runs_from_before_load_as_they_were_trained(backbone: str, tmp_path: Path) -> None:
     """Without the keys that came later, and with what training refuses today."""
-    old = as_plain(compose("data.window=[0.2,0.8]"))
-    del old["optimizer"]["decay_norms"]
+    cfg = compose("approach=temporal", f"backbone={backbone}", "data=csv", "data.root=t.csv", "data.window=[0.2,0.8]")
+    old = as_plain(cfg)
     old["sampling"]["window"] = [0.0, 1.0]
+    old["backbone"]["cache_features"] = True  # was noted, of no consequence
+    (old["backbone"] if backbone == "gru" else old["backbone"]["input"])["stride_sec"] = 0.05  # of a crop each 0.1 s
+    expected = {}
+    for key, value in OLDER_RUNS.items():
+        *parents, last = key.split(".")
+        node = old
+        for step in parents:
+            node = node.get(step, {})
+        if last in node:
+            del node[last]
+            expected[key] = value
+    assert len(expected) >= 6
     run = RunFolder(tmp_path)
     run.config.parent.mkdir()
     run.config.write_text(yaml.safe_dump(old))
-    cfg = run.load_config()
-    assert cfg.optimizer.decay_norms
-    assert cfg.sampling.window == [0.0, 1.0]
+    found = run.load_config()
+    for key, value in expected.items():
+        node = as_plain(found)
+        for step in key.split("."):
+            node = node[step]
+        assert node == value, key
+    assert found.sampling.window == [0.0, 1.0]
     assert not compose().optimizer.decay_norms
+    assert not cfg.backbone.model_dump().get("repeat_crops")
+
+
+def test_the_thesis_decays_norms() -> None:
     assert all(
         compose(f"experiment={name}").optimizer.decay_norms for name in EXPERIMENTS if name.startswith("thesis/t")
     )
+
+
+def test_a_run_keeps_what_it_trained_with(tmp_path: Path) -> None:
+    """Beside its checkpoints, resolved, under a format number; Hydra may have written something else since."""
+    cfg, run = compose("data.window=[0.2,0.8]", "experiment_name=1e3"), RunFolder(tmp_path)
+    run.config.parent.mkdir()
+    run.config.write_text(yaml.safe_dump(as_plain(compose())))
+    run.save_config(cfg, "feed")
+    assert run.load_config() == cfg
+    assert run.trained_on() == "feed"
+    saved = yaml.safe_load(run.trained_config.read_text())
+    assert (saved["format"], saved["sampling"]["window"]) == (FORMAT, [0.2, 0.8])
+    run.trained_config.write_text(yaml.safe_dump(saved | {"format": FORMAT + 1}))
+    with pytest.raises(UserError, match=rf"format={FORMAT + 1}: expected 1 to {FORMAT}; a newer realfake wrote it"):
+        run.load_config()
+    del saved["optimizer"]["decay_norms"]
+    run.trained_config.write_text(yaml.safe_dump(saved))  # of this format: nothing is guessed
+    with pytest.raises(UserError, match=r"optimizer\.adamw\.decay_norms is missing|optimizer\.decay_norms is missing"):
+        run.load_config()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
-from realfake.composing.overrides import ALIASES, options
+from realfake.composing.overrides import ALIASES, no_such_option, options
 from realfake.config import Strict, as_plain
 from realfake.errors import UserError, nearest
 
@@ -315,8 +315,7 @@ def _no_such_option(path: str, conf: Path) -> str:
         valid = [str(p.relative_to(conf / group).with_suffix("")) for p in sorted((conf / group).rglob("*.yaml"))]
         near = difflib.get_close_matches(option, [v for v in valid if "/base/" not in v], n=3, cutoff=0.5)
         return f"{path.replace('/', '=', 1)}: no such experiment; {_nearest(near)} (realfake train --help lists them)"
-    valid = options(conf / group)
-    return f"{group}={option}: no such option{nearest(option, valid)} (there are: {', '.join(valid)})"
+    return no_such_option(group, option, conf)
 
 
 def _nearest(near: list[str]) -> str:

@@ -48,6 +48,12 @@ def options(folder: Path) -> list[str]:
     return sorted(p.stem for p in folder.glob("[!_]*.yaml"))
 
 
+def no_such_option(group: str, name: str, conf: Path) -> str:
+    """What is said of a name that none of a group's options has."""
+    there = options(conf / group)
+    return f"{group}={name}: no such option{nearest(name, there)} (there are: {', '.join(there)})"
+
+
 def is_sweep(argv: list[str]) -> bool:
     """Whether the command line, as :func:`ordered` gives it, asks for several runs."""
     return "--multirun" in argv
@@ -144,6 +150,9 @@ def _rewrite(word: str, conf: Path, sweep: bool) -> str:
     if (conf / group).is_dir() and value == "null":
         return f"~{key}"
     if (conf / group).is_dir() and re.fullmatch(r"[\w.,+-]+", value):
+        for name in value.split(","):
+            if name.startswith("_"):
+                raise UserError(no_such_option(group, name, conf))
         return f"{key}={','.join(_quoted_if_number(v) for v in value.split(','))}"
     return word
 

@@ -100,7 +100,7 @@ class FrameBackbone(_OfFrames):
     kind: Literal["frame"]
     name: Literal[FRAME_BACKBONES]  # type: ignore[valid-type]
     input: InputSpec
-    channels: list[Count] | None
+    channels: list[Count] | None = None
     """``tiny_cnn`` only: channels of its blocks, each of which halves the side; null = its own."""
 
     @model_validator(mode="after")
