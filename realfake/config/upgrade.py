@@ -23,11 +23,11 @@ WITHOUT = object()
 """Said of a key that an option does not have: it is not filled in, and goes if an older run saved it."""
 
 
-def where(group: str, options: tuple[str, ...], value: Any) -> Callable[[Config], Any]:
-    """``value`` for some options of a group, by their names or kinds; the others have no such key."""
+def where(block: str, options: tuple[str, ...], value: Any) -> Callable[[Config], Any]:
+    """``value`` where a block is one of some options, by their names or kinds; the others have no such key."""
 
     def of(config: Config) -> Any:
-        chosen = config[group]
+        chosen = _block(config, block.split(".")) or {}
         return value if chosen.get("name") in options or chosen.get("kind") in options else WITHOUT
 
     return of
@@ -41,9 +41,11 @@ NEW: dict[int, dict[str, Any]] = {
         "data.decoder": "pyav",
         "backbone.normalize": False,
         "backbone.cache_features": where("backbone", ("frame", "timm"), True),
+        "backbone.channels": where("backbone", ("frame",), None),
         "backbone.input.repeat_crops": True,
         "backbone.repeat_crops": where("backbone", ("recurrent",), True),
         "backbone.frame.normalize": False,
+        "backbone.frame.channels": where("backbone.frame", ("frame",), None),
         "backbone.frame.input.repeat_crops": True,
         "optimizer.decay_norms": True,
         "logger": {},
