@@ -24,7 +24,7 @@ def fake_config(approach: str = "single_task", loss_mix: str = "sum", seed: int 
     return {
         "approach": {"name": approach, "samples": "frames", "tasks": ["joint"]},
         "data": {"name": "synthetic", "workers": None, "cache": "none"},
-        "split": {"name": "kfold", "folds": 5, "fold": fold, "seed": 0},
+        "split": {"name": "kfold", "folds": 5, "fold": fold, "val": 0.2, "seed": 0, "official": True},
         "loss_mix": {"name": loss_mix},
         "optimizer": {"name": "sgd", "lr": 0.01},
         "trainer": {"gpus": "auto", "max_epochs": 30, "threads": None},

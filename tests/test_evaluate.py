@@ -153,6 +153,20 @@ def test_another_dataset_without_emotions(multi_task: Path, tiny_data: list[str]
     assert report["leaks"]  # the same videos were trained on
 
 
+def test_faces_are_found_as_the_run_found_them(
+    multi_task: Path, tiny_data: list[str], command: Command, tmp_path: Path
+) -> None:
+    """Also in a dataset whose file would have them found otherwise; here the run's own, under another name."""
+    (tmp_path / "mine" / "data").mkdir(parents=True)
+    text = "defaults:\n  - synthetic\n  - _self_\n  - override /face@_global_.face: none\n"
+    (tmp_path / "mine" / "data" / "other.yaml").write_text(text)
+    words = ["resamples=100", "plots=false", f"out={tmp_path}/out", "--config-dir", "mine"]
+    done = command("evaluate", f"run={multi_task}", "data=other", *tiny_data, *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found, own = (read_results(folder) or {} for folder in (tmp_path / "out", multi_task))
+    assert found["data_fingerprint"] == own["data_fingerprint"]
+
+
 def test_people_who_validated_are_no_strangers(multi_task: Path, tiny_data: list[str], tmp_path: Path) -> None:
     """Other data, in which there is one clip of who selected the best epoch, and one of who is new to the model."""
     from realfake.evaluation.testing import Tester

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, TypeVar, get_args
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from realfake.composing.messages import COMPOSITION_ERRORS, explain, models_in, validate
 from realfake.composing.overrides import check_plugin, combinations, ordered, rewrite
@@ -105,20 +105,19 @@ def option(kind: type[C], **values: Any) -> C:
         UserError: If there is no such option, or a value does not fit.
     """
     name = values.pop("name", None) or get_args(kind.model_fields["name"].annotation)[0]
-    merged = OmegaConf.merge(_file_of(_group_of(kind), name), values)
-    return validate(cast(DictConfig, merged), kind, trained=True)
+    merged: Any = OmegaConf.merge(_file_of(_group_of(kind), name), values)
+    return validate(merged, kind, trained=True)
 
 
 @cache
-def _file_of(group: str, name: str) -> DictConfig:
+def _file_of(group: str, name: str) -> Any:
     with _composing():
         try:
             found = hydra.compose(f"{group}/{name}")
         except COMPOSITION_ERRORS as error:
             raise UserError(explain(error, TrainConfig, conf_dir())) from None
-    for step in group.split("/"):
-        found = found[step]
-    return found
+    OmegaConf.set_struct(found, False)
+    return OmegaConf.select(found, group.replace("/", "."))
 
 
 def _group_of(kind: type[Strict]) -> str:

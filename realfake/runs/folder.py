@@ -15,9 +15,7 @@ from realfake.config.upgrade import FINGERPRINT, to_save, upgrade
 from realfake.errors import UserError
 from realfake.files import write_whole
 from realfake.runs.foreign import Unreadable, read_yaml
-
-LOCATIONS = ("root", "prepared", "folder")
-"""Keys of a dataset's configuration that say where something lies."""
+from realfake.runs.settings import LOCATIONS
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ NOT_COMPUTED = (
 )  # fmt: skip
 """Keys that do not change what a run computes, but for rounding."""
 
-PLACES = ("data.root", "data.prepared", "data.folder", "data.details", "data.folds", "face.weights")
-"""Keys that say where something lies that is known by its content."""
+LOCATIONS = ("root", "prepared", "folder", "details", "folds")
+"""Keys of a dataset that say where something lies, which is known by its content."""
 
 
 def parse_override(override: str) -> tuple[str, str]:
@@ -65,7 +65,8 @@ def without(config: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What differs between two configurations and changes what a run computes: ``key (before, now …)`` each."""
-    old, new = (_flat(without(config, (*NOT_COMPUTED, *PLACES))) for config in (before, now))
+    places = ("face.weights", *(f"data.{key}" for key in LOCATIONS))
+    old, new = (_flat(without(config, (*NOT_COMPUTED, *places))) for config in (before, now))
     return [
         f"{key} ({old.get(key, 'absent')}, now {new.get(key, 'absent')})"
         for key in {**old, **new}

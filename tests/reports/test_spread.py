@@ -13,6 +13,8 @@ import pytest
 from fake_runs import fake_config, write_run
 from rich.console import Console
 
+from realfake.composing.composition import option
+from realfake.config import HoldoutSplit, KFoldSplit, LosoSplit, SplitConfig, ThesisSplit, as_plain
 from realfake.reports.leaderboard import make_report
 from realfake.reports.spread import INCLUDES, Spread, spread
 from realfake.scoring.statistics import HOLDS, Interval, t_interval
@@ -55,13 +57,13 @@ def test_folds_count_once_however_many_seeds_they_have(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("split", "ratio"),
     [
-        ({"name": "loso"}, 1 / 2), ({"name": "holdout", "test": 0.4}, 2 / 3), ({"name": "thesis"}, 1 / 4),
-        ({"name": "kfold", "folds": 10}, 1 / 9),
+        (option(LosoSplit), 1 / 2), (option(HoldoutSplit, test=0.4), 2 / 3), (option(ThesisSplit), 1 / 4),
+        (option(KFoldSplit, folds=10), 1 / 9),
     ],
 )  # fmt: skip
-def test_other_splits_have_other_parts(tmp_path: Path, split: dict[str, Any], ratio: float) -> None:
-    key = "fold" if split["name"] == "loso" else "seed"
-    runs = [{"split": {**split, key: number}} for number in range(3)]
+def test_other_splits_have_other_parts(tmp_path: Path, split: SplitConfig, ratio: float) -> None:
+    key = "fold" if split.name == "loso" else "seed"
+    runs = [{"split": {**as_plain(split), key: number}} for number in range(3)]
     found, values = spread_of(tmp_path, runs, (f"split.{key}",))
     check(found, t_interval(values, ratio), "3 splits")
 
