@@ -180,7 +180,7 @@ def help_text(config_name: str, argv: list[str]) -> str:
         cfg = hydra.compose(options.get("--config-name", config_name), words)
     groups: dict[str, set[str]] = {}
     for folder in (conf_dir(), Path(options.get("--config-dir", conf_dir()))):
-        for file in folder.glob("*/**/*.yaml"):
+        for file in folder.glob("*/**/[!_]*.yaml"):
             groups.setdefault(file.parent.relative_to(folder).as_posix(), set()).add(file.stem)
     lines = [f"{group}: {', '.join(sorted(groups[group]))}\n" for group in sorted(groups) if group[:6] != "hydra/"]
     return (

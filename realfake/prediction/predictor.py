@@ -97,12 +97,7 @@ class Predictor:
     """
 
     def __init__(
-        self,
-        network: Network,
-        cfg: TrainConfig,
-        *,
-        window_sec: float | None = None,
-        patience_sec: float | None = None,
+        self, network: Network, cfg: TrainConfig, *, window_sec: float | None = None, patience_sec: float | None = None
     ) -> None:
         self.network, self.cfg, self.window_sec = network, cfg, window_sec
         self.patience_sec = patience_sec or cfg.data.patience_sec
@@ -330,8 +325,7 @@ def load_predictor(
         face: How faces are found; ``None`` = as in the run.
         face_weights: Where the weights of the detector of ``face=yunet`` lie, if not where they lay in training.
         decoder: Library that decodes videos: ``pyav``, ``decord``, ``torchcodec``; ``None`` = as in the run.
-        patience_sec: Seconds that reading a file may take, and as many again for each 10 MB, until it is given up;
-            ``None`` = as in the run.
+        patience_sec: Seconds a file may take, and as many again for each 10 MB; ``None`` = as in the run.
 
     Raises:
         UserError: If there is no such run, checkpoint or device.

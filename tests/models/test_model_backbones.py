@@ -10,6 +10,7 @@ from model_cases import ALL_BACKBONES, CONF, backbone_config
 from torchvision.models import get_model_weights
 
 from realfake.composing.messages import changed
+from realfake.composing.overrides import options
 from realfake.errors import UserError
 from realfake.models import Backbone, build_backbone, input_spec
 from realfake.models.torchvision_networks import LAST_LAYER
@@ -67,7 +68,7 @@ LARGE = ("lstm_thesis", "gru_thesis")
 
 
 def test_every_file_is_known_here() -> None:
-    assert {path.stem for path in (CONF / "backbone").glob("*.yaml")} == set(ALL_BACKBONES) == set(FEATURES)
+    assert {*options(CONF / "backbone")} == set(ALL_BACKBONES) == set(FEATURES)
 
 
 @pytest.mark.parametrize("name", ALL_BACKBONES)
