@@ -163,7 +163,7 @@ def _read_run(folder: Path, name: str) -> FinishedRun:
         status=status,
         error=error,
         results=results,
-        config=upgrade(config),
+        config=config and upgrade(config),
         overrides=tuple(str(o) for o in overrides if is_setting(str(o))),
         metrics=metrics,
         curves=curves,
