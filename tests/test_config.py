@@ -457,6 +457,7 @@ def test_one_batch_of_everything_needs_no_best_epoch() -> None:
 OLDER_RUNS = {
     "data.subjects": "each_clip",
     "data.patience_sec": 300.0,
+    "data.decoder": "pyav",
     "data.columns": dict.fromkeys(config.TableColumns.model_fields),
     "backbone.normalize": False,
     "backbone.repeat_crops": True,

@@ -8,7 +8,6 @@ from pydantic import AfterValidator, Field, model_validator
 
 from realfake.config.base import Count, Fraction, NonNegative, Positive, Strict, check_window
 
-
 Decoder = Literal["pyav", "decord", "torchcodec"]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from videos import TURNED, decode_all, turn, write_video
 
+from realfake.composing.composition import option
 from realfake.config import CsvData, Decoder, NoFace
 from realfake.data.decoders import require_decoder
 from realfake.data.extraction import extract_crops
@@ -78,7 +79,7 @@ def test_decoders_serve_two_purposes_and_crops(tmp_path: Path, decoder: Decoder)
         assert (frame.time_sec, belongs) == (exact.time_sec, also)
         np.testing.assert_array_equal(frame.image, exact.image)
     crops = [
-        extract_crops(path, CsvData(name="csv", root="none", decoder=name), NoFace(name="none"), None, threads=1)
+        extract_crops(path, option(CsvData, root="none", decoder=name), option(NoFace), None, threads=1)
         for name in (decoder, "pyav")
     ]
     assert crops[0].jpegs == crops[1].jpegs
@@ -111,7 +112,7 @@ def test_a_store_is_named_by_another_decoder_than_pyav_and_lists_what_it_refuses
     (tmp_path / "clips.csv").write_text("path,subject\ngood.mp4,a\nbad.ts,b\n")
     data = {"name": "csv", "root": str(tmp_path / "clips.csv"), "prepared": str(tmp_path / "p"), "prepare_workers": 1}
     stores = [
-        prepare(CsvData(**data, **more), NoFace(name="none"), progress=False)
+        prepare(option(CsvData, **data, **more), option(NoFace), progress=False)
         for more in ({}, {"decoder": "pyav"}, {"decoder": "decord"})
     ]
     assert stores[0].folder == stores[1].folder != stores[2].folder
@@ -125,10 +126,10 @@ def test_a_store_is_named_by_another_decoder_than_pyav_and_lists_what_it_refuses
 @pytest.mark.skipif(find_spec("torchcodec") is not None, reason="torchcodec is installed")
 def test_a_package_that_is_missing_is_told_before_any_work(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", frames=2)
-    data = CsvData(name="csv", root=str(tmp_path / "clips.csv"), prepared=str(tmp_path / "p"), decoder="torchcodec")
+    data = option(CsvData, root=str(tmp_path / "clips.csv"), prepared=str(tmp_path / "p"), decoder="torchcodec")
     (tmp_path / "clips.csv").write_text(f"path,subject\n{path.name},a\n")
     with pytest.raises(
         UserError, match=r"data.decoder=torchcodec: the package is not installed: pip install .*torchcodec"
     ):
-        prepare(data, NoFace(name="none"), progress=False)
+        prepare(data, option(NoFace), progress=False)
     assert not (tmp_path / "p").exists()
