@@ -17,7 +17,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from realfake.composing.composition import check_sweep, conf_dir, help_text
+from realfake.composing.composition import check_sweep, conf_dir
+from realfake.composing.help import help_text
 from realfake.composing.messages import COMPOSITION_ERRORS, explain, validate
 from realfake.composing.overrides import is_sweep, name_sweep, ordered, rewrite
 from realfake.config import Strict

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from functools import cache
@@ -19,6 +20,7 @@ from pydantic import BaseModel
 from realfake import config
 from realfake.composing import composition
 from realfake.composing.composition import check_sweep, conf_dir
+from realfake.composing.help import group_words
 from realfake.composing.messages import changed, known_keys, validate
 from realfake.composing.overrides import check_plugin, name_sweep, options, ordered, rewrite
 from realfake.config import EvaluateConfig, OwnData, TrainConfig, as_plain
@@ -34,7 +36,7 @@ OPTIONS = {g: options(CONF / g) for g in GROUPS if g != "experiment"}
 EXPERIMENTS = [
     str(p.relative_to(CONF / "experiment").with_suffix(""))
     for p in sorted((CONF / "experiment").rglob("*.yaml"))
-    if p.parent.name != "base"
+    if p.parent.name != "_base"
 ]
 
 
@@ -336,7 +338,7 @@ def test_a_pattern_becomes_its_experiments() -> None:
 
     whole = expand("experiment=thesis/*")
     assert len(whole) == 32
-    assert not any("base" in name or "from_run" in name for name in whole)
+    assert not any("_base" in name or "from_run" in name for name in whole)
     assert whole == [name for name in EXPERIMENTS if name.count("/") == 1 and name.startswith("thesis/")]
     assert len(expand("experiment=thesis/single_task_*")) == 11
     assert expand("experiment=thesis/temporal_x3d_s,synthetic/temporal*") == [
@@ -771,3 +773,29 @@ def test_known_keys_are_dotted_paths_through_all_options() -> None:
         "data.subjects",
         "backbone.frame.input.size",
     } <= set(keys)
+
+
+def test_the_guide_has_all_groups_in_the_words_of_the_help() -> None:
+    rows, group = {}, ""
+    for line in (CONF.parent / "docs/configuration.md").read_text().split("## Groups")[1].split("\n\n")[1].splitlines():
+        names, options, words = (cell.strip() for cell in line.strip("|").split("|", 2))
+        group = names or group
+        for name in group.replace("`", "").split(", "):
+            before = rows.get(name, ("", ""))
+            rows[name] = before[0] + options, before[1] + words
+    said = group_words("train")
+    assert {*said} == {*rows} - {"group", "---"}
+    for name, words in said.items():
+        assert words in rows[name][1], name
+        shown = re.findall(r"`([^`]+)`", rows[name][0])
+        if name != "experiment":
+            assert sorted(shown) == OPTIONS[name], name
+
+
+def test_help_says_what_keys_mean(command: Command, tmp_path: Path) -> None:
+    done = command("train", "--help", "face=none", cwd=tmp_path)
+    assert "approach: multi_task, single_task, temporal, temporal_multi_task  # frames or sequences" in done.stdout
+    assert re.search(r"^  frames_per_clip: 8 +# frame approaches: frames of a clip in an epoch$", done.stdout, re.M)
+    assert "margin" not in done.stdout  # a key of detectors
+    groups = command("prepare", "--help", cwd=tmp_path).stdout.split("== Config ==")[0]
+    assert re.findall(r"^([\w/]+): ", groups, re.M) == ["data", "face"]

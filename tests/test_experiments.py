@@ -16,7 +16,7 @@ SHIPPED = conf_dir() / "experiment"
 NAMES = sorted(
     str(p.relative_to(SHIPPED).with_suffix(""))
     for p in SHIPPED.rglob("*.yaml")
-    if p.parent.name not in ("base", "from_run")
+    if p.parent.name not in ("_base", "from_run")
 )
 SMALL = {"tiny_cnn", "small_cnn", "gru", "lstm", "cnn3d_thesis", "pixels"}
 

@@ -134,7 +134,7 @@ def check_sweep(
     Raises:
         UserError: On the first combination that cannot work, with the combination.
     """
-    words, options = _parsed(argv)
+    words, options = parsed(argv)
     if options.keys() - {"--multirun", "--config-dir"}:
         return
     with _composing():
@@ -166,32 +166,7 @@ def check_sweep(
         prepare_study(node.sweep.dir)
 
 
-def help_text(config_name: str, argv: list[str]) -> str:
-    """What ``--help`` says below the command's own line: the groups with their options, and what the line comes to.
-
-    Hydra would ask five times for the options of every group and copy all its settings each time.
-
-    Args:
-        config_name: File of ``conf/`` without its ending.
-        argv: The words after the command.
-    """
-    words, options = _parsed(argv)
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        cfg = hydra.compose(options.get("--config-name", config_name), words)
-    groups: dict[str, set[str]] = {}
-    for folder in (conf_dir(), Path(options.get("--config-dir", conf_dir()))):
-        for file in folder.glob("*/**/[!_]*.yaml"):
-            groups.setdefault(file.parent.relative_to(folder).as_posix(), set()).add(file.stem)
-    lines = [f"{group}: {', '.join(sorted(groups[group]))}\n" for group in sorted(groups) if group[:6] != "hydra/"]
-    return (
-        "== Configuration groups ==\nCompose your configuration from those groups (group=option)\n\n"
-        f"{''.join(lines)}\n\n== Config ==\nOverride anything in the config (foo.bar=value)\n\n"
-        f"{OmegaConf.to_yaml(cfg, resolve='--resolve' in options)}\n\n"
-        f"realfake {config_name} --cfg job … shows what a command line comes to; --hydra-help, Hydra's own options.\n"
-    )
-
-
-def _parsed(argv: list[str]) -> tuple[list[str], dict[str, str]]:
+def parsed(argv: list[str]) -> tuple[list[str], dict[str, str]]:
     """Overrides of a command line, and its options with their values."""
     words = ordered(argv)
     options = {name: value for name, _, value in (w.partition("=") for w in words if w.startswith("-"))}
