@@ -1,13 +1,13 @@
-"""The label spaces: six emotions, two authenticities, and the twelve joint classes they form.
+"""Label spaces: the emotions of a dataset, real and fake, and the joint classes that they form.
 
-This is the only module that spells a label out, and the only one that computes with joint classes: their probabilities,
-the marginals of these, products of two heads, and the one decision that is made of a sample. Everything else imports
-from here. The order is alphabetical, so that a joint class is ``6 * authenticity + emotion``.
+This is the only module that computes with joint classes: their probabilities, the marginals of these, products of two
+heads, and the one decision that is made of a sample. A joint class is ``emotions * authenticity + emotion``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Emotion(IntEnum):
-    """The emotion that a face shows."""
+    """The emotions of SASE-FE, in the order of the alphabet."""
 
     ANGRY = 0
     CONTEMPT = 1
@@ -38,110 +38,127 @@ class Authenticity(IntEnum):
 
 ABSENT = -1
 """Stands for a label that a dataset does not have, e.g. the emotion in a smile dataset."""
-
 EMOTIONS: tuple[str, ...] = tuple(e.name.lower() for e in Emotion)
+"""Those of SASE-FE, which a dataset has unless it declares others."""
 AUTHENTICITIES: tuple[str, ...] = tuple(a.name.lower() for a in Authenticity)
-JOINTS: tuple[str, ...] = tuple(f"{a}_{e}" for a in AUTHENTICITIES for e in EMOTIONS)
-
-TASK_NAMES: dict[str, tuple[str, ...]] = {
-    "emotion": EMOTIONS,
-    "authenticity": AUTHENTICITIES,
-    "joint": JOINTS,
-}
-"""Class names of each task, in the order of the class index."""
+TASKS = ("joint", "emotion", "authenticity")
+"""What can be told of a face."""
 
 
-def joint_class(emotion: int, authenticity: int) -> int:
-    """Return the joint class (0 to 11) of an emotion and an authenticity.
-
-    Args:
-        emotion: 0 to 5, see :class:`Emotion`.
-        authenticity: 0 or 1, see :class:`Authenticity`.
-
-    Raises:
-        ValueError: If either is outside its range (``ABSENT`` has no joint class).
-    """
-    return len(EMOTIONS) * Authenticity(authenticity) + Emotion(emotion)
+def told_by(heads: Iterable[str]) -> tuple[str, ...]:
+    """The tasks that heads answer: all of them if they tell both labels, else what the one head is for."""
+    given = set(heads)
+    return TASKS if "joint" in given or len(given) > 1 else tuple(task for task in TASKS if task in given)
 
 
-def split_joint(joint: int) -> tuple[Emotion, Authenticity]:
-    """Return the emotion and the authenticity of a joint class (0 to 11); inverse of :func:`joint_class`."""
-    if not 0 <= joint < len(JOINTS):
-        raise ValueError(f"joint class {joint}: expected 0 to {len(JOINTS) - 1}")
-    authenticity, emotion = divmod(joint, len(EMOTIONS))
-    return Emotion(emotion), Authenticity(authenticity)
-
-
-def joint_classes(emotion: A, authenticity: A) -> A:
-    """Joint classes of arrays or tensors of emotions and authenticities, of any one shape; both labels are there."""
-    return len(EMOTIONS) * authenticity + emotion
-
-
-def split_joints(joint: A) -> tuple[A, A]:
-    """Emotions and authenticities of an array or tensor of joint classes; inverse of :func:`joint_classes`."""
-    return joint % len(EMOTIONS), joint // len(EMOTIONS)
-
-
-def marginals(p_joint: A) -> tuple[A, A]:
-    """Probabilities of emotion (..., 6) and of authenticity (..., 2) that joint ones (..., 12) come to."""
-    grid = p_joint.reshape((*p_joint.shape[:-1], len(AUTHENTICITIES), len(EMOTIONS)))
-    return grid.sum(-2), grid.sum(-1)
-
-
-def product(p_emotion: A, p_authenticity: A) -> A:
-    """Joint probabilities (..., 12) of independent emotion (..., 6) and authenticity (..., 2)."""
-    grid = p_authenticity[..., :, None] * p_emotion[..., None, :]
-    return grid.reshape((*p_emotion.shape[:-1], len(JOINTS)))
-
-
-def complete(heads: Mapping[str, A]) -> tuple[A, A, A]:
-    """Probabilities of joint class (..., 12), emotion (..., 6) and authenticity (..., 2) from what a model's heads say.
-
-    A joint head's emotion and authenticity are its marginals; the joint probability of two heads is their product.
+@dataclass(frozen=True)
+class LabelSpace:
+    """The classes of a dataset, or of a network.
 
     Args:
-        heads: Either ``joint``, or ``emotion`` and ``authenticity``.
-
-    Raises:
-        ValueError: If there are other heads.
+        emotions: Names in the order of the class index, at least one.
     """
-    if set(heads) == {"joint"}:
-        emotion, authenticity = marginals(heads["joint"])
-        return heads["joint"], emotion, authenticity
-    if set(heads) == {"emotion", "authenticity"}:
-        return product(heads["emotion"], heads["authenticity"]), heads["emotion"], heads["authenticity"]
-    raise ValueError(f"tasks {sorted(heads)}: expected joint, or emotion and authenticity")
+
+    emotions: tuple[str, ...]
+
+    def names(self, task: str) -> tuple[str, ...]:
+        """Names of a task's classes, in the order of the class index; raises ``ValueError`` if there is no such task.
+
+        >>> LabelSpace(("fear", "happy")).names("joint")
+        ('fake_fear', 'fake_happy', 'real_fear', 'real_happy')
+        """
+        if task == "joint":
+            return tuple(f"{a}_{e}" for a in AUTHENTICITIES for e in self.emotions)
+        if task not in TASKS:
+            raise ValueError(f"task={task}: expected one of {', '.join(TASKS)}")
+        return self.emotions if task == "emotion" else AUTHENTICITIES
+
+    def size(self, task: str) -> int:
+        """Number of a task's classes."""
+        return len(self.names(task))
+
+    def numbers(self, emotions: Sequence[str]) -> list[int]:
+        """Index here of each emotion of another space, by name, :data:`ABSENT` if there is none; an absent one's last.
+
+        >>> LabelSpace(("fear", "happy")).numbers(("happy", "sad"))
+        [1, -1, -1]
+        """
+        return [*(self.emotions.index(e) if e in self.emotions else ABSENT for e in emotions), ABSENT]
+
+    def joint_classes(self, emotion: A, authenticity: A) -> A:
+        """Joint classes of arrays or tensors of emotions and authenticities, of any one shape; none is absent."""
+        return len(self.emotions) * authenticity + emotion
+
+    def split_joints(self, joint: A) -> tuple[A, A]:
+        """Emotions and authenticities of an array or tensor of joint classes; inverse of :meth:`joint_classes`."""
+        return joint % len(self.emotions), joint // len(self.emotions)
+
+    def marginals(self, p_joint: A) -> tuple[A, A]:
+        """Probabilities of emotion (..., E) and of authenticity (..., 2) that joint ones (..., 2 E) come to."""
+        grid = p_joint.reshape((*p_joint.shape[:-1], len(AUTHENTICITIES), len(self.emotions)))
+        return grid.sum(-2), grid.sum(-1)
+
+    def product(self, p_emotion: A, p_authenticity: A) -> A:
+        """Joint probabilities (..., 2 E) of independent emotion (..., E) and authenticity (..., 2)."""
+        grid = p_authenticity[..., :, None] * p_emotion[..., None, :]
+        return grid.reshape((*p_emotion.shape[:-1], self.size("joint")))
+
+    def complete(self, heads: Mapping[str, A]) -> dict[str, A]:
+        """Probabilities (..., K) of every task that what a model's heads say comes to, in the order of :data:`TASKS`.
+
+        A joint head's emotion and authenticity are its marginals; the joint probability of two heads is their product.
+
+        Args:
+            heads: ``joint``; or ``emotion``, ``authenticity``, or both.
+
+        Raises:
+            ValueError: If there are other heads.
+        """
+        if set(heads) == {"joint"}:
+            emotion, authenticity = self.marginals(heads["joint"])
+            return {"joint": heads["joint"], "emotion": emotion, "authenticity": authenticity}
+        if set(heads) == {"emotion", "authenticity"}:
+            emotion, authenticity = heads["emotion"], heads["authenticity"]
+            return {"joint": self.product(emotion, authenticity), "emotion": emotion, "authenticity": authenticity}
+        if len(heads) == 1 and set(heads) < set(TASKS):
+            return dict(heads)
+        raise ValueError(f"tasks {sorted(heads)}: expected joint; or emotion, authenticity, or both")
+
+    def averaged(self, mean: Callable[[A], A], p: Mapping[str, A], two_heads: bool) -> dict[str, A]:
+        """Probabilities of the means of samples.
+
+        What is averaged is what the heads said. A joint head's marginals of the mean are the means of its marginals. Of
+        two heads the joint probability is the product of the means, as it is the product for each sample: the mean of
+        the products is another number, whose most probable class need not be made of the most probable emotion and
+        authenticity.
+
+        Args:
+            mean: Takes means (or weighted sums with weights that sum to 1) over samples.
+            p: Task → (N, K), as :meth:`complete` gives them.
+            two_heads: Whether emotion and authenticity have a head each.
+        """
+        means = {task: mean(values) for task, values in p.items() if not (two_heads and task == "joint")}
+        return self.complete(means) if two_heads else means
+
+    def decide(self, heads: Mapping[str, A]) -> dict[str, A]:
+        """The one decision on each sample, in the tasks that are told, each (...,) int64; the first of equal classes.
+
+        It is the most probable joint class; the decided emotion and authenticity are its two parts, of which a joint
+        head's need not be the most probable ones by themselves. Of two heads they are: the largest product is that of
+        the largest factors, which are asked one by one, since products are rounded.
+
+        Args:
+            heads: Task → probabilities (or logits) of what the heads say; with ``joint``, all others are left aside.
+        """
+        if "joint" in heads:
+            joint = heads["joint"].argmax(-1)
+            emotion, authenticity = self.split_joints(joint)
+            return {"joint": joint, "emotion": emotion, "authenticity": authenticity}
+        decided = {task: heads[task].argmax(-1) for task in TASKS if task in heads}
+        if len(decided) > 1:
+            decided = {"joint": self.joint_classes(decided["emotion"], decided["authenticity"]), **decided}
+        return decided
 
 
-def averaged(mean: Callable[[A], A], p_joint: A, p_emotion: A, p_authenticity: A, two_heads: bool) -> tuple[A, A, A]:
-    """Joint, emotion and authenticity probabilities of the means of samples.
-
-    What is averaged is what the heads said. A joint head's marginals of the mean are the means of its marginals. Of two
-    heads the joint probability is the product of the means, as it is the product for each sample: the mean of the
-    products is another number, whose most probable class need not be made of the most probable emotion and
-    authenticity.
-
-    Args:
-        mean: Takes means (or weighted sums with weights that sum to 1) over samples.
-        p_joint: (N, 12).
-        p_emotion: (N, 6).
-        p_authenticity: (N, 2).
-        two_heads: Whether emotion and authenticity have a head each.
-    """
-    p_emotion, p_authenticity = mean(p_emotion), mean(p_authenticity)
-    return product(p_emotion, p_authenticity) if two_heads else mean(p_joint), p_emotion, p_authenticity
-
-
-def decide(heads: Mapping[str, A]) -> A:
-    """The one decision on each sample: its most probable joint class (...,) int64, the first of equal ones.
-
-    The decided emotion and authenticity are its two parts, see :func:`split_joints`; a joint head's need not be the
-    most probable ones by themselves. Of two heads they are: the largest product is that of the largest factors, which
-    are asked one by one, since products are rounded.
-
-    Args:
-        heads: Probabilities, as in :func:`complete`.
-    """
-    if "joint" in heads:
-        return heads["joint"].argmax(-1)
-    return joint_classes(heads["emotion"].argmax(-1), heads["authenticity"].argmax(-1))
+SASE_FE = LabelSpace(EMOTIONS)
+"""What a dataset has unless it declares other emotions."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from realfake.scoring.predictions import Predictions
@@ -27,6 +29,11 @@ def people(
     p_emotion = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     heads = {"emotion": p_emotion, "authenticity": np.stack([1 - real, real], axis=1)}
     return Predictions.from_tasks(heads, np.arange(size), emotion, authenticity), subject, subject * 6 + emotion
+
+
+def with_p(p: Predictions, **tasks: np.ndarray) -> Predictions:
+    """The same predictions with other probabilities of some tasks."""
+    return replace(p, p={**p.p, **tasks})
 
 
 def noise(rng: np.random.Generator, size: int, absent: float = 0.0, digits: int | None = None) -> Predictions:

@@ -19,7 +19,7 @@ from realfake.approaches.module import ApproachModule
 from realfake.config import TrainConfig
 from realfake.data.sources import build_source
 from realfake.exporting.formats import Served, export, real_samples
-from realfake.labels import AUTHENTICITIES, EMOTIONS, JOINTS, averaged, complete, decide, product
+from realfake.labels import AUTHENTICITIES, EMOTIONS, SASE_FE
 from realfake.prediction.annotation import said as said_in_words
 from realfake.prediction.over_time import running_mean
 from realfake.prediction.predicted import VideoPrediction
@@ -58,10 +58,10 @@ def test_a_clip_has_one_decision_everywhere(
     run, cfg, module = open_trained(trained(*RUNS[approach], *more))
     written, names = read_table(run.predictions)
     table = pd.read_csv(run.predictions, keep_default_na=False)
-    joint = table[[f"p_{name}" for name in JOINTS]].to_numpy()
+    joint = table[[f"p_{name}" for name in SASE_FE.names("joint")]].to_numpy()
     decided = joint.argmax(axis=1)
     said = {
-        "joint": [JOINTS[k] for k in decided],
+        "joint": [SASE_FE.names("joint")[k] for k in decided],
         "emotion": [EMOTIONS[k % 6] for k in decided],
         "authenticity": [AUTHENTICITIES[k // 6] for k in decided],
     }
@@ -95,12 +95,16 @@ def test_a_clip_has_one_decision_everywhere(
     assert_equally_good(p_joint, decision)
     if len(decision) == len(table):
         assert_equally_good(joint, decision)
-    of_clip = averaged(by(len(table)), p_joint, p_emotion, p_authenticity, "joint" not in module.tasks)[0]
+    of_clip = module.space.averaged(
+        by(len(table)),
+        {"joint": p_joint, "emotion": p_emotion, "authenticity": p_authenticity},
+        "joint" not in module.tasks,
+    )["joint"]
     assert_equally_good(joint, of_clip.argmax(axis=1))
 
 
 def parts(joint: int) -> list[str]:
-    return [EMOTIONS[joint % 6], AUTHENTICITIES[joint // 6], JOINTS[joint]]
+    return [EMOTIONS[joint % 6], AUTHENTICITIES[joint // 6], SASE_FE.names("joint")[joint]]
 
 
 def by(clips: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -161,9 +165,10 @@ def test_two_heads_decide_each_by_itself(digits: int | None) -> None:
     for task, values in heads.items():
         assert np.array_equal(p.predicted(task), values.argmax(axis=1))
     tensors = {task: torch.from_numpy(values) for task, values in heads.items()}
-    assert decide(tensors).tolist() == p.decision.tolist() == decide(heads).tolist()
-    for ours, theirs in zip(complete(tensors), complete(heads), strict=True):
-        np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-6)
+    decided, of_tensors, expected = SASE_FE.decide(heads), SASE_FE.complete(tensors), SASE_FE.complete(heads)
+    assert SASE_FE.decide(tensors)["joint"].tolist() == p.decision.tolist() == decided["joint"].tolist()
+    for task, ours in of_tensors.items():
+        np.testing.assert_allclose(ours.numpy(), expected[task], rtol=1e-6)
 
 
 def test_a_clip_of_two_heads_is_decided_by_each_head() -> None:
@@ -176,7 +181,7 @@ def test_a_clip_of_two_heads_is_decided_by_each_head() -> None:
     assert clip.predicted("emotion").tolist() == [emotion.mean(axis=0).argmax()]
     assert clip.predicted("authenticity").tolist() == [authenticity.mean(axis=0).argmax()]
     assert p.p_joint.mean(axis=0).argmax() != clip.decision[0]
-    np.testing.assert_allclose(clip.p_joint[0], product(emotion.mean(axis=0), authenticity.mean(axis=0)))
+    np.testing.assert_allclose(clip.p_joint[0], SASE_FE.product(emotion.mean(axis=0), authenticity.mean(axis=0)))
     assert clip.select(np.array([0])).by_clip().decision.tolist() == clip.decision.tolist()
 
 

@@ -24,7 +24,7 @@ from realfake.config import TrainConfig
 from realfake.errors import UserError
 from realfake.exporting import formats as exporting
 from realfake.exporting.formats import Served, export, random_samples, real_samples
-from realfake.labels import EMOTIONS, JOINTS
+from realfake.labels import EMOTIONS, SASE_FE
 from realfake.prediction.predicted import ImagePrediction
 from realfake.runs.network import open_trained
 
@@ -128,7 +128,7 @@ def exported(trained: Trained, command: Command, tmp_path_factory: pytest.TempPa
 
 def test_the_command_checks_on_real_clips(exported: Path) -> None:
     meta = json.loads((exported / "model.json").read_text())
-    assert meta["labels"]["joint"] == list(JOINTS)
+    assert meta["labels"]["joint"] == list(SASE_FE.names("joint"))
     assert meta["input"]["shape"] == ["batch", 64, 64, 3]
     assert meta["check"]["largest_difference"] < 1e-5
     assert meta["crop"]["face"]["name"] == "haar"

@@ -2,41 +2,60 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from realfake.data.sources.label_names import read_authenticity, read_emotion, read_joint
-from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS, JOINTS, Authenticity, Emotion, joint_class, split_joint
+from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS, SASE_FE, Authenticity, Emotion, LabelSpace, told_by
 
 
 def test_the_twelve_joint_classes_are_alphabetical_and_fake_comes_first() -> None:
-    assert list(JOINTS) == sorted(JOINTS)
-    assert (JOINTS[0], JOINTS[5], JOINTS[6], JOINTS[11]) == (
-        "fake_angry",
-        "fake_surprise",
-        "real_angry",
-        "real_surprise",
-    )
+    joint = SASE_FE.names("joint")
+    assert list(joint) == sorted(joint)
+    assert (joint[0], joint[5], joint[6], joint[11]) == ("fake_angry", "fake_surprise", "real_angry", "real_surprise")
     assert EMOTIONS == ("angry", "contempt", "disgust", "happy", "sad", "surprise")
     assert AUTHENTICITIES == ("fake", "real")
 
 
-@pytest.mark.parametrize("joint", range(12))
-def test_joint_class_and_its_inverse(joint: int) -> None:
-    emotion, authenticity = split_joint(joint)
-    assert joint == 6 * authenticity + emotion == joint_class(emotion, authenticity)
-    assert JOINTS[joint] == f"{AUTHENTICITIES[authenticity]}_{EMOTIONS[emotion]}"
+@pytest.mark.parametrize("emotions", [EMOTIONS, ("happy",), (*EMOTIONS, "fear")])
+def test_joint_classes_and_their_parts(emotions: tuple[str, ...]) -> None:
+    space = LabelSpace(emotions)
+    joint = np.arange(space.size("joint"))
+    emotion, authenticity = space.split_joints(joint)
+    assert joint.tolist() == space.joint_classes(emotion, authenticity).tolist()
+    names = [f"{AUTHENTICITIES[a]}_{emotions[e]}" for e, a in zip(emotion, authenticity, strict=True)]
+    assert names == list(space.names("joint"))
+    p = np.random.default_rng(0).dirichlet(np.ones(len(joint)), 5)
+    of_emotion, of_authenticity = space.marginals(p)
+    for k in joint:
+        of_emotion[:, emotion[k]] -= p[:, k]
+        of_authenticity[:, authenticity[k]] -= p[:, k]
+    assert np.abs(of_emotion).max() < 1e-12
+    assert np.abs(of_authenticity).max() < 1e-12
 
 
-@pytest.mark.parametrize(("emotion", "authenticity"), [(6, 0), (0, 2), (ABSENT, 0), (0, ABSENT)])
-def test_labels_outside_their_range_have_no_joint_class(emotion: int, authenticity: int) -> None:
-    with pytest.raises(ValueError, match="is not a valid"):
-        joint_class(emotion, authenticity)
+@pytest.mark.parametrize(
+    ("heads", "told"),
+    [
+        (["joint"], ["joint", "emotion", "authenticity"]),
+        (["emotion", "authenticity"], ["joint", "emotion", "authenticity"]),
+        (["authenticity"], ["authenticity"]),
+        (["emotion"], ["emotion"]),
+    ],
+)
+def test_what_heads_tell(heads: list[str], told: list[str]) -> None:
+    p = {task: np.random.default_rng(1).dirichlet(np.ones(SASE_FE.size(task)), 4) for task in heads}
+    assert list(told_by(heads)) == told == list(SASE_FE.complete(p)) == list(SASE_FE.decide(p))
 
 
-@pytest.mark.parametrize("joint", [-1, 12])
-def test_no_such_joint_class(joint: int) -> None:
-    with pytest.raises(ValueError, match=f"joint class {joint}: expected 0 to 11"):
-        split_joint(joint)
+def test_there_is_no_other_task() -> None:
+    with pytest.raises(ValueError, match="task=valence: expected one of joint, emotion, authenticity"):
+        SASE_FE.names("valence")
+
+
+def test_emotions_of_another_space_are_found_by_name() -> None:
+    numbers = np.array(LabelSpace(("happy", "fear", "sad")).numbers(("sad", "neutral", "happy")))
+    assert numbers[[0, 1, 2, ABSENT]].tolist() == [2, ABSENT, 0, ABSENT]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import realfake
 from realfake.composing.composition import compose, conf_dir
 from realfake.config import BackboneConfig, TrainConfig
 from realfake.experiments.execution import train
-from realfake.labels import JOINTS
+from realfake.labels import SASE_FE
 from realfake.models import input_spec
 
 BACKBONES = sorted(p.stem for p in (conf_dir() / "backbone").glob("*.yaml"))
@@ -51,7 +51,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("faces") / "data"
     rng = np.random.default_rng(0)
     for person, name in enumerate(("anna", "ben", "cleo")):
-        for k, joint in enumerate(JOINTS[:4]):
+        for k, joint in enumerate(SASE_FE.names("joint")[:4]):
             folder = root / ("test" if name == "cleo" else "train") / joint
             folder.mkdir(parents=True, exist_ok=True)
             picture = cv2.resize(rng.integers(0, 256, (9, 7, 3), dtype=np.uint8), (150, 200))

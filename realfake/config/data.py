@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from realfake.config.base import Count, Fraction, NonNegative, Positive, Strict, check_window
+from realfake.labels import AUTHENTICITIES, LabelSpace
 
 Decoder = Literal["pyav", "decord", "torchcodec"]
 
@@ -16,6 +18,8 @@ class _Data(Strict):
 
     root: str | None
     """Folder (or table) with the raw videos, in the layout of the dataset."""
+    emotions: list[str]
+    """Those that its clips show, in the order of the class index."""
     prepared: str
     """Folder under which prepared stores lie, one per digest."""
     window: list[float]
@@ -46,7 +50,20 @@ class _Data(Strict):
     @model_validator(mode="after")
     def _check(self) -> _Data:
         check_window(self.window, "data.window")
+        shown = f"data.emotions=[{','.join(self.emotions)}]"
+        if not self.emotions:
+            raise ValueError(f"{shown}: expected at least one; data without emotions need no other key")
+        for name in self.emotions:
+            if not re.fullmatch(r"[^\W\d_][^\W_]*(-[^\W_]+)*", name) or name != name.lower() or name in AUTHENTICITIES:
+                raise ValueError(f"{shown}: {name!r}; expected a word for an emotion in lower case, such as fear")
+            if self.emotions.count(name) > 1:
+                raise ValueError(f"{shown}: {name} twice; expected each emotion once")
         return self
+
+    @property
+    def space(self) -> LabelSpace:
+        """The classes of the clips."""
+        return LabelSpace(tuple(self.emotions))
 
 
 class _RecordedData(_Data):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from realfake.config.base import Fraction, Positive, Strict
-from realfake.labels import TASK_NAMES
 
 
 class _Loss(Strict):
@@ -44,17 +43,6 @@ class Losses(Strict):
     joint: LossConfig
     emotion: LossConfig
     authenticity: LossConfig
-
-    @model_validator(mode="after")
-    def _check(self) -> Losses:
-        for task, names in TASK_NAMES.items():
-            weights = getattr(self, task).class_weights
-            if isinstance(weights, list) and len(weights) != len(names):
-                raise ValueError(
-                    f"loss.{task}.class_weights={weights}: {len(weights)} values, expected {len(names)}, one for "
-                    f"each of {', '.join(names)}"
-                )
-        return self
 
 
 class SumMix(Strict):

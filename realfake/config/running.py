@@ -23,6 +23,7 @@ from realfake.config.networks import (
 )
 from realfake.config.optimisation import Augmentation, Cosine, OptimizerConfig, Plateau, SchedulerConfig
 from realfake.errors import nearest
+from realfake.labels import LabelSpace, told_by
 from realfake.scoring.metric_table import measured_names
 
 APPROACHES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -31,7 +32,18 @@ APPROACHES: dict[str, tuple[str, tuple[str, ...]]] = {
     "temporal": ("sequences", ("joint",)),
     "temporal_multi_task": ("sequences", ("emotion", "authenticity")),
 }
-"""Samples and tasks of each approach."""
+"""Samples of each approach, and its tasks (``approach.tasks=auto``) where the data have several emotions."""
+AUTO = "auto"
+
+AUTO_METRICS = {
+    "joint": "val/clip/joint_accuracy",
+    "emotion": "val/clip/emotion_accuracy",
+    "authenticity": "val/clip/authenticity_auroc",
+}
+"""First task that is told → what selects the best epoch with ``optimized_metric=auto``."""
+
+TASK_SETS = ("joint", "emotion,authenticity", "emotion", "authenticity")
+"""What ``approach.tasks`` may be, but for its order."""
 
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true")
 """The trainer's strategies that fit processes started by torchrun, with gradients clipped by their norm."""
@@ -169,7 +181,8 @@ def _run_given(run: str) -> str:
 class ApproachConfig(Strict):
     name: Literal["single_task", "multi_task", "temporal", "temporal_multi_task"]
     samples: Literal["frames", "sequences"]
-    tasks: list[Literal["joint", "emotion", "authenticity"]]
+    tasks: Literal["auto"] | list[Literal["joint", "emotion", "authenticity"]]
+    """``auto`` = those of :data:`APPROACHES`; ``[authenticity]`` where the data have one emotion, or none."""
 
 
 class TrainConfig(Strict):
@@ -196,7 +209,7 @@ class TrainConfig(Strict):
     """Compile the network with torch.compile."""
     seed: NonNegative
     optimized_metric: str
-    """Selects the best epoch, see :mod:`realfake.scoring.metric_table`."""
+    """Selects the best epoch, see :mod:`realfake.scoring.metric_table`; ``auto`` = :data:`AUTO_METRICS`."""
     ckpt: str | None
     """A checkpoint to resume from: a path, or ``last``."""
     init_from: Annotated[str, AfterValidator(_run_given)] | None
@@ -204,6 +217,27 @@ class TrainConfig(Strict):
     published: Published | None
     experiment_name: str | None
     """Name of the experiment file, for tables."""
+
+    @property
+    def space(self) -> LabelSpace:
+        """The classes of the run's data."""
+        return self.data.space
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Those of the heads; ``auto`` goes by the emotions that the data declare."""
+        return self.tasks_of(len(self.data.emotions))
+
+    def tasks_of(self, emotions: int) -> tuple[str, ...]:
+        """Those of the heads where the clips show so many emotions."""
+        if self.approach.tasks != AUTO:
+            return tuple(self.approach.tasks)
+        return APPROACHES[self.approach.name][1] if emotions > 1 else ("authenticity",)
+
+    @property
+    def metric(self) -> str:
+        """The validation metric that selects the best epoch."""
+        return AUTO_METRICS[told_by(self.tasks)[0]] if self.optimized_metric == AUTO else self.optimized_metric
 
     @model_validator(mode="after")
     def _check(self, info: ValidationInfo) -> TrainConfig:
@@ -224,9 +258,8 @@ class TrainConfig(Strict):
         if is_new(info):
             self._check_training()
             self._check_approach()
-            self._check_metric("optimized_metric", self.optimized_metric)
-            if isinstance(self.scheduler, Plateau):
-                self._check_metric("scheduler.monitor", self.scheduler.monitor)
+            self._check_weights()
+            self.check_metrics()
             self._check_batch_norm()
             check_subjects(self.data, self.split)
         return self
@@ -254,17 +287,34 @@ class TrainConfig(Strict):
             raise ValueError(f"scheduler.min_lr={s.min_lr:g}: expected at most optimizer.lr={self.optimizer.lr:g}")
 
     def _check_approach(self) -> None:
-        samples, tasks = APPROACHES[self.approach.name]
-        for key, given, own in (
-            ("samples", self.approach.samples, samples),
-            ("tasks", f"[{','.join(self.approach.tasks)}]", f"[{','.join(tasks)}]"),
-        ):
-            if given != own:
-                others = [name for name, what in APPROACHES.items() if {*what[1]} == {*self.approach.tasks}]
-                other = f", or another approach: {' or '.join(others)}" if key == "tasks" and others else ""
+        name, samples = self.approach.name, APPROACHES[self.approach.name][0]
+        if self.approach.samples != samples:
+            raise ValueError(f"approach.samples={self.approach.samples}: approach={name} has {samples}; leave it out")
+        if self.approach.tasks == AUTO:
+            return
+        shown = f"approach.tasks=[{','.join(self.approach.tasks)}]"
+        if ",".join(sorted(self.approach.tasks, reverse=True)) not in TASK_SETS:
+            raise ValueError(f"{shown}: expected auto, or one of [{'], ['.join(TASK_SETS)}]")
+        if len(self.data.emotions) < 2 and self.approach.tasks != ["authenticity"]:
+            raise ValueError(
+                f"{shown}: data={self.data.name} has one emotion, {self.data.emotions[0]}, which there is nothing to "
+                "tell from; expected approach.tasks=[authenticity], or several in data.emotions"
+            )
+
+    def _check_weights(self) -> None:
+        for task in told_by(self.tasks):
+            names, weights = self.space.names(task), getattr(self.loss, task).class_weights
+            if isinstance(weights, list) and len(weights) != len(names):
                 raise ValueError(
-                    f"approach.{key}={given}: approach={self.approach.name} has {own}; leave it out{other}"
+                    f"loss.{task}.class_weights={weights}: {len(weights)} values, expected {len(names)}, one for "
+                    f"each of {', '.join(names)}"
                 )
+
+    def check_metrics(self) -> None:
+        """Raise ``ValueError`` if a metric that something goes by is not measured."""
+        self._check_metric("optimized_metric", self.metric)
+        if isinstance(self.scheduler, Plateau):
+            self._check_metric("scheduler.monitor", self.scheduler.monitor)
 
     def _check_metric(self, key: str, metric: str) -> None:
         if metric.partition("/")[0] in ("train", "test"):
@@ -272,9 +322,12 @@ class TrainConfig(Strict):
                 f"{key}={metric}: expected a validation metric such as val/clip/joint_accuracy (nothing is chosen "
                 "by training or test figures)"
             )
-        known = measured_names("val", APPROACHES[self.approach.name][1])
+        known = measured_names("val", self.tasks)
         if metric not in known:
-            raise ValueError(f"{key}={metric}: no such metric{nearest(metric, known)} (there are: {', '.join(known)})")
+            told = f" of approach.tasks=[{','.join(self.tasks)}]"
+            raise ValueError(
+                f"{key}={metric}: no such metric{told}{nearest(metric, known)} (there are: {', '.join(known)})"
+            )
 
     def _check_batch_norm(self) -> None:
         if self.data.batch_size > 1:

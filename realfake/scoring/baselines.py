@@ -7,23 +7,21 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.stats import rankdata
 
-from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS, Authenticity
-from realfake.scoring.metric_table import METRICS
+from realfake.labels import ABSENT, AUTHENTICITIES, Authenticity
+from realfake.scoring.metric_table import METRICS, told_metrics
 from realfake.scoring.metrics import metrics
-from realfake.scoring.predictions import TASKS, Predictions
+from realfake.scoring.predictions import Predictions
 from realfake.scoring.scores import real_levels
 
 SHUFFLES = 2000
-SHUFFLED = ("joint_accuracy", "emotion_accuracy", "authenticity_accuracy", "authenticity_auroc")
-"""Metrics of :func:`shuffle_test`."""
 _CELLS = 4_000_000
 """Shuffled labels held at once."""
 
 
 def chance(p: Predictions) -> dict[str, float]:
     """What guessing at random among the classes of some predictions gives, of the metrics for which that is known."""
-    classes = {task: p.probabilities(task).shape[1] for task in TASKS}
-    return {name: m.chance(classes) for name, m in METRICS.items() if m.chance is not None}
+    classes = {task: p.space.size(task) for task in p.tasks}
+    return {name: m.chance(classes) for name in told_metrics(p.tasks) if (m := METRICS[name]).chance is not None}
 
 
 def majority(
@@ -36,30 +34,27 @@ def majority(
 
     Args:
         p: Predictions whose truth is asked, N rows.
-        class_counts: Training clips of each class of ``joint`` (12), ``emotion`` (6) and ``authenticity`` (2).
+        class_counts: Task → training clips of each class.
         pair: Number of the pair of each row (N,), -1 = none; None = no pairs.
     """
-    always = {task: np.tile(_frequencies(counts), (len(p), 1)) for task, counts in class_counts.items()}
-    joint = {"joint": always.pop("joint")}
-    of_joint, of_parts = (
-        metrics(Predictions.from_tasks(heads, p.clip, p.emotion, p.authenticity), pair) for heads in (joint, always)
-    )
-    return {name: of_joint[name] if METRICS[name].task == "joint" else value for name, value in of_parts.items()}
+    found: dict[str, float] = {}
+    for task in p.tasks:
+        always = {task: np.tile(_frequencies(class_counts[task]), (len(p), 1))}
+        of_task = metrics(Predictions.from_tasks(always, p.clip, p.emotion, p.authenticity, p.space), pair)
+        found |= {name: value for name, value in of_task.items() if task != "joint" or METRICS[name].task == "joint"}
+    return {name: found[name] for name in told_metrics(p.tasks)}
 
 
 def emotion_only(p: Predictions, class_counts: Mapping[str, Sequence[float]]) -> Predictions:
-    """The same rows with authenticity guessed from the true emotion: ``P(real | emotion)`` of the training part.
+    """The same rows with authenticity alone, guessed from the emotion: ``P(real | emotion)`` of the training part.
 
     What a model knows about authenticity beyond this, it has not read off the emotion. One clip of each kind is added
     to the counts, so that an emotion without training clips says nothing. A row without an emotion gets ``P(real)``.
-    The emotion's own probabilities are the truth: only the metrics of authenticity mean something.
     """
-    counts = np.asarray(class_counts["joint"], float).reshape(len(AUTHENTICITIES), len(EMOTIONS)) + 1.0
+    counts = np.asarray(class_counts["joint"], float).reshape(len(AUTHENTICITIES), -1) + 1.0
     given = np.vstack([(counts / counts.sum(axis=0)).T, _frequencies(class_counts["authenticity"])])
-    known = np.eye(len(EMOTIONS) + 1)[:, :-1]
-    known[-1] = 1.0 / len(EMOTIONS)  # row -1: the emotion is absent
-    probabilities = {"authenticity": given[p.emotion], "emotion": known[p.emotion]}
-    return Predictions.from_tasks(probabilities, p.clip, p.emotion, p.authenticity)
+    # Row -1 is that of an absent emotion.
+    return Predictions.from_tasks({"authenticity": given[p.emotion]}, p.clip, p.emotion, p.authenticity, p.space)
 
 
 def shuffle_test(
@@ -81,9 +76,9 @@ def shuffle_test(
         seed: Of the exchanges.
 
     Returns:
-        Metric of :data:`SHUFFLED` → ``value``, ``mean`` and ``p95`` over the exchanges (mean and 95 % quantile),
-        ``p_value``: how often chance does as well, one-sided, counting the observed order, and ``smallest_p``: how
-        often it does as well as in the best exchange that was seen. NaN where undefined.
+        Accuracy of each task that is told, and AUROC → ``value``, ``mean`` and ``p95`` over the exchanges (mean and
+        95 % quantile), ``p_value``: how often chance does as well, one-sided, counting the observed order, and
+        ``smallest_p``: how often it does as well as in the best exchange that was seen. NaN where undefined.
     """
     rng = np.random.default_rng(seed)
     known = p.authenticity != ABSENT
@@ -93,7 +88,7 @@ def shuffle_test(
     group = np.where(count[dense] > 1, dense, len(count))
     home = np.argsort(group, kind="stable")
     observed = _of_orders(p, np.arange(len(p))[None])
-    drawn: dict[str, list[np.ndarray]] = {name: [] for name in SHUFFLED}
+    drawn: dict[str, list[np.ndarray]] = {name: [] for name in observed}
     step = max(1, _CELLS // max(1, len(p)))
     for start in range(0, shuffles, step):
         keys = group + rng.random((min(step, shuffles - start), len(p)))
@@ -102,7 +97,7 @@ def shuffle_test(
         orders[:, home] = np.argsort(keys, axis=1)
         for name, values in _of_orders(p, orders).items():
             drawn[name].append(values)
-    return {name: _summary(float(observed[name][0]), np.concatenate(drawn[name])) for name in SHUFFLED}
+    return {name: _summary(float(observed[name][0]), np.concatenate(drawn[name])) for name in observed}
 
 
 def _summary(value: float, drawn: np.ndarray) -> dict[str, float]:
@@ -125,9 +120,11 @@ def _of_orders(p: Predictions, orders: np.ndarray) -> dict[str, np.ndarray]:
     """Metrics (R,) if row i has the labels of row ``orders[:, i]``."""
     found: dict[str, np.ndarray] = {}
     with np.errstate(invalid="ignore", divide="ignore"):
-        for task in ("joint", "emotion", "authenticity"):
+        for task in p.tasks:
             y = p.true(task)[orders]
             found[f"{task}_accuracy"] = (y == p.predicted(task)).sum(axis=1) / (y != ABSENT).sum(axis=1)
+        if "authenticity" not in p.p:
+            return found
         # Mann-Whitney from the sum of ranks: the ranks stay, the labels move.
         y = p.authenticity
         real, fake = (y == Authenticity.REAL).sum(), (y == Authenticity.FAKE).sum()

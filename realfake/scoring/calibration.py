@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 
 from realfake.labels import ABSENT
 from realfake.scoring.metrics import ECE_BINS, calibration_bins
-from realfake.scoring.predictions import TASKS, Predictions
+from realfake.scoring.predictions import Predictions
 
 TEMPERATURES = (0.02, 50.0)
 """Range in which a temperature is sought."""
@@ -97,7 +96,7 @@ def sharpen(p: np.ndarray, temperature: float) -> np.ndarray:
 
 def fit_temperatures(validation: Predictions) -> dict[str, float]:
     """Temperature of each task, from validation data: the test data must not be seen."""
-    return {task: fit_temperature(validation.probabilities(task), validation.true(task)) for task in TASKS}
+    return {task: fit_temperature(validation.probabilities(task), validation.true(task)) for task in validation.tasks}
 
 
 @dataclass(frozen=True)
@@ -168,7 +167,5 @@ def apply_temperatures(p: Predictions, temperatures: dict[str, float]) -> Predic
     No order within a row changes, so that every prediction stays what it was. Scaled marginals are no longer exactly
     the marginals of the scaled joint probabilities.
     """
-    scaled: dict[str, Any] = {
-        f"p_{task}": sharpen(p.probabilities(task), t) for task, t in temperatures.items() if t != 1.0
-    }
-    return replace(p, **scaled)
+    scaled = {task: sharpen(p.probabilities(task), t) for task, t in temperatures.items() if t != 1.0}
+    return replace(p, p={**p.p, **scaled})

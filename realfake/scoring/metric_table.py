@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from realfake.labels import told_by
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -96,6 +98,11 @@ LEVELS = ("frame", "clip")
 """Over single samples, and over the means of a clip's samples."""
 
 
+def told_metrics(tasks: Sequence[str]) -> tuple[str, ...]:
+    """Those of :data:`METRICS` that the tasks that are told (:func:`realfake.labels.told_by`) are measured by."""
+    return tuple(name for name, m in METRICS.items() if m.task in tasks)
+
+
 def measured_names(stage: str, tasks: Sequence[str]) -> tuple[str, ...]:
     """Everything that is measured at the end of a validation epoch, or of testing.
 
@@ -103,7 +110,8 @@ def measured_names(stage: str, tasks: Sequence[str]) -> tuple[str, ...]:
         stage: ``val`` or ``test``.
         tasks: Of the approach, each of which has a loss at both levels.
     """
-    names = (*REPORTED, *(f"loss_{task}" for task in tasks))
+    told = told_by(tasks)
+    names = (*(n for n, m in REPORTED.items() if m.task in (None, *told)), *(f"loss_{task}" for task in tasks))
     return tuple(f"{stage}/{level}/{name}" for level in LEVELS for name in names)
 
 

@@ -15,8 +15,8 @@ from functools import cached_property
 import numpy as np
 
 from realfake.labels import ABSENT, Authenticity
-from realfake.scoring.metric_table import METRICS
-from realfake.scoring.predictions import TASKS, Predictions
+from realfake.scoring.metric_table import METRICS, told_metrics
+from realfake.scoring.predictions import Predictions
 from realfake.scoring.scores import RunScores, real_levels
 
 DEFINITIONS = 2
@@ -31,7 +31,7 @@ ECE_BINS = 15
 
 
 def metrics(p: Predictions, pair: np.ndarray | None = None, run: np.ndarray | None = None) -> dict[str, float]:
-    """All metrics of some predictions, see :mod:`realfake.scoring.metric_table`.
+    """All metrics of what some predictions tell, see :mod:`realfake.scoring.metric_table`.
 
     A sample whose label is absent does not count for a metric that needs the label; a metric for which nothing counts
     is NaN. Right or wrong is the decision (the most probable joint class, see
@@ -71,18 +71,18 @@ class SubjectSums:
     given_level: np.ndarray | None = None
     """Level of each row's score of real (N,), not negative; None = :func:`real_levels`."""
 
-    def metrics(self, weights: np.ndarray, names: Sequence[str] = tuple(METRICS)) -> dict[str, np.ndarray]:
+    def metrics(self, weights: np.ndarray, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
         """Metrics when each subject counts as often as ``weights`` say.
 
         Args:
             weights: (R, S), not negative.
-            names: Which of :data:`METRICS`.
+            names: Which of :data:`METRICS`, of tasks that are told; None = all of these.
 
         Returns:
             Metric → (R,), NaN where it is undefined.
         """
         found = {}
-        for name in names:
+        for name in told_metrics(self.p.tasks) if names is None else names:
             if name not in METRICS or (formula := METRICS[name].of) is None:
                 raise ValueError(f"metric {name!r}: expected one of {', '.join(METRICS)}")
             found[name] = formula(self, weights)
@@ -160,7 +160,7 @@ class SubjectSums:
     def _classes(self) -> dict[str, tuple[np.ndarray, ...]]:
         """Task → labelled samples of each class, those said to be of it, and those that are rightly so, (S, K) each."""
         found = {}
-        for task in TASKS:
+        for task in self.p.tasks:
             y, guess, k = self.p.true(task), self.p.predicted(task), self.p.probabilities(task).shape[1]
             known = y != ABSENT
             right = known & (y == guess)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from realfake.errors import UserError
-from realfake.labels import ABSENT, TASK_NAMES, averaged, complete, decide, joint_classes, split_joints
+from realfake.labels import ABSENT, AUTHENTICITIES, SASE_FE, TASKS, LabelSpace
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TASKS = ("joint", "emotion", "authenticity")
 IDENTITY = ("clip", "dataset", "subject", "pair")
 """Columns of the clip table that the table of predictions takes over."""
+COLUMNS = ("emotion", "authenticity", "joint")
+"""Tasks in the order of that table."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +27,8 @@ class Predictions:
 
     A row has one decision, its most probable joint class, of which the predicted emotion and authenticity are the two
     parts (:meth:`predicted`). The probabilities of emotion and authenticity are marginals: a joint head can decide for
-    an emotion that is not the most probable one (:meth:`most_probable`), two heads cannot.
+    an emotion that is not the most probable one (:meth:`most_probable`), two heads cannot. A network with one head for
+    emotion or authenticity tells that task alone (:attr:`tasks`).
     """
 
     clip: np.ndarray
@@ -35,38 +37,53 @@ class Predictions:
     """(N,) int64, -1 = absent."""
     authenticity: np.ndarray
     """(N,) int64, -1 = absent."""
-    p_joint: np.ndarray
-    """(N, 12) float64."""
-    p_emotion: np.ndarray
-    """(N, 6) float64."""
-    p_authenticity: np.ndarray
-    """(N, 2) float64; the second is the probability of real."""
+    p: Mapping[str, np.ndarray]
+    """Task that is told → (N, classes) float64."""
+    space: LabelSpace = field(default=SASE_FE, kw_only=True)
+    """By which all classes are numbered."""
     two_heads: bool = field(default=False, kw_only=True)
     """Whether emotion and authenticity have a head each, so that means are taken of these, see :meth:`by_clip`."""
 
     @classmethod
     def from_tasks(
-        cls, probabilities: dict[str, np.ndarray], clip: np.ndarray, emotion: np.ndarray, authenticity: np.ndarray
+        cls,
+        probabilities: Mapping[str, np.ndarray],
+        clip: np.ndarray,
+        emotion: np.ndarray,
+        authenticity: np.ndarray,
+        space: LabelSpace = SASE_FE,
     ) -> Predictions:
-        """Complete what a model's heads gave, see :func:`realfake.labels.complete`.
+        """Complete what a model's heads gave, see :meth:`realfake.labels.LabelSpace.complete`.
 
         Args:
-            probabilities: Either ``joint`` (N, 12), or ``emotion`` (N, 6) and ``authenticity`` (N, 2).
+            probabilities: Task of each head → (N, classes).
             clip: (N,) row of the clip table.
             emotion: (N,) true class, -1 = absent.
             authenticity: (N,) true class, -1 = absent.
+            space: The classes.
+
+        Raises:
+            ValueError: If heads do not go together, or have other classes.
         """
         # Products of 32-bit numbers are exact in 64 bits, so that the largest one is that of the largest factors.
-        p = complete({task: np.asarray(values, np.float64) for task, values in probabilities.items()})
+        heads = {task: np.asarray(values, np.float64) for task, values in probabilities.items()}
+        for task, values in heads.items():
+            if task in TASKS and values.shape[1:] != (space.size(task),):
+                raise ValueError(f"{task}: probabilities {values.shape}, expected one of each of {space.names(task)}")
         clip, emotion, authenticity = (np.asarray(a, np.int64) for a in (clip, emotion, authenticity))
-        return cls(clip, emotion, authenticity, *p, two_heads="joint" not in probabilities)
+        return cls(clip, emotion, authenticity, space.complete(heads), space=space, two_heads=len(heads) > 1)
 
     @classmethod
     def concatenated(cls, parts: Sequence[Predictions]) -> Predictions:
-        """The rows of several predictions, one after the other."""
-        arrays = [f.name for f in fields(cls) if f.name != "two_heads"]
-        joined = [np.concatenate([getattr(p, name) for p in parts]) for name in arrays]
-        return cls(*joined, two_heads=all(p.two_heads for p in parts))
+        """The rows of several predictions of one label space and the same tasks, one after the other."""
+        return cls(
+            np.concatenate([p.clip for p in parts]),
+            np.concatenate([p.emotion for p in parts]),
+            np.concatenate([p.authenticity for p in parts]),
+            {task: np.concatenate([p.p[task] for p in parts]) for task in parts[0].p},
+            space=parts[0].space,
+            two_heads=all(p.two_heads for p in parts),
+        )
 
     def __len__(self) -> int:
         return len(self.clip)
@@ -75,26 +92,44 @@ class Predictions:
     def joint(self) -> np.ndarray:
         """True joint class (N,) int64; -1 unless both labels are there."""
         known = (self.emotion != ABSENT) & (self.authenticity != ABSENT)
-        return np.where(known, joint_classes(self.emotion, self.authenticity), ABSENT)
+        return np.where(known, self.space.joint_classes(self.emotion, self.authenticity), ABSENT)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What is told, in the order of :data:`realfake.labels.TASKS`."""
+        return tuple(task for task in TASKS if task in self.p)
+
+    @property
+    def p_joint(self) -> np.ndarray:
+        """(N, twice the emotions) float64."""
+        return self.p["joint"]
+
+    @property
+    def p_emotion(self) -> np.ndarray:
+        """(N, emotions) float64."""
+        return self.p["emotion"]
+
+    @property
+    def p_authenticity(self) -> np.ndarray:
+        """(N, 2) float64; the second is the probability of real."""
+        return self.p["authenticity"]
 
     def true(self, task: str) -> np.ndarray:
         """True class of a task (N,), -1 = absent."""
         return {"joint": self.joint, "emotion": self.emotion, "authenticity": self.authenticity}[task]
 
     def probabilities(self, task: str) -> np.ndarray:
-        """Probabilities of a task (N, K)."""
-        return {"joint": self.p_joint, "emotion": self.p_emotion, "authenticity": self.p_authenticity}[task]
+        """Probabilities of a task that is told (N, K)."""
+        return self.p[task]
 
     @property
     def decision(self) -> np.ndarray:
-        """The one decision on each row: its most probable joint class (N,) int64; the first of equal ones."""
-        return decide({"joint": self.p_joint})
+        """The one decision on each row (N,) int64: its most probable joint class, or class of the one task told."""
+        return self.predicted(self.tasks[0])
 
     def predicted(self, task: str) -> np.ndarray:
         """The decision's part of a task (N,): the joint class, its emotion or its authenticity."""
-        joint = self.decision
-        emotion, authenticity = split_joints(joint)
-        return {"joint": joint, "emotion": emotion, "authenticity": authenticity}[task]
+        return self.space.decide(self.p)[task]
 
     def most_probable(self, task: str) -> np.ndarray:
         """Most probable class of a task by itself (N,), which is what its probability has to answer for."""
@@ -102,14 +137,16 @@ class Predictions:
 
     def select(self, rows: np.ndarray) -> Predictions:
         """Some rows, by mask or index."""
-        arrays = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "two_heads"}
-        return replace(self, **arrays)
+        p = {task: values[rows] for task, values in self.p.items()}
+        return replace(
+            self, clip=self.clip[rows], emotion=self.emotion[rows], authenticity=self.authenticity[rows], p=p
+        )
 
     def by_clip(self) -> Predictions:
         """One row a clip, sorted: the means of what the heads said of its rows.
 
         A clip's decision is made of the means, not of its rows' decisions. Two heads' joint probability is the product
-        of the means (:func:`realfake.labels.averaged`), as it is the product for each row.
+        of the means (:meth:`realfake.labels.LabelSpace.averaged`), as it is the product for each row.
         """
         clips, first, inverse, count = np.unique(self.clip, return_index=True, return_inverse=True, return_counts=True)
 
@@ -117,8 +154,12 @@ class Predictions:
             sums = [np.bincount(inverse, p[:, k], minlength=len(clips)) for k in range(p.shape[1])]
             return np.stack(sums, axis=1) / count[:, None]
 
-        p = averaged(mean, self.p_joint, self.p_emotion, self.p_authenticity, self.two_heads)
-        return Predictions(clips, self.emotion[first], self.authenticity[first], *p, two_heads=self.two_heads)
+        p = self.mean_of(mean)
+        return replace(self, clip=clips, emotion=self.emotion[first], authenticity=self.authenticity[first], p=p)
+
+    def mean_of(self, mean: Callable[[np.ndarray], np.ndarray]) -> dict[str, np.ndarray]:
+        """Probabilities of means (or weighted sums) that ``mean`` takes over rows."""
+        return self.space.averaged(mean, self.p, self.two_heads)
 
     def table(self, clips: pd.DataFrame) -> pd.DataFrame:
         """The rows as people read them, with names instead of numbers.
@@ -127,18 +168,20 @@ class Predictions:
             clips: Clip table; columns ``clip``, ``dataset``, ``subject``, ``pair``.
 
         Returns:
-            Columns ``clip``, ``dataset``, ``subject``, ``pair``; ``emotion``, ``authenticity``, ``joint`` (empty =
-            absent); ``predicted_emotion``, ``predicted_authenticity``, ``predicted_joint``, a decision and its parts;
-            ``p_<class>`` for all classes of the three tasks.
+            Columns ``clip``, ``dataset``, ``subject``, ``pair``; of the tasks that are told the truth, ``emotion``,
+            ``authenticity``, ``joint`` (empty = absent); ``predicted_emotion``, ``predicted_authenticity``,
+            ``predicted_joint``, a decision and its parts; ``p_<class>`` for all classes of these tasks.
         """
         import pandas as pd
 
-        order = ("emotion", "authenticity", "joint")
+        order = [task for task in COLUMNS if task in self.p]
         columns: dict[str, np.ndarray] = {c: clips[c].to_numpy(object)[self.clip] for c in IDENTITY}
-        columns |= {task: _names(task, self.true(task)) for task in order}
-        columns |= {f"predicted_{task}": _names(task, self.predicted(task)) for task in order}
+        # The empty name comes last, where -1 finds it.
+        names = {task: np.array([*self.space.names(task), ""], dtype=object) for task in order}
+        columns |= {task: names[task][self.true(task)] for task in order}
+        columns |= {f"predicted_{task}": names[task][self.predicted(task)] for task in order}
         for task in order:
-            columns |= {f"p_{name}": self.probabilities(task)[:, k] for k, name in enumerate(TASK_NAMES[task])}
+            columns |= {f"p_{name}": self.p[task][:, k] for k, name in enumerate(self.space.names(task))}
         return pd.DataFrame(columns)
 
 
@@ -154,12 +197,11 @@ def read_table(path: str | Path) -> tuple[Predictions, pd.DataFrame]:
     """
     import pandas as pd
 
-    names = ["emotion", "authenticity"]
     try:
-        text = dict.fromkeys([*IDENTITY, *names], str)
-        found = pd.read_csv(path, dtype=text, keep_default_na=False, float_precision="round_trip")
-        labels = [_numbers(name, found[name].tolist()) for name in names]
-        p = [found[[f"p_{c}" for c in TASK_NAMES[task]]].to_numpy(np.float64) for task in TASKS]
+        found = pd.read_csv(path, dtype=_TEXTS, keep_default_na=False, float_precision="round_trip")
+        space, tasks = _classes(found.columns.tolist())
+        emotion, authenticity = (_numbers(name, found, space) for name in ("emotion", "authenticity"))
+        p = {task: found[[f"p_{c}" for c in space.names(task)]].to_numpy(np.float64) for task in tasks}
         codes, _ = pd.factorize(found["clip"])
         clips = found.loc[~found["clip"].duplicated(), list(IDENTITY)].reset_index(drop=True)
     except FileNotFoundError:
@@ -167,7 +209,7 @@ def read_table(path: str | Path) -> tuple[Predictions, pd.DataFrame]:
     except (KeyError, ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         reason = f"column {error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[0]
         raise UserError(f"{path}: no table of predictions ({reason}); give a run's predictions.csv") from None
-    return Predictions(codes.astype(np.int64), *labels, *p), clips
+    return Predictions(codes.astype(np.int64), emotion, authenticity, p, space=space), clips
 
 
 def subject_names(clips: pd.DataFrame) -> np.ndarray:
@@ -197,14 +239,25 @@ def pair_numbers(clips: pd.DataFrame) -> np.ndarray:
     return np.where(clips["pair"].to_numpy(str) == "", -1, number)
 
 
-def _names(task: str, classes: np.ndarray) -> np.ndarray:
-    # The empty name comes last, where -1 finds it.
-    return np.array([*TASK_NAMES[task], ""], dtype=object)[classes]
+_TEXTS = dict.fromkeys((*IDENTITY, "emotion", "authenticity"), str)
 
 
-def _numbers(task: str, names: list[str]) -> np.ndarray:
-    number = {name: k for k, name in enumerate(TASK_NAMES[task])} | {"": ABSENT}
-    unknown = sorted(set(names) - set(number))
-    if unknown:
-        raise ValueError(f"{task} {unknown[0]!r}: expected one of {', '.join(TASK_NAMES[task])}, or nothing")
-    return np.array([number[name] for name in names], dtype=np.int64)
+def _classes(columns: Sequence[str]) -> tuple[LabelSpace, tuple[str, ...]]:
+    """The label space of a table of predictions and the tasks that it tells, by its headings."""
+    tasks = tuple(task for task in TASKS if f"predicted_{task}" in columns)
+    if not tasks:
+        raise KeyError("predicted_authenticity")
+    names = [c.removeprefix("p_") for c in columns if c.startswith("p_")]
+    joint = tuple(f"{a}_" for a in AUTHENTICITIES)
+    emotions = tuple(n for n in names if n not in AUTHENTICITIES and not n.startswith(joint))
+    return LabelSpace(emotions) if emotions else SASE_FE, tasks
+
+
+def _numbers(task: str, found: pd.DataFrame, space: LabelSpace) -> np.ndarray:
+    """Class of each row's true label; absent where the table does not tell the task."""
+    if f"predicted_{task}" not in found.columns:
+        return np.full(len(found), ABSENT)
+    number = {name: k for k, name in enumerate(space.names(task))} | {"": ABSENT}
+    if unknown := sorted(set(found[task]) - set(number)):
+        raise ValueError(f"{task} {unknown[0]!r}: expected one of {', '.join(space.names(task))}, or nothing")
+    return np.array([number[name] for name in found[task]], dtype=np.int64)

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from realfake.scoring.metric_table import METRICS
+from realfake.scoring.metric_table import told_metrics
 from realfake.scoring.metrics import SubjectSums
 from realfake.scoring.predictions import Predictions
 from realfake.scoring.scores import exchangeable_levels
@@ -56,7 +56,7 @@ def bootstrap(
     pair: np.ndarray | None = None,
     *,
     run: np.ndarray | None = None,
-    names: Sequence[str] = tuple(METRICS),
+    names: Sequence[str] | None = None,
     resamples: int = RESAMPLES,
     level: float = LEVEL,
     seed: int = 0,
@@ -74,7 +74,7 @@ def bootstrap(
         subject: Number of the subject of each row (N,).
         pair: Number of the pair of each row (N,), -1 = none; None = no pairs.
         run: Number of the run of each row (N,), whose scores are compared with each other alone; None = one run.
-        names: Which metrics.
+        names: Which metrics; None = all of what is told.
         resamples: How many sets of subjects are drawn.
         level: Confidence, between 0 and 1.
         seed: Of the draws.
@@ -82,6 +82,7 @@ def bootstrap(
     Returns:
         Metric → interval; its ends are NaN with fewer than two subjects.
     """
+    names = told_metrics(p.tasks) if names is None else names
     sums = SubjectSums(p, _dense(subject), pair, run)
     weights = _draws(sums.subjects, resamples, seed)
     plain = sums.metrics(np.ones((1, sums.subjects)), names)
@@ -98,7 +99,7 @@ def compare(
     subject: np.ndarray,
     pair: np.ndarray | None = None,
     *,
-    names: Sequence[str] = tuple(METRICS),
+    names: Sequence[str] | None = None,
     resamples: int = RESAMPLES,
     permutations: int = 10_000,
     level: float = LEVEL,
@@ -114,10 +115,10 @@ def compare(
 
     Args:
         first: Predictions, N rows.
-        second: Predictions of the same rows.
+        second: Predictions of the same rows, in the same tasks and classes.
         subject: Number of the subject of each row (N,).
         pair: Number of the pair of each row (N,), -1 = none; None = no pairs.
-        names: Which metrics.
+        names: Which metrics; None = all of what is told.
         resamples: How many sets of subjects are drawn.
         permutations: How many exchanges are tried.
         level: Confidence, between 0 and 1.
@@ -132,6 +133,7 @@ def compare(
     for field in ("emotion", "authenticity"):
         if not np.array_equal(getattr(first, field), getattr(second, field)):
             raise ValueError(f"the two predictions differ in their true {field}: expected the same rows")
+    names = told_metrics(first.tasks) if names is None else names
     subject = _dense(subject)
     size = int(subject.max(initial=-1)) + 1
     # The second system's subjects stand behind the first's, so that a weight chooses the system for each subject.

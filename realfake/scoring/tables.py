@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from realfake.labels import ABSENT, EMOTIONS
-from realfake.scoring.metric_table import METRICS
+from realfake.labels import ABSENT
+from realfake.scoring.metric_table import METRICS, told_metrics
 from realfake.scoring.metrics import metrics
-from realfake.scoring.predictions import TASKS, Predictions
+from realfake.scoring.predictions import Predictions
 from realfake.scoring.statistics import RESAMPLES, Interval, bootstrap, wilson
 
 OF_AN_EMOTION = tuple(name for name, m in METRICS.items() if m.within_emotion)
@@ -32,16 +32,17 @@ def by_emotion(
     """Metrics of the rows of each true emotion, with intervals over subjects.
 
     Returns:
-        Emotion → metric of :data:`OF_AN_EMOTION` → interval; emotions without rows are left out.
+        Emotion → metric of :data:`OF_AN_EMOTION` that is told → interval; emotions without rows are left out, and all
+        of them where a network that tells none was shown one alone.
     """
-    found = {}
-    for k, name in enumerate(EMOTIONS):
+    if "emotion" not in p.p and len(set(p.emotion.tolist()) - {ABSENT}) < 2:
+        return {}
+    found, told = {}, [name for name in told_metrics(p.tasks) if name in OF_AN_EMOTION]
+    for k, name in enumerate(p.space.emotions):
         rows = p.emotion == k
         if rows.any():
             some = None if pair is None else pair[rows]
-            found[name] = bootstrap(
-                p.select(rows), subject[rows], some, names=OF_AN_EMOTION, resamples=resamples, seed=seed
-            )
+            found[name] = bootstrap(p.select(rows), subject[rows], some, names=told, resamples=resamples, seed=seed)
     return found
 
 
@@ -56,10 +57,10 @@ def by_subject(p: Predictions, subject: np.ndarray, pair: np.ndarray | None = No
         rows = subject == number
         one = p.select(rows)
         accuracy = {}
-        for task in TASKS:
+        for task in p.tasks:
             known = one.true(task) != ABSENT
             right, total = int((one.predicted(task) == one.true(task))[known].sum()), int(known.sum())
             accuracy[task] = Interval(right / total if total else float("nan"), *wilson(right, total))
         pairs = None if pair is None else pair[rows]
-        found[int(number)] = SubjectRow(len(one), accuracy, metrics(one, pairs)["pair_accuracy"])
+        found[int(number)] = SubjectRow(len(one), accuracy, metrics(one, pairs).get("pair_accuracy", float("nan")))
     return found

@@ -28,7 +28,7 @@ from realfake.data.sources import build_source, limit_clips
 from realfake.data.sources.sase_fe import CODES, SaseFe
 from realfake.data.sources.seed import derive_subject
 from realfake.errors import UserError
-from realfake.labels import ABSENT, EMOTIONS, JOINTS, Authenticity, Emotion, joint_class
+from realfake.labels import ABSENT, EMOTIONS, SASE_FE, Authenticity, Emotion
 
 CODE_NAMES = list(CODES)
 
@@ -60,7 +60,7 @@ def test_sase_fe_reads_every_code(tmp_path: Path) -> None:
     assert all(
         c.subject == "anna" and c.dataset == "sase_fe" and (Path(source.root) / c.path).is_file() for c in listing.clips
     )
-    assert Counter(joint_class(c.emotion, c.authenticity) for c in listing.clips) == dict.fromkeys(range(12), 1)
+    assert Counter(SASE_FE.joint_classes(c.emotion, c.authenticity) for c in listing.clips) == dict.fromkeys(range(12), 1)
     pairs = Counter(c.pair for c in listing.clips)
     assert pairs == {f"anna/{e}": 2 for e in EMOTIONS}
     table = listing.frame()
@@ -80,7 +80,7 @@ def test_sase_fe_reads_every_code(tmp_path: Path) -> None:
 )
 def test_sase_fe_codes_in_any_case(tmp_path: Path, code: str, joint: str) -> None:
     (clip,) = SaseFe(str(touch(tmp_path, f"x/{code}.mp4"))).listing().clips
-    assert JOINTS[joint_class(clip.emotion, clip.authenticity)] == joint
+    assert SASE_FE.names("joint")[SASE_FE.joint_classes(clip.emotion, clip.authenticity)] == joint
 
 
 def test_sase_fe_never_drops_in_silence(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from realfake.data.sources.sase_fe import CODES
 from realfake.data.sources.thesis_names import infer_people, read_written
 from realfake.data.splits import assign_parts
 from realfake.errors import UserError
-from realfake.labels import EMOTIONS, JOINTS, joint_class
+from realfake.labels import EMOTIONS, SASE_FE
 
 PEOPLE = {
     "plain": ("Anna", "Ben", "Carla"),
@@ -96,7 +96,7 @@ def write(root: Path, path: Callable[[str, str], str], written: Sequence[tuple[s
 
 
 def of_class(code: str, stem: str) -> str:
-    return f"train/{JOINTS[joint_class(*CODES[code])]}/{stem}"
+    return f"train/{SASE_FE.names("joint")[SASE_FE.joint_classes(*CODES[code])]}/{stem}"
 
 
 def of_codes(code: str, stem: str) -> str:
@@ -106,7 +106,7 @@ def of_codes(code: str, stem: str) -> str:
 
 
 def of_words(code: str, stem: str) -> str:
-    return f"train/{JOINTS[joint_class(*CODES[code])]}_{stem}"
+    return f"train/{SASE_FE.names("joint")[SASE_FE.joint_classes(*CODES[code])]}_{stem}"
 
 
 @pytest.mark.parametrize("path", [of_class, of_codes, of_words])

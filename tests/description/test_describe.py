@@ -20,7 +20,7 @@ from realfake.config import DescribeConfig
 from realfake.description.dataset_page import write_page
 from realfake.description.dataset_statistics import ChannelMoments, class_names, duplicates
 from realfake.errors import UserError
-from realfake.labels import ABSENT, JOINTS
+from realfake.labels import ABSENT, SASE_FE
 
 TINY = [
     "data.subjects=3", "data.seconds=1.2", "data.fps=10", "data.video_size=128", "data.size=48", "data.rate_fps=5",
@@ -101,7 +101,7 @@ def test_figures_agree_with_the_store(described: tuple[Path, dict, DescribeConfi
     assert found["total"]["subjects"] == len(found["subjects"]) == 3
     assert found["total"]["seconds"] == pytest.approx(store.table["duration_sec"].sum(), abs=1e-3)
     assert found["fingerprint"] == store.fingerprint
-    assert set(found["classes"]) <= set(JOINTS)
+    assert set(found["classes"]) <= set(SASE_FE.names("joint"))
     assert found["resolution"] == {"128 × 128": len(store)}
     assert found["fps"] == {"10": len(store)}
     assert sum(found["duration_sec"]["histogram"]["counts"]) == len(store)

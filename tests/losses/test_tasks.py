@@ -15,7 +15,7 @@ from torchvision.ops import sigmoid_focal_loss
 from realfake.composing.composition import compose, option
 from realfake.config import CrossEntropyLoss, FocalLoss, LossConfig, MultiFocalLoss, TrainConfig
 from realfake.errors import UserError
-from realfake.labels import TASK_NAMES
+from realfake.labels import SASE_FE, TASKS
 from realfake.losses.tasks import build_task_loss, cross_entropy, focal, multi_focal
 
 CONFIGS: list[LossConfig] = [
@@ -156,14 +156,14 @@ def test_wrong_number_of_class_weights():
         compose("train", ["loss.emotion.class_weights=[1.0,2.0]"], TrainConfig)
 
 
-@pytest.mark.parametrize("task", TASK_NAMES)
+@pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("name", ["cross_entropy", "focal", "multi_focal"])
 def test_every_task_takes_every_loss(task, name):
     cfg = compose("train", [f"loss/{task}={name}", f"loss.{task}.label_smoothing=0.1"], TrainConfig)
     chosen = getattr(cfg.loss, task)
     assert (chosen.name, chosen.label_smoothing) == (name, 0.1)
-    others = [getattr(cfg.loss, t) for t in TASK_NAMES if t != task]
+    others = [getattr(cfg.loss, t) for t in TASKS if t != task]
     assert [(o.name, o.label_smoothing) for o in others] == [("cross_entropy", 0.0)] * 2
-    classes = len(TASK_NAMES[task])
+    classes = SASE_FE.size(task)
     loss: nn.Module = build_task_loss(chosen, classes)
     assert loss(torch.zeros(2, classes), torch.tensor([0, 1])) > 0

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import softmax
-from simulated_people import noise, people
+from simulated_people import noise, people, with_p
 from sklearn.metrics import log_loss as sklearn_log_loss
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from realfake.labels import TASK_NAMES
+from realfake.labels import SASE_FE, TASKS
 from realfake.scoring.calibration import (
     TEMPERATURES,
     Temperature,
@@ -36,14 +36,14 @@ def drawn(rng: np.random.Generator, size: int, classes: int, temperature: float)
     return softmax(logits, axis=1), y
 
 
-@pytest.mark.parametrize("task", TASK_NAMES)
+@pytest.mark.parametrize("task", TASKS)
 def test_ece_of_every_task_is_torchmetrics(task):
     p = noise(np.random.default_rng(0), 500, absent=0.2)
     known = p.true(task) >= 0
     expected = multiclass_calibration_error(
         torch.from_numpy(p.probabilities(task)[known]),
         torch.from_numpy(p.true(task)[known]),
-        len(TASK_NAMES[task]),
+        SASE_FE.size(task),
         n_bins=15,
         norm="l1",
     )
@@ -99,11 +99,11 @@ def test_calibration_changes_no_prediction_and_lowers_the_error():
     rng = np.random.default_rng(5)
     validation, _, _ = people(rng, 200)
     test, _, pair = people(rng, 200)
-    sure = dict.fromkeys(TASK_NAMES, 0.25)
+    sure = dict.fromkeys(TASKS, 0.25)
     temperatures = fit_temperatures(apply_temperatures(validation, sure))
     before = apply_temperatures(test, sure)
     after = apply_temperatures(before, temperatures)
-    for task in TASK_NAMES:
+    for task in TASKS:
         assert temperatures[task] > 2
         assert np.array_equal(after.predicted(task), before.predicted(task))
         assert reliability(after, task).ece < 0.5 * reliability(before, task).ece
@@ -119,14 +119,14 @@ def test_calibration_changes_no_prediction_and_lowers_the_error():
 def test_a_fit_on_enough_people_is_used():
     """A model that is four times too sure: the temperature is used, and it helps people whom it has not seen."""
     rng = np.random.default_rng(6)
-    sure = dict.fromkeys(TASK_NAMES, 0.25)
+    sure = dict.fromkeys(TASKS, 0.25)
     validation, subject, _ = people(rng, 8)
     test = apply_temperatures(people(rng, 200)[0], sure)
     validation = apply_temperatures(validation, sure)
     chosen = choose_temperatures(validation, subject)
     assert {task: t.used for task, t in chosen.items()} == fit_temperatures(validation)
     after = apply_temperatures(test, {task: t.used for task, t in chosen.items()})
-    for task in TASK_NAMES:
+    for task in TASKS:
         assert chosen[task] == Temperature(chosen[task].fitted, chosen[task].fitted, None)
         losses = [log_loss(p.probabilities(task), p.true(task)) for p in (after, test)]
         assert losses[0] < losses[1] - 0.1
@@ -134,7 +134,7 @@ def test_a_fit_on_enough_people_is_used():
 
 def test_four_people_are_too_few():
     p, subject, _ = people(np.random.default_rng(7), 4)
-    for t in choose_temperatures(apply_temperatures(p, dict.fromkeys(TASK_NAMES, 0.25)), subject).values():
+    for t in choose_temperatures(apply_temperatures(p, dict.fromkeys(TASKS, 0.25)), subject).values():
         assert (t.used, t.refused) == (1.0, "a fit needs at least 5 validation people: found 4")
         assert t.fitted > 2
 
@@ -142,7 +142,7 @@ def test_four_people_are_too_few():
 def test_people_and_mistakes_count_where_the_label_is_known():
     p, subject, _ = people(np.random.default_rng(7), 8)
     p = replace(p, emotion=np.where(subject < 3, p.emotion, -1))
-    chosen = choose_temperatures(apply_temperatures(p, dict.fromkeys(TASK_NAMES, 0.25)), subject)
+    chosen = choose_temperatures(apply_temperatures(p, dict.fromkeys(TASKS, 0.25)), subject)
     assert chosen["emotion"].refused == chosen["joint"].refused == "a fit needs at least 5 validation people: found 3"
     assert chosen["authenticity"].refused is None
 
@@ -173,7 +173,7 @@ def test_mistakes_in_ten_clips_are_enough_however_many_samples_they_are():
     for wrong, refused in ((9, True), (10, False)):
         p = clips.p_emotion.copy()
         p[:wrong] = np.roll(p[:wrong], 1, axis=1)
-        samples = replace(clips, p_emotion=p).select(clip)
+        samples = with_p(clips, emotion=p).select(clip)
         found = choose_temperatures(samples, subject[clip])["emotion"].refused
         assert (found == f"a fit needs at least 10 validation clips with a mistake: found {wrong} of 72") == refused
 
@@ -181,7 +181,7 @@ def test_mistakes_in_ten_clips_are_enough_however_many_samples_they_are():
 def test_a_fit_at_the_end_of_its_range_is_not_used():
     """A model that is never right: the flattest probabilities are the likeliest."""
     p, subject, _ = people(np.random.default_rng(10), 8)
-    wrong = replace(p, p_emotion=np.roll(np.eye(6)[p.emotion] * 0.94 + 0.01, 1, axis=1))
+    wrong = with_p(p, emotion=np.roll(np.eye(6)[p.emotion] * 0.94 + 0.01, 1, axis=1))
     chosen = choose_temperatures(wrong, subject)["emotion"]
     assert chosen.fitted == pytest.approx(TEMPERATURES[1], rel=0.01)
     assert (chosen.used, chosen.refused) == (1.0, "the fit ended at an end of its range, 0.02 to 50")

@@ -9,12 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from simulated_people import noise, people
+from simulated_people import noise, people, with_p
 from sklearn.metrics import auc
 from sklearn.metrics import confusion_matrix as sklearn_confusion_matrix
 
 from realfake.data.people import people_note
-from realfake.labels import TASK_NAMES
+from realfake.labels import SASE_FE, TASKS
 from realfake.scoring import plots
 from realfake.scoring.metrics import metrics
 from realfake.scoring.statistics import bootstrap
@@ -34,13 +34,11 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("task", TASK_NAMES)
+@pytest.mark.parametrize("task", TASKS)
 def test_confusion_matrix_is_scikit_learns(task):
     p = noise(np.random.default_rng(0), 300, absent=0.2)
     known = p.true(task) >= 0
-    expected = sklearn_confusion_matrix(
-        p.true(task)[known], p.predicted(task)[known], labels=range(len(TASK_NAMES[task]))
-    )
+    expected = sklearn_confusion_matrix(p.true(task)[known], p.predicted(task)[known], labels=range(SASE_FE.size(task)))
     assert np.array_equal(plots.confusion_matrix(p, task), expected)
     texts = [t.get_text() for t in plots.confusion(p, task).axes[0].texts]
     assert [t for t in texts if t.isdigit()] == [str(n) for n in expected[expected > 0]]
@@ -107,7 +105,7 @@ def test_intervals_in_pictures_say_what_they_hold():
         area = bootstrap(some, subject[subject < number], names=["authenticity_auroc"], resamples=50)
         texts = " ".join(t.get_text() for t in plots.roc(some, area["authenticity_auroc"]).axes[0].texts)
         assert (words in texts) == ("[" in texts) == shown
-    assert words in plots.emotion_bars(by_emotion(p, subject, resamples=50)).texts[-1].get_text()
+    assert words in plots.emotion_bars(by_emotion(p, subject, resamples=50), SASE_FE).texts[-1].get_text()
 
 
 def test_examples_are_the_surest():
@@ -126,7 +124,7 @@ def test_examples_are_the_surest():
 
 def test_no_example_of_a_kind():
     p, _, _ = people(np.random.default_rng(5), 1)
-    perfect = replace(p, p_joint=np.eye(12)[p.joint])
+    perfect = with_p(p, joint=np.eye(12)[p.joint])
     right, wrong = plots.choose_examples(perfect)
     assert (len(right), len(wrong)) == (6, 0)
     faces = np.zeros((6, 8, 8, 3), np.uint8)
@@ -153,12 +151,17 @@ def test_learning_curves_join_the_epochs_that_were_validated():
 
 def test_a_video_over_time():
     time_sec = np.array([0.5, 1.0, 1.5])
-    p_emotion = np.random.default_rng(6).dirichlet(np.ones(6), 3)
-    above, below = plots.over_time(time_sec, np.array([0.2, 0.6, 0.9]), p_emotion, "a_$b: real happy").axes
+    real = np.array([0.2, 0.6, 0.9])
+    p = {"authenticity": np.stack([1 - real, real], axis=1)}
+    p["emotion"] = np.random.default_rng(6).dirichlet(np.ones(6), 3)
+    above, below = plots.over_time(time_sec, p, SASE_FE, "a_$b: real happy").axes
     assert above.lines[-1].get_ydata() == pytest.approx([0.2, 0.6, 0.9])
-    assert [line.get_label() for line in below.lines] == list(TASK_NAMES["emotion"])
+    assert [line.get_label() for line in below.lines] == list(SASE_FE.names("emotion"))
     assert above.get_xlim() == (0.5, 1.5)
-    assert plots.over_time(time_sec[:1], np.array([0.2]), p_emotion[:1])
+    assert plots.over_time(time_sec[:1], {task: values[:1] for task, values in p.items()}, SASE_FE)
+    for task in p:  # a network that tells one of them
+        (axis,) = plots.over_time(time_sec, {task: p[task]}, SASE_FE).axes
+        assert axis.get_xlabel() == "time (s)"
 
 
 def test_pictures_need_neither_pyplot_nor_a_display():

@@ -9,9 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import stats
-from simulated_people import people
+from simulated_people import people, with_p
 from statsmodels.stats.proportion import proportion_confint
 
+from realfake.labels import TASKS
 from realfake.scoring.metric_table import METRICS
 from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import Predictions
@@ -20,8 +21,7 @@ from realfake.scoring.statistics import bootstrap, compare, t_interval, wilson
 
 def mixed(first: Predictions, second: Predictions, rows: np.ndarray) -> Predictions:
     """``second`` in some rows, ``first`` in the others."""
-    where = {f: np.where(rows[:, None], getattr(second, f), getattr(first, f)) for f in ("p_emotion", "p_authenticity")}
-    return replace(first, p_joint=np.where(rows[:, None], second.p_joint, first.p_joint), **where)
+    return with_p(first, **{task: np.where(rows[:, None], second.p[task], first.p[task]) for task in TASKS})
 
 
 def two_systems(
@@ -181,7 +181,7 @@ def test_with_few_subjects_every_exchange_is_tried():
     pair = subject * 6 + first.emotion
     found = compare(first, second, subject, pair)
     # Of scores, ranks among those of their system are exchanged: these have a common order.
-    ranked = [replace(p, p_authenticity=by_rank(p.p_authenticity[:, 1])) for p in (first, second)]
+    ranked = [with_p(p, authenticity=by_rank(p.p_authenticity[:, 1])) for p in (first, second)]
     for name in METRICS:
         differences = []
         a, b = ranked if name in ("authenticity_auroc", "pair_accuracy") else (first, second)

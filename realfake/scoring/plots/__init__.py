@@ -18,7 +18,7 @@ from realfake.scoring.plots.curves import learning_curves, over_time
 from realfake.scoring.plots.examples import choose_examples, examples
 from realfake.scoring.plots.quality import emotion_bars, reliability_diagram, roc, roc_points
 from realfake.scoring.plots.style import remark, save
-from realfake.scoring.predictions import TASKS, Predictions
+from realfake.scoring.predictions import Predictions
 from realfake.scoring.statistics import Interval
 
 __all__ = [
@@ -64,14 +64,14 @@ def draw_all(
         Name → figure.
     """
     found: dict[str, Figure] = {}
-    for task in TASKS:
+    for task in clips.tasks:
         if (clips.true(task) != ABSENT).any():
             found[f"confusion_{task}"] = confusion(clips, task)
-    if (clips.authenticity != ABSENT).any():
+    if "authenticity" in clips.p and (clips.authenticity != ABSENT).any():
         found["reliability"] = reliability_diagram(clips)
         found["roc"] = roc(clips, auroc)
     if by_emotion:
-        found["by_emotion"] = emotion_bars(by_emotion)
+        found["by_emotion"] = emotion_bars(by_emotion, clips.space)
     for name in ("roc", "by_emotion"):
         if note and name in found:
             remark(found[name], note)

@@ -6,13 +6,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from realfake.labels import TASK_NAMES
 from realfake.scoring.metrics import confusion_matrix
 from realfake.scoring.plots.style import SMALL, TEXT, new_figure
 from realfake.scoring.predictions import Predictions
 
-_LAYOUT = {"joint": (5.3, 1.35, 1.25), "emotion": (3.1, 1.05, 0.95), "authenticity": (1.9, 0.75, 0.5)}
-"""Side of a matrix, space left of it and below it, in inches."""
+_MARGINS = {"joint": (1.35, 1.25), "emotion": (1.05, 0.95), "authenticity": (0.75, 0.5)}
+"""Space left of a matrix and below it, in inches."""
 _ABOVE = 0.32
 
 
@@ -26,10 +25,10 @@ def confusion(p: Predictions, task: str) -> Figure:
     counts = confusion_matrix(p, task)
     totals = counts.sum(axis=1, keepdims=True)
     percent = np.divide(100.0 * counts, totals, out=np.zeros(counts.shape), where=totals > 0)
-    side, before, below = _LAYOUT[task]
+    (before, below), side = _MARGINS[task], max(1.9, 0.9 + len(counts) * 4.4 / 12)
     width, height = 2 * (before + side) + 0.15, side + below + _ABOVE
     figure = new_figure(width, height)
-    names = [name.replace("_", " ") for name in TASK_NAMES[task]]
+    names = [name.replace("_", " ") for name in p.space.names(task)]
     for k, (values, title) in enumerate(((counts, f"{task}: counts"), (percent, "percent of the true class"))):
         left = before + k * (before + side)
         axis = figure.add_axes((left / width, below / height, side / width, side / height))

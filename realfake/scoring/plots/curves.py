@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from realfake.labels import EMOTIONS
+from realfake.labels import Authenticity, LabelSpace
 from realfake.scoring.metric_table import ACCURACIES
 from realfake.scoring.plots.style import (
     BLACK,
@@ -20,6 +21,7 @@ from realfake.scoring.plots.style import (
     ORANGE,
     PALETTE,
     SMALL,
+    TEXT,
     VERMILION,
     new_figure,
     plain,
@@ -31,7 +33,7 @@ _PANELS = ("loss", *ACCURACIES)
 
 
 def learning_curves(rows: Sequence[Mapping[str, float]], best_epoch: int | None = None) -> Figure:
-    """Loss and accuracies over epochs, the weights of the task losses, and the learning rate.
+    """Loss, and accuracies of what is told, over epochs, the weights of the task losses, and the learning rate.
 
     Args:
         rows: One an epoch, as in ``metrics.csv``.
@@ -40,10 +42,12 @@ def learning_curves(rows: Sequence[Mapping[str, float]], best_epoch: int | None 
     epochs = np.array([row["epoch"] for row in rows], float)
     weights = sorted({key for row in rows for key in row if key.startswith("train/frame/weight_")})
     marker = "o" if len(rows) < 20 else None
+    panels = [metric for metric in _PANELS if any(key.endswith(f"/{metric}") for row in rows for key in row)]
+    columns = -(-len(panels) // 2) + 1
     figure = new_figure(11.0, 5.6)
-    grid = figure.add_gridspec(2, 3, left=0.06, right=0.985, top=0.88, bottom=0.09, hspace=0.42, wspace=0.24)
-    axes = [figure.add_subplot(grid[k // 3, k % 3]) for k in range(6)]
-    for axis, metric in zip(axes, _PANELS, strict=False):
+    grid = figure.add_gridspec(2, columns, left=0.06, right=0.985, top=0.88, bottom=0.09, hspace=0.42, wspace=0.24)
+    axes = [figure.add_subplot(grid[k // columns, k % columns]) for k in range(len(panels) + 2)]
+    for axis, metric in zip(axes, panels, strict=False):
         for prefix, color, dash in _SERIES:
             values = _column(rows, f"{prefix}/{metric}")
             known = np.isfinite(values)  # not every epoch need be validated
@@ -61,16 +65,16 @@ def learning_curves(rows: Sequence[Mapping[str, float]], best_epoch: int | None 
         if metric != "loss":
             axis.set_ylim(0.0, 1.02)
     for k, key in enumerate(weights):
-        axes[4].plot(
+        axes[-2].plot(
             epochs, _column(rows, key), color=PALETTE[k % len(PALETTE)], linestyle=DASHES[k % len(DASHES)],
             marker=marker, markersize=3, label=key.rpartition("_")[2],
         )  # fmt: skip
-    plain(axes[4], "epoch", "", "weights of the task losses")
+    plain(axes[-2], "epoch", "", "weights of the task losses")
     if weights:
-        axes[4].legend(fontsize=SMALL, frameon=False)
-    axes[5].plot(epochs, _column(rows, "lr"), color=BLACK, linewidth=1.6, marker=marker, markersize=3)
-    plain(axes[5], "epoch", "", "learning rate")
-    axes[3].set_xlabel("epoch")
+        axes[-2].legend(fontsize=SMALL, frameon=False)
+    axes[-1].plot(epochs, _column(rows, "lr"), color=BLACK, linewidth=1.6, marker=marker, markersize=3)
+    plain(axes[-1], "epoch", "", "learning rate")
+    axes[-3].set_xlabel("epoch")
     for axis in axes:
         axis.xaxis.set_major_locator(MaxNLocator(7, integer=True))
         if best_epoch is not None:
@@ -79,38 +83,46 @@ def learning_curves(rows: Sequence[Mapping[str, float]], best_epoch: int | None 
     return figure
 
 
-def over_time(time_sec: np.ndarray, p_real: np.ndarray, p_emotion: np.ndarray, title: str = "") -> Figure:
-    """Probability of real, and of each emotion, over a video.
+def over_time(time_sec: np.ndarray, p: Mapping[str, np.ndarray], space: LabelSpace, title: str = "") -> Figure:
+    """Probability of real, and of each emotion, over a video, as far as they are told.
 
     Args:
         time_sec: Times of the predictions in seconds (T,), increasing.
-        p_real: (T,).
-        p_emotion: (T, 6).
+        p: Task → probabilities (T, classes).
+        space: The classes.
         title: Of the picture, e.g. the verdict on the whole clip.
     """
     figure = new_figure(8.0, 4.8)
-    above, below = figure.add_axes((0.08, 0.57, 0.74, 0.34)), figure.add_axes((0.08, 0.11, 0.74, 0.36))
     marker = "o" if len(time_sec) < 30 else None
-    above.axhspan(0.5, 1.0, color=BLUE, alpha=0.07, linewidth=0)
-    above.axhspan(0.0, 0.5, color=VERMILION, alpha=0.07, linewidth=0)
-    above.axhline(0.5, color=GREY, linewidth=1, linestyle="--")
-    above.plot(time_sec, p_real, color=BLACK, linewidth=1.8, marker=marker, markersize=3)
-    for y, word, color in ((0.75, "real", BLUE), (0.25, "fake", VERMILION)):
-        above.text(1.02, y, word, transform=above.transAxes, fontsize=SMALL, color=color, va="center")
-    plain(above, "", "probability of real")
-    for k, name in enumerate(EMOTIONS):
-        below.plot(
-            time_sec, p_emotion[:, k], color=PALETTE[k], linestyle=DASHES[k], linewidth=1.6, label=name,
-            marker=marker, markersize=3,
-        )  # fmt: skip
-    below.legend(fontsize=SMALL, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=3)
-    plain(below, "time (s)", "probability of the emotion")
-    for axis in (above, below):
+    if "authenticity" in p:
+        bottom = 0.57 if "emotion" in p else 0.11
+        _real_over_time(figure.add_axes((0.08, bottom, 0.74, 0.91 - bottom)), time_sec, p["authenticity"], marker)
+    if "emotion" in p:
+        below = figure.add_axes((0.08, 0.11, 0.74, 0.36 if "authenticity" in p else 0.8))
+        for k, name in enumerate(space.emotions):
+            below.plot(
+                time_sec, p["emotion"][:, k], color=PALETTE[k % len(PALETTE)], linestyle=DASHES[k % len(DASHES)],
+                linewidth=1.6 + k // len(PALETTE), label=name, marker=marker, markersize=3,
+            )  # fmt: skip
+        below.legend(fontsize=SMALL, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=3)
+        plain(below, "", "probability of the emotion")
+    figure.axes[-1].set_xlabel("time (s)", fontsize=TEXT)
+    for axis in figure.axes:
         axis.set_ylim(0.0, 1.0)
         if len(time_sec) > 1:
             axis.set_xlim(time_sec[0], time_sec[-1])
     figure.text(0.08, 0.945, title, fontsize=10, parse_math=False)
     return figure
+
+
+def _real_over_time(above: Axes, time_sec: np.ndarray, p_authenticity: np.ndarray, marker: str | None) -> None:
+    above.axhspan(0.5, 1.0, color=BLUE, alpha=0.07, linewidth=0)
+    above.axhspan(0.0, 0.5, color=VERMILION, alpha=0.07, linewidth=0)
+    above.axhline(0.5, color=GREY, linewidth=1, linestyle="--")
+    above.plot(time_sec, p_authenticity[:, Authenticity.REAL], color=BLACK, linewidth=1.8, marker=marker, markersize=3)
+    for y, word, color in ((0.75, "real", BLUE), (0.25, "fake", VERMILION)):
+        above.text(1.02, y, word, transform=above.transAxes, fontsize=SMALL, color=color, va="center")
+    plain(above, "", "probability of real")
 
 
 def _column(rows: Sequence[Mapping[str, float]], key: str) -> np.ndarray:

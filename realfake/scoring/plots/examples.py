@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from realfake.labels import ABSENT, TASK_NAMES
+from realfake.labels import ABSENT
 from realfake.scoring.plots.style import BLUE, SMALL, TEXT, VERMILION, new_figure
 from realfake.scoring.predictions import Predictions
 
@@ -33,8 +33,9 @@ def sureness(p: Predictions, task: str) -> np.ndarray:
 
 
 def task_of(p: Predictions) -> str:
-    """The task by which a row counts as right: joint, or what labels there are."""
-    return next((t for t in ("joint", "authenticity", "emotion") if (p.true(t) != ABSENT).any()), "joint")
+    """The task by which a row counts as right: joint, or what is told and has labels."""
+    told = [task for task in ("joint", "authenticity", "emotion") if task in p.p]
+    return next((task for task in told if (p.true(task) != ABSENT).any()), told[0])
 
 
 def examples(right: Predictions, right_images: np.ndarray, wrong: Predictions, wrong_images: np.ndarray) -> Figure:
@@ -60,7 +61,7 @@ def examples(right: Predictions, right_images: np.ndarray, wrong: Predictions, w
             axis.text(0.04, bottom + 0.5, "none", fontsize=TEXT, color="#444444")
             continue
         task = task_of(p)
-        names = [name.replace("_", " ") for name in TASK_NAMES[task]]
+        names = [name.replace("_", " ") for name in p.space.names(task)]
         for k in range(min(len(p), COLUMNS)):
             left = 0.04 + k * _PITCH
             box = (left, left + 1.0, bottom, bottom + 1.0)

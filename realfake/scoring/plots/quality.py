@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from realfake.labels import ABSENT, EMOTIONS, TASK_NAMES, Authenticity
+from realfake.labels import ABSENT, Authenticity, LabelSpace
 from realfake.scoring.calibration import reliability
 from realfake.scoring.metric_table import METRICS
 from realfake.scoring.metrics import ECE_BINS, metrics
@@ -23,7 +23,7 @@ _INTERVAL = "95 % interval over the test people, the model as it is"
 def reliability_diagram(p: Predictions, task: str = "authenticity") -> Figure:
     """How often the model is right, by how sure it is; below, how often it is so sure."""
     found = reliability(p, task)
-    lowest = 1.0 / len(TASK_NAMES[task])
+    lowest = 1.0 / p.space.size(task)
     figure = new_figure(4.6, 5.0)
     above, below = figure.add_axes((0.14, 0.36, 0.82, 0.52)), figure.add_axes((0.14, 0.1, 0.82, 0.19))
     edges = np.linspace(0.0, 1.0, ECE_BINS + 1)
@@ -87,24 +87,27 @@ def roc_points(p: Predictions) -> tuple[np.ndarray, np.ndarray]:
     return false, true
 
 
-def emotion_bars(by_emotion: Mapping[str, Mapping[str, Interval]]) -> Figure:
+def emotion_bars(by_emotion: Mapping[str, Mapping[str, Interval]], space: LabelSpace) -> Figure:
     """Accuracies of each emotion with their intervals; a tick marks chance.
 
     Args:
         by_emotion: Emotion → metric → interval, see :func:`realfake.scoring.tables.by_emotion`.
+        space: The classes.
     """
     figure = new_figure(8.0, 3.8)
     axis = figure.add_axes((0.08, 0.11, 0.9, 0.72))
-    names = [e for e in EMOTIONS if e in by_emotion]
+    names = [e for e in space.emotions if e in by_emotion]
     for k, (task, color) in enumerate((("emotion", ORANGE), ("authenticity", BLUE), ("joint", GREEN))):
         metric = METRICS[f"{task}_accuracy"]
+        if not all(metric.name in by_emotion[e] for e in names):
+            continue
         found = [by_emotion[e][metric.name] for e in names]
         x = np.arange(len(names)) + (k - 1) * 0.27
         value = np.array([i.value for i in found])
         axis.bar(x, value, 0.25, color=color, hatch=HATCHES[k], edgecolor="white", linewidth=0.5, label=metric.heading)
         ends = np.array([[i.value - i.low, i.high - i.value] for i in found]).reshape(-1, 2).T
         axis.errorbar(x, value, yerr=np.clip(ends, 0, None), fmt="none", ecolor="black", elinewidth=1, capsize=2)
-        chance = 1.0 / len(TASK_NAMES[task])
+        chance = 1.0 / space.size(task)
         axis.hlines(np.full(len(names), chance), x - 0.125, x + 0.125, color="black", linewidth=1.5)
     axis.set_xticks(range(len(names)), names)
     axis.set_ylim(0.0, 1.02)
