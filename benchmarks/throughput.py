@@ -61,7 +61,7 @@ class ByHand:
         x = normalise(augment(batch["frames"], self.cfg.augmentation), self.module.spec)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.cfg.precision.name == "bf16"):
             logits = self.module.compiled(x)["joint"].float()
-        return F.cross_entropy(logits, target_of(batch, "joint"))
+        return F.cross_entropy(logits, target_of(batch, "joint", self.module.space))
 
     def step(self, batch: Batch) -> None:
         """One optimiser step, with the sum that any training script keeps."""

@@ -51,6 +51,11 @@ def told_by(heads: Iterable[str]) -> tuple[str, ...]:
     return TASKS if "joint" in given or len(given) > 1 else tuple(task for task in TASKS if task in given)
 
 
+def several(emotions: Iterable[int]) -> bool:
+    """Whether there are emotions to be told apart: at least two, of which none is absent."""
+    return len({int(e) for e in emotions} - {ABSENT}) > 1
+
+
 @dataclass(frozen=True)
 class LabelSpace:
     """The classes of a dataset, or of a network.

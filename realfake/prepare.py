@@ -21,7 +21,7 @@ def run(cfg: PrepareConfig) -> int:
     from realfake.data.preparation import prepare
     from realfake.data.preparation_summary import print_summary
 
-    print_summary(prepare(cfg.data, cfg.face), Console())
+    print_summary(prepare(cfg.data, cfg.face), cfg.data.space, Console())
     return 0
 
 

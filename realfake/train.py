@@ -18,7 +18,7 @@ def run(cfg: TrainConfig) -> float | None:
         cfg: Composed from ``conf/train.yaml``.
 
     Returns:
-        ``cfg.optimized_metric`` of the best epoch, which a search optimises; ``None`` if it is undefined, or if another
+        ``optimized_metric`` of the best epoch, which a search optimises; ``None`` if it is undefined, or if another
         process that was started on the same sweep trains this run.
 
     Raises:
@@ -45,7 +45,7 @@ def run(cfg: TrainConfig) -> float | None:
         log.info("%s: left to another process, which trains it at this moment", folder.path)
         return None
     print_summary(results, folder)
-    value = results["metrics"].get(cfg.optimized_metric)
+    value = results["metrics"].get(results["optimized_metric"])
     return None if value is None else float(value)
 
 

@@ -205,5 +205,5 @@ def test_films_show_the_decision() -> None:
     verdict = running_mean(np.arange(8.0), Predictions.from_tasks(joint, np.arange(8), absent, absent), 0.1)
     now = verdict.at(0.0)
     assert (now.emotion, now.authenticity, now.joint) == ("angry", "real", "real_angry")
-    assert (now.sure_of_emotion, now.sure_of_authenticity) == pytest.approx((0.3, 0.55))
+    assert (now.sure_of("emotion"), now.sure_of("authenticity")) == pytest.approx((0.3, 0.55))
     assert said_in_words(now, ", ") == "angry 30 %, real 55 %"

@@ -23,5 +23,5 @@ def build_datamodule(cfg: TrainConfig) -> ClipDataModule:
         cfg.sampling,
         input_spec(cfg.backbone),
         seed=cfg.seed,
-        tasks=tuple(cfg.approach.tasks),
+        tasks=cfg.tasks,
     )

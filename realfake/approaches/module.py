@@ -16,12 +16,11 @@ from realfake.config import TrainConfig
 from realfake.config.upgrade import to_save
 from realfake.data.batch import Batch
 from realfake.errors import UserError
-from realfake.labels import ABSENT, TASK_NAMES, decide, joint_classes, split_joints
+from realfake.labels import ABSENT, LabelSpace, told_by
 from realfake.losses.mixes import build_mix
 from realfake.losses.tasks import TaskLoss, build_task_loss
 from realfake.models import build_backbone, build_head
 from realfake.scoring.calibration import log_loss
-from realfake.scoring.metric_table import ACCURACIES
 from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import Predictions, pair_numbers
 from realfake.streams.augment import augment
@@ -49,10 +48,11 @@ class ApproachModule(LightningModule):
     def __init__(self, cfg: TrainConfig, class_counts: dict[str, list[int]] | None = None) -> None:
         super().__init__()
         self.cfg = cfg
-        self.tasks: tuple[str, ...] = tuple(cfg.approach.tasks)
+        self.tasks, self.space = cfg.tasks, cfg.space
+        self.told = told_by(self.tasks)
         self.backbone = build_backbone(cfg.backbone)
         self.spec = self.backbone.spec
-        classes = {task: len(TASK_NAMES[task]) for task in self.tasks}
+        classes = {task: self.space.size(task) for task in self.tasks}
         self.heads = nn.ModuleDict({t: build_head(cfg.head, self.backbone.features, k) for t, k in classes.items()})
         counts = class_counts or {}
         self.losses = nn.ModuleDict(
@@ -86,9 +86,9 @@ class ApproachModule(LightningModule):
 
     def predictions(self, rows: dict[str, np.ndarray]) -> Predictions:
         """Make predictions of what an epoch's record holds; see :meth:`probabilities` for the order of columns."""
-        ends = np.cumsum([len(TASK_NAMES[t]) for t in self.tasks])[:-1]
+        ends = np.cumsum([self.space.size(t) for t in self.tasks])[:-1]
         by_task = dict(zip(self.tasks, np.split(rows["probabilities"].astype(np.float64), ends, axis=1), strict=True))
-        return Predictions.from_tasks(by_task, rows["clip"], rows["emotion"], rows["authenticity"])
+        return Predictions.from_tasks(by_task, rows["clip"], rows["emotion"], rows["authenticity"], self.space)
 
     @staticmethod
     def probabilities(logits: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -108,7 +108,7 @@ class ApproachModule(LightningModule):
         else:
             frames = batch["frames"]
             logits = self(augment(frames, self.cfg.augmentation) if stage == "train" else frames)
-        targets = {task: target_of(batch, task) for task in self.tasks}
+        targets = {task: target_of(batch, task, self.space) for task in self.tasks}
         if stage == "train":
             losses = {t: self.losses[t](logits[t].float(), targets[t]) for t in self.tasks}
             total, weights = self.mix(losses, logits, targets)
@@ -205,7 +205,7 @@ class ApproachModule(LightningModule):
 
     def _train_quantities(self) -> list[str]:
         each = [f"{name}_{task}" for task in self.tasks for name in ("loss", "weight")]
-        return ["loss", *each, *ACCURACIES]
+        return ["loss", *each, *(f"{task}_accuracy" for task in self.told)]
 
     def _keep(self, step: TrainStep) -> None:
         """Remember a training step; many are counted at once, so that a step costs next to nothing."""
@@ -232,18 +232,18 @@ class ApproachModule(LightningModule):
         values, counts = [torch.stack([s.total for s in steps])], [size]
         for task in self.tasks:
             values += [torch.stack([getattr(s, name)[task] for s in steps]) for name in ("losses", "weights")]
-            counts += [of_steps(target_of(labels, task) != ABSENT), size]
+            counts += [of_steps(target_of(labels, task, self.space) != ABSENT), size]
         guesses = self.guesses({task: torch.cat([s.logits[task] for s in steps]) for task in self.tasks})
-        for has, right in _right(labels, *guesses):
+        for task in self.told:
+            target = target_of(labels, task, self.space)
+            has = target != ABSENT
             counts.append(of_steps(has))
-            values.append(of_steps(right & has) / counts[-1].clamp(min=1))
+            values.append(of_steps((guesses[task] == target) & has) / counts[-1].clamp(min=1))
         self.train_means.update(values, counts)
 
-    @staticmethod
-    def guesses(logits: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The decision on each sample, a joint class, and its two parts, emotion and authenticity, each (B,) int64."""
-        joint = decide({task: values.float().softmax(dim=1) for task, values in logits.items()})
-        return joint, *split_joints(joint)
+    def guesses(self, logits: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The decision on each sample, in the tasks that are told, each (B,) int64."""
+        return self.space.decide({task: values.float().softmax(dim=1) for task, values in logits.items()})
 
     # --- optimisation and checkpoints ----------------------------------------------------------------------------
 
@@ -271,16 +271,14 @@ class ApproachModule(LightningModule):
             raise UserError("this checkpoint was not written by realfake: give one of a run's folder checkpoints/")
 
 
-def target_of(batch: Batch, task: str) -> torch.Tensor:
+def target_of(batch: Batch, task: str, space: LabelSpace) -> torch.Tensor:
     """Class of each sample in a task, (B,) int64; -1 = absent."""
     if task == "emotion":
         return batch["emotion"]
     if task == "authenticity":
         return batch["authenticity"]
-    if task != "joint":
-        raise ValueError(f"task={task}: expected one of {', '.join(TASK_NAMES)}")
     known = (batch["emotion"] != ABSENT) & (batch["authenticity"] != ABSENT)
-    return torch.where(known, joint_classes(batch["emotion"], batch["authenticity"]), ABSENT)
+    return torch.where(known, space.joint_classes(batch["emotion"], batch["authenticity"]), ABSENT)
 
 
 def clip_losses(clips: Predictions, tasks: Sequence[str]) -> dict[str, float]:
@@ -300,12 +298,6 @@ def clip_losses(clips: Predictions, tasks: Sequence[str]) -> dict[str, float]:
         found[f"loss_{task}"] = log_loss(clips.probabilities(task)[y != ABSENT], y[y != ABSENT])
     known = [value for value in found.values() if not np.isnan(value)]
     return {**found, "loss": float(np.sum(known)) if known else float("nan")}
-
-
-def _right(batch: Batch, *guesses: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """For joint, emotion and authenticity: which samples have the label, and whose guess is right."""
-    targets = [target_of(batch, task) for task in ("joint", "emotion", "authenticity")]
-    return [(target != ABSENT, guess == target) for target, guess in zip(targets, guesses, strict=True)]
 
 
 def _mean(values: np.ndarray) -> float:

@@ -8,6 +8,7 @@ these frozen objects and never sees an OmegaConf node. No heavy import belongs i
 
 from __future__ import annotations
 
+from realfake.config.approach import APPROACHES, AUTO, ApproachConfig
 from realfake.config.base import (
     BelowOne,
     Count,
@@ -104,9 +105,7 @@ from realfake.config.optimisation import (
     Sgd,
 )
 from realfake.config.running import (
-    APPROACHES,
     STRATEGIES,
-    ApproachConfig,
     CallbacksConfig,
     CsvLogger,
     EarlyStopping,

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from realfake.config.base import Count, Fraction, NonNegative, PositiveFraction, Strict, is_new
+from realfake.config.approach import APPROACHES, AUTO, AUTO_METRICS, ApproachConfig
+from realfake.config.base import Count, Fraction, NonNegative, PositiveFraction, Strict, as_plain, is_new
 from realfake.config.data import FaceConfig, LocatedData, Sampling, SplitConfig, check_subjects
 from realfake.config.losses import Losses, MixConfig
 from realfake.config.networks import (
@@ -25,25 +26,6 @@ from realfake.config.optimisation import Augmentation, Cosine, OptimizerConfig, 
 from realfake.errors import nearest
 from realfake.labels import LabelSpace, told_by
 from realfake.scoring.metric_table import measured_names
-
-APPROACHES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "single_task": ("frames", ("joint",)),
-    "multi_task": ("frames", ("emotion", "authenticity")),
-    "temporal": ("sequences", ("joint",)),
-    "temporal_multi_task": ("sequences", ("emotion", "authenticity")),
-}
-"""Samples of each approach, and its tasks (``approach.tasks=auto``) where the data have several emotions."""
-AUTO = "auto"
-
-AUTO_METRICS = {
-    "joint": "val/clip/joint_accuracy",
-    "emotion": "val/clip/emotion_accuracy",
-    "authenticity": "val/clip/authenticity_auroc",
-}
-"""First task that is told → what selects the best epoch with ``optimized_metric=auto``."""
-
-TASK_SETS = ("joint", "emotion,authenticity", "emotion", "authenticity")
-"""What ``approach.tasks`` may be, but for its order."""
 
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true")
 """The trainer's strategies that fit processes started by torchrun, with gradients clipped by their norm."""
@@ -178,13 +160,6 @@ def _run_given(run: str) -> str:
     return run
 
 
-class ApproachConfig(Strict):
-    name: Literal["single_task", "multi_task", "temporal", "temporal_multi_task"]
-    samples: Literal["frames", "sequences"]
-    tasks: Literal["auto"] | list[Literal["joint", "emotion", "authenticity"]]
-    """``auto`` = those of :data:`APPROACHES`; ``[authenticity]`` where the data have one emotion, or none."""
-
-
 class TrainConfig(Strict):
     """``realfake train``."""
 
@@ -226,18 +201,30 @@ class TrainConfig(Strict):
     @property
     def tasks(self) -> tuple[str, ...]:
         """Those of the heads; ``auto`` goes by the emotions that the data declare."""
-        return self.tasks_of(len(self.data.emotions))
-
-    def tasks_of(self, emotions: int) -> tuple[str, ...]:
-        """Those of the heads where the clips show so many emotions."""
         if self.approach.tasks != AUTO:
             return tuple(self.approach.tasks)
-        return APPROACHES[self.approach.name][1] if emotions > 1 else ("authenticity",)
+        return APPROACHES[self.approach.name][1] if len(self.data.emotions) > 1 else ("authenticity",)
 
     @property
     def metric(self) -> str:
         """The validation metric that selects the best epoch."""
         return AUTO_METRICS[told_by(self.tasks)[0]] if self.optimized_metric == AUTO else self.optimized_metric
+
+    def resolved(self, *, emotions: bool = True) -> TrainConfig:
+        """The same with what ``auto`` means in its place.
+
+        Args:
+            emotions: Whether the clips show several of the emotions that are declared.
+
+        Raises:
+            ValueError: If a metric that something goes by is then not measured.
+        """
+        plain = as_plain(self)
+        if self.approach.tasks == AUTO:
+            plain["approach"]["tasks"] = list(self.tasks) if emotions else ["authenticity"]
+        with_tasks = TrainConfig.model_validate(plain, context={"trained": True})
+        with_tasks._check_metrics()
+        return TrainConfig.model_validate({**plain, "optimized_metric": with_tasks.metric}, context={"trained": True})
 
     @model_validator(mode="after")
     def _check(self, info: ValidationInfo) -> TrainConfig:
@@ -257,9 +244,9 @@ class TrainConfig(Strict):
         # A run that was trained before these were refused is still evaluated as it was trained.
         if is_new(info):
             self._check_training()
-            self._check_approach()
+            self._check_emotions()
             self._check_weights()
-            self.check_metrics()
+            self._check_metrics()
             self._check_batch_norm()
             check_subjects(self.data, self.split)
         return self
@@ -286,19 +273,12 @@ class TrainConfig(Strict):
         if isinstance(s, Cosine | Plateau) and s.min_lr > self.optimizer.lr:
             raise ValueError(f"scheduler.min_lr={s.min_lr:g}: expected at most optimizer.lr={self.optimizer.lr:g}")
 
-    def _check_approach(self) -> None:
-        name, samples = self.approach.name, APPROACHES[self.approach.name][0]
-        if self.approach.samples != samples:
-            raise ValueError(f"approach.samples={self.approach.samples}: approach={name} has {samples}; leave it out")
-        if self.approach.tasks == AUTO:
-            return
-        shown = f"approach.tasks=[{','.join(self.approach.tasks)}]"
-        if ",".join(sorted(self.approach.tasks, reverse=True)) not in TASK_SETS:
-            raise ValueError(f"{shown}: expected auto, or one of [{'], ['.join(TASK_SETS)}]")
-        if len(self.data.emotions) < 2 and self.approach.tasks != ["authenticity"]:
+    def _check_emotions(self) -> None:
+        if len(self.data.emotions) < 2 and self.approach.tasks not in (AUTO, ["authenticity"]):
             raise ValueError(
-                f"{shown}: data={self.data.name} has one emotion, {self.data.emotions[0]}, which there is nothing to "
-                "tell from; expected approach.tasks=[authenticity], or several in data.emotions"
+                f"approach.tasks=[{','.join(self.approach.tasks)}]: data={self.data.name} has one emotion, "
+                f"{self.data.emotions[0]}, which there is nothing to tell from; expected approach.tasks="
+                "[authenticity], or several in data.emotions"
             )
 
     def _check_weights(self) -> None:
@@ -310,8 +290,7 @@ class TrainConfig(Strict):
                     f"each of {', '.join(names)}"
                 )
 
-    def check_metrics(self) -> None:
-        """Raise ``ValueError`` if a metric that something goes by is not measured."""
+    def _check_metrics(self) -> None:
         self._check_metric("optimized_metric", self.metric)
         if isinstance(self.scheduler, Plateau):
             self._check_metric("scheduler.monitor", self.scheduler.monitor)
@@ -324,9 +303,9 @@ class TrainConfig(Strict):
             )
         known = measured_names("val", self.tasks)
         if metric not in known:
-            told = f" of approach.tasks=[{','.join(self.tasks)}]"
             raise ValueError(
-                f"{key}={metric}: no such metric{told}{nearest(metric, known)} (there are: {', '.join(known)})"
+                f"{key}={metric}: no such metric{nearest(metric, known)} (there are, with approach.tasks="
+                f"[{','.join(self.tasks)}]: {', '.join(known)})"
             )
 
     def _check_batch_norm(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from realfake.config.base import Strict, as_plain
 from realfake.config.data import TableColumns
 from realfake.errors import UserError
+from realfake.labels import EMOTIONS
 
 FORMAT = 2
 """Of the configurations that runs save; it stands in them under ``format``. Those from before there was one are 1."""
@@ -36,6 +37,7 @@ def where(block: str, options: tuple[str, ...], value: Any) -> Callable[[Config]
 NEW: dict[int, dict[str, Any]] = {
     2: {
         "data.subjects": "each_clip",
+        "data.emotions": list(EMOTIONS),
         "data.columns": where("data", ("csv",), dict.fromkeys(TableColumns.model_fields)),
         "data.patience_sec": 300.0,
         "data.decoder": "pyav",

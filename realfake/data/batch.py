@@ -18,7 +18,7 @@ class Batch(TypedDict, total=False):
     features: torch.Tensor
     """float32 (B, F): outputs of a frozen backbone."""
     emotion: torch.Tensor
-    """int64 (B,), 0 to 5; -1 = absent."""
+    """int64 (B,); -1 = absent."""
     authenticity: torch.Tensor
     """int64 (B,), 0 or 1; -1 = absent."""
     clip: torch.Tensor

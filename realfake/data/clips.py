@@ -7,11 +7,11 @@ adds what only the file itself tells (frame rate, length, checksum).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from realfake.errors import UserError
-from realfake.labels import ABSENT
+from realfake.labels import ABSENT, EMOTIONS, LabelSpace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +58,27 @@ class Listing:
     problems: tuple[Problem, ...] = field(default=())
     columns: tuple[str, ...] = ()
     """Headings of the table that was read; empty where a dataset is no table."""
+    emotions: tuple[str, ...] = EMOTIONS
+    """Names of the emotions that the clips' numbers mean."""
+
+    def numbered(self, space: LabelSpace) -> Listing:
+        """The same with emotions numbered as in a label space; clips that show others are left out, with the reason.
+
+        Raises:
+            UserError: If no clip is left.
+        """
+        if self.emotions == space.emotions:
+            return self
+        numbers, declared = space.numbers(self.emotions), f"data.emotions=[{','.join(space.emotions)}]"
+        clips, problems = [], list(self.problems)
+        for clip in self.clips:
+            if clip.emotion == ABSENT or numbers[clip.emotion] != ABSENT:
+                clips.append(replace(clip, emotion=numbers[clip.emotion]))
+            else:
+                problems.append(Problem(clip.path, f"shows {self.emotions[clip.emotion]}, which is not in {declared}"))
+        if not clips:
+            raise UserError(f"{declared}: no clip shows any of them; {problems[-1].path} {problems[-1].reason}")
+        return replace(self, clips=tuple(clips), problems=tuple(problems), emotions=space.emotions)
 
     def frame(self) -> pd.DataFrame:
         """The clips as a table with one column per field of :class:`Clip`."""

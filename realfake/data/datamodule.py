@@ -19,7 +19,7 @@ from realfake.data.samples import ClipSamples, CropReader, EpochBatches, FrameSa
 from realfake.data.splits import UNUSED, assign_parts, check_split
 from realfake.data.work import cores
 from realfake.errors import UserError
-from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS, JOINTS
+from realfake.labels import ABSENT, TASKS, LabelSpace, told_by
 
 if TYPE_CHECKING:
     from realfake.data.clips import Listing
@@ -37,6 +37,7 @@ class ClipDataModule(LightningDataModule):
         spec: Input of the backbone, :func:`realfake.models.input_spec`.
         seed: Of the order and the random samples of training.
         tasks: What is learned: joint classes need clips with both labels.
+        space: By which emotions are numbered, those that it lacks being absent; None = that of the dataset.
         tested: Part that is tested.
         whole: Test on every labelled clip, whatever the split says (another dataset than the one trained on).
     """
@@ -53,12 +54,14 @@ class ClipDataModule(LightningDataModule):
         *,
         seed: int = 0,
         tasks: tuple[str, ...] = ("emotion", "authenticity"),
+        space: LabelSpace | None = None,
         tested: str = "test",
         whole: bool = False,
     ) -> None:
         super().__init__()
         self.data, self.face, self.split, self.sampling, self.spec = data, face, split, sampling, spec
         self.seed, self.tasks, self.tested, self.whole = seed, tasks, tested, whole
+        self.space = data.space if space is None else space
         self.parts: np.ndarray = np.empty(0, dtype="<U5")
         self.store: PreparedStore | None = None
         self.sets: dict[str, ClipSamples] = {}
@@ -79,6 +82,7 @@ class ClipDataModule(LightningDataModule):
             training, part = name == "train", self.tested if name == "test" else name
             rows = np.flatnonzero((self.parts == part) & self.usable(training=training))
             samples = self.samples_class(store, rows, reader, self.sampling, self.spec, random=training, seed=self.seed)
+            samples.emotion = self._emotions()[rows]
             if not len(samples):
                 raise UserError(
                     f"data={self.data.name}: no labelled clip is left for the {part} part; use more clips or subjects"
@@ -110,14 +114,20 @@ class ClipDataModule(LightningDataModule):
         subjects = self.opened().table["subject"].to_numpy(object)
         return people_note(subjects[self.parts != UNUSED])
 
+    def _emotions(self) -> np.ndarray:
+        """Emotion of each clip of the store (clips,) int8, numbered by :attr:`space`."""
+        numbers = np.array(self.space.numbers(self.data.emotions), dtype=np.int8)
+        return numbers[self.opened().table["emotion"].to_numpy(np.int64)]
+
     def usable(self, *, training: bool = False) -> np.ndarray:
         """(clips,) bool: whether a clip has labels to learn from, or to be tested on.
 
-        Training on joint classes needs both labels; everything else at least one.
+        Training on joint classes needs both labels; everything else at least one of those that are told.
         """
-        table = self.opened().table
-        has = [table[name].to_numpy() != ABSENT for name in ("emotion", "authenticity")]
-        return has[0] & has[1] if training and "joint" in self.tasks else has[0] | has[1]
+        known = {"emotion": self._emotions(), "authenticity": self.opened().table["authenticity"].to_numpy()}
+        has = [labels != ABSENT for task, labels in known.items() if task in told_by(self.tasks)]
+        every = training and "joint" in self.tasks
+        return np.logical_and.reduce(has) if every else np.logical_or.reduce(has)
 
     def remarks(self) -> list[str]:
         """What a user should know about how the samples are drawn, one line each."""
@@ -142,15 +152,11 @@ class ClipDataModule(LightningDataModule):
 
     def class_counts(self, part: str = "train") -> dict[str, list[int]]:
         """Clips of each class of each task in a part."""
-        train = self.sets[part]
-        emotion, authenticity = train.emotion.astype(int), train.authenticity.astype(int)
-        both = (emotion != ABSENT) & (authenticity != ABSENT)
-        joint = (len(EMOTIONS) * authenticity + emotion)[both]
-        return {
-            "emotion": np.bincount(emotion[emotion != ABSENT], minlength=len(EMOTIONS)).tolist(),
-            "authenticity": np.bincount(authenticity[authenticity != ABSENT], minlength=len(AUTHENTICITIES)).tolist(),
-            "joint": np.bincount(joint, minlength=len(JOINTS)).tolist(),
-        }
+        labels = {name: getattr(self.sets[part], name).astype(int) for name in ("emotion", "authenticity")}
+        both = (labels["emotion"] != ABSENT) & (labels["authenticity"] != ABSENT)
+        labels["joint"] = np.where(both, self.space.joint_classes(**labels), ABSENT)
+        counted = {task: y[y != ABSENT] for task, y in labels.items()}
+        return {task: np.bincount(counted[task], minlength=self.space.size(task)).tolist() for task in TASKS}
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Random samples in a random order; an incomplete last batch is left out."""

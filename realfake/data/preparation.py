@@ -23,7 +23,7 @@ from realfake.data.clips import Listing
 from realfake.data.decoders import require_decoder
 from realfake.data.jobs import Job, file_sha256, list_jobs, sha256_in_time, try_again
 from realfake.data.low_yield import LOW_YIELD, draw_low_yield, low_yield
-from realfake.data.sources import build_source, limit_clips
+from realfake.data.sources import list_clips
 from realfake.data.store import CROP, MARK, PreparedStore, jpeg_path
 from realfake.data.store_writing import MTIMES, Record, StoreWriter, finished_record, unfinish, write_mtimes
 from realfake.data.work import Crashed, Hung, cores, given_up, run_all, shown
@@ -62,9 +62,7 @@ def prepare(
     Raises:
         UserError: If the dataset cannot be listed, the detector cannot be built, or no clip at all can be prepared.
     """
-    source = build_source(data, progress=progress)
-    listing = source.listing()
-    listing = replace(listing, clips=limit_clips(listing.clips, data.limit_clips))
+    source, listing = list_clips(data, progress=progress)
     if check is not None:
         check(listing)
     jobs = list_jobs(Path(source.root), listing.clips, data.patience_sec)

@@ -9,7 +9,7 @@ import numpy as np
 
 from realfake.data.low_yield import PICTURES, low_yield
 from realfake.data.people import people_note
-from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS
+from realfake.labels import ABSENT, AUTHENTICITIES, LabelSpace, several
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,7 +24,7 @@ MOST_SKIPPED = 20
 """Files that are listed with their reasons; of more, the number is told."""
 
 
-def print_summary(store: PreparedStore, console: Console) -> None:
+def print_summary(store: PreparedStore, space: LabelSpace, console: Console) -> None:
     """Print clips, crops and face yield of each class, the files that were left out, and where the store lies."""
     from rich.table import Table
 
@@ -41,8 +41,10 @@ def print_summary(store: PreparedStore, console: Console) -> None:
         result.add_row(name, f"{len(part):,}", f"{int(part['stored'].sum()):,}", share)
 
     emotion, authenticity = table["emotion"].to_numpy(), table["authenticity"].to_numpy()
+    if not several(emotion):
+        emotion = np.full(len(table), ABSENT)
     for a, a_name in (*enumerate(AUTHENTICITIES), (ABSENT, "")):
-        for e, e_name in (*enumerate(EMOTIONS), (ABSENT, "")):
+        for e, e_name in (*enumerate(space.emotions), (ABSENT, "")):
             rows = (emotion == e) & (authenticity == a)
             if rows.any():
                 add(" ".join(filter(None, (a_name, e_name))) or "unlabelled", rows)

@@ -24,7 +24,7 @@ from realfake.config import (
 )
 from realfake.data.clips import PARTS
 from realfake.errors import UserError
-from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS
+from realfake.labels import ABSENT, AUTHENTICITIES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,8 +164,9 @@ def group_clips(table: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
 def class_counts(table: pd.DataFrame, groups: np.ndarray, n_groups: int) -> np.ndarray:
     """Clips of each class in each group (groups, classes), float64; absent labels make classes of their own."""
     emotion, authenticity = table["emotion"].to_numpy(int), table["authenticity"].to_numpy(int)
-    classes = (authenticity - ABSENT) * (len(EMOTIONS) + 1) + (emotion - ABSENT)
-    counts = np.zeros((n_groups, (len(AUTHENTICITIES) + 1) * (len(EMOTIONS) + 1)))
+    emotions = int(emotion.max(initial=ABSENT)) + 1 - ABSENT
+    classes = (authenticity - ABSENT) * emotions + (emotion - ABSENT)
+    counts = np.zeros((n_groups, (len(AUTHENTICITIES) + 1) * emotions))
     np.add.at(counts, (groups, classes), 1.0)
     return counts[:, counts.any(axis=0)]
 
@@ -302,7 +303,7 @@ def _check(table: pd.DataFrame, parts: np.ndarray) -> None:
         raise UserError(f"the dataset's own parts leak: {found[0]}{more}; correct them, or use split.official=false")
     train, known = parts == "train", table["authenticity"].to_numpy(int) != ABSENT
     emotion, authenticity = table["emotion"].to_numpy(int), table["authenticity"].to_numpy(int)
-    label = authenticity * len(EMOTIONS) + emotion
+    label = authenticity * (emotion.max(initial=0) + 1) + emotion
     missing = np.setdiff1d(label[known & (emotion != ABSENT) & (parts != UNUSED)], label[train])
     if len(missing):
         log.warning("%d of the classes have no training clip: there are too few subjects that show them", len(missing))

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from realfake.labels import AUTHENTICITIES, EMOTIONS, JOINTS
+from realfake.description.dataset_statistics import UNLABELLED
+from realfake.labels import AUTHENTICITIES
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from PIL.Image import Image
@@ -30,7 +32,9 @@ FACE = 96
 MOST_SUBJECTS = 120
 
 
-def draw_all(description: dict[str, Any], store: PreparedStore, labels: np.ndarray, folder: Path) -> dict[str, Path]:
+def draw_all(
+    description: dict[str, Any], store: PreparedStore, labels: pd.Categorical[str], folder: Path
+) -> dict[str, Path]:
     """Draw every picture into ``folder``.
 
     Args:
@@ -153,13 +157,14 @@ def _kind(name: str) -> str:
 
 def _bars(axis: Axes, classes: dict[str, dict[str, Any]], key: str, what: str) -> None:
     """Bars of real and fake beside each other for every emotion, with their numbers."""
-    emotions = [e for e in EMOTIONS if any(n.endswith(e) for n in classes)]
-    loose = [n for n in classes if n not in JOINTS and n not in EMOTIONS]
-    places = {name: i for i, name in enumerate([*emotions, *loose])}
+    of_joint = {n.partition("_")[2]: None for n in classes if "_" in n}
+    emotions = {n: None for n in classes if "_" not in n and _kind(n) == "other" and n != UNLABELLED}
+    loose = [n for n in classes if _kind(n) == n or n == UNLABELLED]
+    places = {name: i for i, name in enumerate([*of_joint, *(e for e in emotions if e not in of_joint), *loose])}
     top = max(c[key] for c in classes.values())
     for kind in ("real", "fake", "other"):
         names = [n for n in classes if _kind(n) == kind]
-        x = [places[n if n in places else n.rpartition("_")[2]] for n in names]
+        x = [places[n.partition("_")[2] or n] for n in names]
         shift = {"real": -0.2, "fake": 0.2, "other": 0.0}[kind]
         height = [classes[n][key] for n in names]
         if names:
@@ -202,9 +207,9 @@ def _histogram(axis: Axes, distribution: dict[str, Any], what: str) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def _coverage(axis: Axes, subject: np.ndarray, labels: np.ndarray, subjects: list[str]) -> None:
+def _coverage(axis: Axes, subject: np.ndarray, labels: pd.Categorical[str], subjects: list[str]) -> None:
     """How many clips each subject has of each class."""
-    names = [n for n in [*JOINTS, *EMOTIONS, *AUTHENTICITIES, "unlabelled"] if (labels == n).any()]
+    names = labels.categories.tolist()
     counts = np.zeros((len(subjects), len(names)), int)
     row_of, column_of = {s: i for i, s in enumerate(subjects)}, {n: i for i, n in enumerate(names)}
     for s, n in zip(subject, labels, strict=True):

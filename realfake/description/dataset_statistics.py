@@ -12,7 +12,7 @@ import numpy as np
 
 from realfake.data.clips import PARTS
 from realfake.data.splits import UNUSED
-from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS, JOINTS
+from realfake.labels import ABSENT, AUTHENTICITIES, TASKS, LabelSpace, several
 from realfake.scoring.predictions import subject_names
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from realfake.data.store import PreparedStore
 
+UNLABELLED = "unlabelled"
 CHUNK = 64
 """Crops that are decoded at once."""
 
@@ -90,40 +91,42 @@ def channel_moments(
     return total
 
 
-def class_names(table: pd.DataFrame) -> np.ndarray:
-    """Name of each clip's class (rows,): the joint class, or as much of it as is known."""
+def class_names(table: pd.DataFrame, space: LabelSpace) -> pd.Categorical[str]:
+    """Class of each clip (rows,), a categorical of names in the order of the label space, then ``unlabelled``.
 
-    def name(emotion: int, authenticity: int) -> str:
-        if emotion == ABSENT and authenticity == ABSENT:
-            return "unlabelled"
-        if emotion == ABSENT:
-            return AUTHENTICITIES[authenticity]
-        if authenticity == ABSENT:
-            return EMOTIONS[emotion]
-        return JOINTS[len(EMOTIONS) * authenticity + emotion]
+    It is the joint class, or as much of it as is known; real or fake alone, where there are no emotions to tell apart.
+    """
+    import pandas as pd
 
-    pairs = zip(table["emotion"].tolist(), table["authenticity"].tolist(), strict=True)
-    return np.array([name(e, a) for e, a in pairs], dtype=object)
+    emotions = space.emotions if several(table["emotion"]) else ("",) * len(space.emotions)
+    words = [
+        (AUTHENTICITIES[a] if a != ABSENT else "", emotions[e] if e != ABSENT else "")
+        for e, a in zip(table["emotion"], table["authenticity"], strict=True)
+    ]
+    names = ["_".join(filter(None, pair)) or UNLABELLED for pair in words]
+    order = [*(name for task in TASKS for name in space.names(task)), UNLABELLED]
+    return pd.Categorical(names, [name for name in order if name in set(names)])
 
 
-def describe(store: PreparedStore, parts: np.ndarray | None, moments: ChannelMoments) -> dict[str, Any]:
+def describe(
+    store: PreparedStore, parts: np.ndarray | None, moments: ChannelMoments, labels: pd.Categorical[str]
+) -> dict[str, Any]:
     """Everything that ``description.json`` holds.
 
     Args:
         store: The prepared dataset.
         parts: Part of each row of the store's table, or ``None`` if the dataset cannot be split.
         moments: Of all crops.
+        labels: Class of each row, see :func:`class_names`.
     """
     table = store.table
-    labels = class_names(table)
-    order = [*JOINTS, *EMOTIONS, *AUTHENTICITIES, "unlabelled"]
     skipped = store.skipped
     return {
         "dataset": ", ".join(sorted(set(table["dataset"]))),
         "store": store.folder.name,
         "fingerprint": store.fingerprint,
         "total": _amounts(table),
-        "classes": {n: _amounts(table[labels == n]) for n in order if (labels == n).any()},
+        "classes": {n: _amounts(table[labels == n]) for n in labels.categories},
         "parts": {} if parts is None else dict(_by_part(table, parts, labels)),
         "subjects": dict(_by_subject(table, parts)),
         "skipped": [
@@ -163,7 +166,9 @@ def _amounts(table: pd.DataFrame) -> dict[str, float | int]:
     }
 
 
-def _by_part(table: pd.DataFrame, parts: np.ndarray, labels: np.ndarray) -> Iterator[tuple[str, dict[str, Any]]]:
+def _by_part(
+    table: pd.DataFrame, parts: np.ndarray, labels: pd.Categorical[str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
     for part in (*PARTS, UNUSED):
         rows = parts == part
         if rows.any():

@@ -45,11 +45,12 @@ def describe_dataset(cfg: DescribeConfig, console: Console | None = None) -> Pat
         task = bar.add_task("channel statistics", total=len(store))
         threads = min(8, cores())
         moments = channel_moments(store, lambda: bar.advance(task), threads)
-    description = {**describe(store, parts, moments), "notes": notes}
+    labels = class_names(store.table, cfg.data.space)
+    description = {**describe(store, parts, moments, labels), "notes": notes}
     text = json.dumps(description, indent=2, ensure_ascii=False, allow_nan=False)
     write_whole(folder / "description.json", text + "\n")
     with console.status("drawing"):
-        pictures = draw_all(description, store, class_names(store.table), folder / "plots")
+        pictures = draw_all(description, store, labels, folder / "plots")
     write_page(description, pictures, folder / "description.html")
     print_description(console, description)
     for note in notes:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from realfake.files import write_whole
 from realfake.pages import render
-from realfake.scoring.metric_table import ACCURACIES, MAIN, REPORTED
+from realfake.scoring.metric_table import MAIN, REPORTED
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 CAPTIONS = {
-    "confusion_joint": "Confusion of the 12 classes",
+    "confusion_joint": "Confusion of the joint classes",
     "confusion_emotion": "Confusion of the emotions",
     "confusion_authenticity": "Confusion of real and fake",
     "reliability": "Reliability: how often it is right, by how sure it is",
@@ -75,7 +75,8 @@ def print_report(console: Console, report: Mapping[str, Any]) -> None:
     show(f"{counts['clips']:,} clips of {counts['subjects']:,} subjects", columns[:5], [row[:5] for row in rows])
     beside = [[row[0], row[1], *row[5:]] for row in rows]
     show("Beside the simplest guesses (clips)", [columns[0], columns[1], *columns[5:]], beside)
-    show("By emotion (clips)", *emotion_table(report))
+    if report["by_emotion"]:
+        show("By emotion (clips)", *emotion_table(report))
     if any(row["temperature"] is not None for row in report["calibration"].values()):
         show("Calibration (clips)", *calibration_table(report))
         for line in refusals(report):
@@ -127,26 +128,31 @@ def main_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 def emotion_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """The main metrics of each emotion's clips."""
+    first: Mapping[str, Any] = next(iter(report["by_emotion"].values()), {})
+    shown = [m for m in MAIN if m in first]
     rows = [
-        [name, f"{found['clips']:,}", *(f"{number(m, found[m]['value'])} {span(m, found[m])}".strip() for m in MAIN)]
+        [name, f"{found['clips']:,}", *(f"{number(m, found[m]['value'])} {span(m, found[m])}".strip() for m in shown)]
         for name, found in report["by_emotion"].items()
     ]
-    return ["emotion", "clips", *(REPORTED[m].heading for m in MAIN)], rows
+    return ["emotion", "clips", *(REPORTED[m].heading for m in shown)], rows
 
 
 def subject_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """How each person's clips did; intervals are Wilson's."""
+    first = report["by_subject"][0] if report["by_subject"] else {}
+    shown = [m for m in MAIN if m in first and m != "pair_accuracy"]
+    pairs = ["pair_accuracy"] if "pair_accuracy" in first else []
     rows = [
         [
             row["subject"],
             row["dataset"],
             f"{row['clips']:,}",
-            *(f"{number(m, row[m]['value'])} {span(m, row[m])}".strip() for m in ACCURACIES),
-            number("pair_accuracy", row["pair_accuracy"]),
+            *(f"{number(m, row[m]['value'])} {span(m, row[m])}".strip() for m in shown),
+            *(number(m, row[m]) for m in pairs),
         ]
         for row in report["by_subject"]
     ]
-    return ["subject", "dataset", "clips", *(REPORTED[m].heading for m in (*ACCURACIES, "pair_accuracy"))], rows
+    return ["subject", "dataset", "clips", *(REPORTED[m].heading for m in (*shown, *pairs))], rows
 
 
 def calibration_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -221,7 +227,7 @@ def write_page(report: Mapping[str, Any], pictures: Mapping[str, Path], path: Pa
     """
     clip = report["metrics"]["clip"]
     tiles = [(f"{report['counts'][key]:,}", key, "") for key in _SIZES]
-    tiles += [(number(m, clip[m]["value"]), REPORTED[m].heading, span(m, clip[m])) for m in MAIN]
+    tiles += [(number(m, clip[m]["value"]), REPORTED[m].heading, span(m, clip[m])) for m in MAIN if m in clip]
     write_whole(
         path,
         render(

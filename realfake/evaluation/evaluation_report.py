@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from realfake.errors import UserError
-from realfake.labels import ABSENT, EMOTIONS
+from realfake.labels import ABSENT, AUTHENTICITIES, LabelSpace, several
 from realfake.scoring.baselines import chance, emotion_only, majority, shuffle_test
 from realfake.scoring.calibration import (
     Temperature,
@@ -19,9 +19,9 @@ from realfake.scoring.calibration import (
     log_loss,
     reliability,
 )
-from realfake.scoring.metric_table import LEVELS, METRICS
+from realfake.scoring.metric_table import LEVELS, told_metrics
 from realfake.scoring.metrics import metrics
-from realfake.scoring.predictions import TASKS, Predictions, pair_numbers, subject_numbers
+from realfake.scoring.predictions import Predictions, pair_numbers, subject_numbers
 from realfake.scoring.statistics import HOLDS, LEVEL, RESAMPLES, Interval, bootstrap, compare, wilson
 from realfake.scoring.tables import by_emotion, by_subject
 
@@ -125,8 +125,9 @@ def evaluate_predictions(
     baselines = {
         "chance": chance(clips),
         "majority": majority(clips, class_counts, pair),
-        "emotion only": _authenticity(metrics(emotion_only(clips, class_counts), pair)),
     }
+    if "authenticity" in clips.p and ("emotion" in clips.p or several(clips.emotion)):
+        baselines["emotion only"] = metrics(emotion_only(clips, class_counts), pair)
     versus: dict[str, Any] = {"first_frame": None, "against": None}
     if first_frame is not None:
         baselines["first frame"] = metrics(first_frame, pairs[first_frame.clip])
@@ -148,13 +149,13 @@ def evaluate_predictions(
             "clips": len(clips),
             "subjects": len(np.unique(subject)),
             "datasets": sorted({str(d) for d in table["dataset"].to_numpy(object)[clips.clip]}),
-            **{f"{task}_labels": int((clips.true(task) != ABSENT).sum()) for task in TASKS},
+            **{f"{task}_labels": int((clips.true(task) != ABSENT).sum()) for task in clips.tasks},
         },
         "metrics": {level: {n: asdict(i) for n, i in intervals.items()} for level, intervals in found.items()},
-        "proportions": {task: _proportion(clips, task) for task in TASKS},
+        "proportions": {task: _proportion(clips, task) for task in clips.tasks},
         "by_emotion": {
             name: {"clips": int((clips.emotion == k).sum())} | {n: asdict(i) for n, i in emotions[name].items()}
-            for k, name in enumerate(EMOTIONS)
+            for k, name in enumerate(clips.space.emotions)
             if name in emotions
         },
         "by_subject": _by_subject(clips, subject, pair, table),
@@ -168,14 +169,14 @@ def evaluate_predictions(
         "leaks": None if leaks is None else list(leaks),
         "people": people,
     }
-    return Evaluation(_plain(report), samples, clips, emotions, found["clip"]["authenticity_auroc"])
+    return Evaluation(_plain(report), samples, clips, emotions, found["clip"].get("authenticity_auroc"))
 
 
 def _calibration(clips: Predictions, temperatures: dict[str, float] | None) -> dict[str, dict[str, float | None]]:
     """Calibration error and log loss of each task, and what the temperature makes of them."""
     found: dict[str, dict[str, float | None]] = {}
     after = None if temperatures is None else apply_temperatures(clips, temperatures)
-    for task in TASKS:
+    for task in clips.tasks:
         found[task] = {
             "temperature": None if temperatures is None else temperatures[task],
             **_quality(clips, task, ""),
@@ -207,7 +208,7 @@ def _by_subject(clips: Predictions, subject: np.ndarray, pair: np.ndarray, table
                 "subject": str(first["subject"]) or str(first["clip"]),
                 "clips": row.clips,
                 **{f"{task}_accuracy": asdict(i) for task, i in row.accuracy.items()},
-                "pair_accuracy": row.pair_accuracy,
+                **({"pair_accuracy": row.pair_accuracy} if "authenticity" in clips.p else {}),
             }
         )
     return sorted(rows, key=lambda r: (r["dataset"], r["subject"]))
@@ -222,7 +223,10 @@ def _against(rival: Rival, clips: Predictions, table: pd.DataFrame, resamples: i
             "here; compare runs of the same data, split and part"
         )
     first, second = rival.clips.select(theirs), clips.select(mine)
-    for task in ("emotion", "authenticity"):
+    if (first.space, first.tasks) != (second.space, second.tasks):
+        first, second = (_of_authenticity(p, rival.name) for p in (first, second))
+    names = told_metrics([task for task in second.tasks if task != "joint" or "emotion" in second.p])
+    for task in (t for t in ("emotion", "authenticity") if t in second.p):
         torn = np.flatnonzero(first.true(task) != second.true(task))
         if len(torn):
             clip = table["clip"].iloc[int(second.clip[torn[0]])]
@@ -230,7 +234,7 @@ def _against(rival: Rival, clips: Predictions, table: pd.DataFrame, resamples: i
                 f"against={rival.name}: clip {clip} has another {task} there; compare runs of the same data"
             )
     subject, pair = subject_numbers(table)[second.clip], pair_numbers(table)[second.clip]
-    found = compare(first, second, subject, pair, resamples=resamples, seed=seed)
+    found = compare(first, second, subject, pair, names=names, resamples=resamples, seed=seed)
     return {"name": rival.name, "clips": len(mine), "metrics": {n: asdict(d) for n, d in found.items()}}
 
 
@@ -247,8 +251,21 @@ def _common(
     return both[:, 0], both[:, 1]
 
 
-def _authenticity(found: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in found.items() if METRICS[name].task == "authenticity"}
+def _of_authenticity(p: Predictions, rival: str) -> Predictions:
+    """What predictions tell of authenticity, as one label space for all that tell it; its decision stays as it was.
+
+    Raises:
+        UserError: If they tell none.
+    """
+    if "authenticity" not in p.p:
+        raise UserError(f"against={rival}: the two runs tell nothing in common; compare runs that tell real from fake")
+    decided = np.eye(len(AUTHENTICITIES))[p.predicted("authenticity")]
+    no_emotion = np.full(len(p), ABSENT)
+    return replace(p, emotion=no_emotion, p={"joint": decided, "authenticity": p.p_authenticity}, space=_SMILES)
+
+
+_SMILES = LabelSpace(("any",))
+"""Of clips whose emotion is left aside: its joint classes are those of authenticity."""
 
 
 def _plain(value: Any) -> Any:

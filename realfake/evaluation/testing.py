@@ -109,7 +109,7 @@ class Tester:
             },
         )
         module = build_datamodule(cfg)
-        module.tested, module.whole = part, whole
+        module.tested, module.whole, module.space = part, whole, self.cfg.space  # the data may have other emotions
         module.setup()
         return module
 

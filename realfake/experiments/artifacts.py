@@ -56,7 +56,7 @@ def write_artifacts(
             rows=rows,
             best_epoch=best_epoch,
             by_emotion=by_emotion(clips, subject),
-            auroc=found["authenticity_auroc"],
+            auroc=found.get("authenticity_auroc"),
             note=data.people_note,
         )
     if cfg.logger.tensorboard is not None:

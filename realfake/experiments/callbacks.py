@@ -162,6 +162,6 @@ class ProgressBar(RichProgressBar):
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         """What stands behind the bar."""
-        shown = {"loss": "val/frame/loss", "joint": "val/clip/joint_accuracy"}
+        shown = {"loss": "val/frame/loss", "joint": "val/clip/joint_accuracy", "AUROC": "val/clip/authenticity_auroc"}
         found = {name: trainer.callback_metrics.get(key) for name, key in shown.items()}
         return {name: f"{float(value):.3f}" for name, value in found.items() if value is not None}

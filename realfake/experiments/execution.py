@@ -22,7 +22,7 @@ from realfake.data.work import cores
 from realfake.errors import Interrupted, UserError
 from realfake.experiments.interruption import StopBetweenBatches
 from realfake.experiments.placement import keep_threads, note_threads
-from realfake.experiments.start import check_start
+from realfake.experiments.start import check_start, resolved
 from realfake.files import Locked, disk_error, only_one, remove_parts
 from realfake.runs.folder import RunFolder
 from realfake.runs.results import (
@@ -101,7 +101,7 @@ def carry_out(
     with ExitStack() as stack:
         stack.enter_context(stop.listening())
         try:
-            cfg = keep_threads(_unless_damaged(cfg, run), run, in_sweep=in_sweep, share=share)
+            cfg = keep_threads(_unless_damaged(resolved(cfg), run), run, in_sweep=in_sweep, share=share)
             return _train(cfg, run, stop, lock)
         except Interrupted as error:
             write_results(run.results, describe_run(cfg, run) | {"status": INTERRUPTED, "error": str(error)})

@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
+import json
 from importlib.util import find_spec
 from pathlib import Path
 
-from realfake.config import LoggerConfig, TrainConfig, YunetFace
+from realfake.config import AUTO, LoggerConfig, SyntheticData, TrainConfig, YunetFace, as_plain
 from realfake.errors import UserError, install
+from realfake.labels import several
 from realfake.runs.folder import checkpoint_of, runs_inside
 
 
-def check_start(cfg: TrainConfig) -> None:
-    """Refuse a configuration that names files or packages which are not there; answers without torch.
+def resolved(cfg: TrainConfig, *, again: bool = True) -> TrainConfig:
+    """The configuration with what ``auto`` means for tasks and metric, which depends on the emotions that clips show.
+
+    Args:
+        cfg: The configuration.
+        again: Whether to list the dataset again if this process has done so before.
 
     Raises:
-        UserError: On the first one.
+        UserError: If the dataset cannot be listed, or the epoch is to be selected by what is not measured.
     """
+    undecided = cfg.approach.tasks == AUTO and cfg.tasks != ("authenticity",)
+    key = json.dumps(as_plain(cfg.data), sort_keys=True)
+    if undecided and not isinstance(cfg.data, SyntheticData) and (again or key not in _SEVERAL):
+        from realfake.data.sources import list_clips
+
+        _SEVERAL[key] = several(clip.emotion for clip in list_clips(cfg.data)[1].clips)
+    try:
+        return cfg.resolved(emotions=_SEVERAL.get(key, True))
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+_SEVERAL: dict[str, bool] = {}
+"""Dataset's configuration → whether its clips show several emotions."""
+
+
+def check_start(cfg: TrainConfig) -> None:
+    """Refuse a configuration that does not fit its data, or names what is not there; answers without torch.
+
+    Raises:
+        UserError: On the first reason.
+    """
+    resolved(cfg, again=False)
     if cfg.init_from is not None and not runs_inside(Path(cfg.init_from).expanduser()):
         checkpoint_of("init_from", cfg.init_from, "best")
     if cfg.ckpt not in (None, "last"):

@@ -28,6 +28,8 @@ def print_summary(results: dict[str, Any], run: RunFolder, console: Console | No
     if published:
         table.add_column("published", justify="right")
     for name in REPORTED:
+        if f"test/clip/{name}" not in metrics:
+            continue
         row = [name.replace("_", " "), *(_number(metrics.get(f"test/{level}/{name}")) for level in ("frame", "clip"))]
         low, high = intervals.get(f"test/clip/{name}", (None, None))
         row.append(f"{_number(low)} to {_number(high)}" if low is not None and math.isfinite(low) else "")

@@ -131,13 +131,15 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
     assert module.test_predictions is not None
     if not trainer.is_global_zero:
         return {}
-    best = best_row(table.rows, cfg.optimized_metric)
+    best = best_row(table.rows, cfg.metric)
     metrics = {k: v for k, v in module.measured.items() if k.startswith("test/")}
     metrics |= {k: v for k, v in best.items() if k.startswith(("train/", "val/"))}
     results = describe_run(cfg, run) | {
         "status": COMPLETED,
         "metrics": dict(sorted(metrics.items())),
-        "optimized_metric": cfg.optimized_metric,
+        "optimized_metric": cfg.metric,
+        "tasks": list(cfg.tasks),
+        "emotions": list(cfg.space.emotions),
         "best_epoch": best.get("epoch"),
         "epochs": len(table.rows),
         "overfit": _learned_by_heart(table.rows) if cfg.trainer.overfit_batches else None,
@@ -244,13 +246,13 @@ def _strategy(cfg: TrainConfig, devices: Devices) -> DDPStrategy:
 
 
 def _callbacks(cfg: TrainConfig, run: RunFolder, *, logged: bool) -> list[Callback]:
-    c, mode = cfg.callbacks, "min" if minimised(cfg.optimized_metric) else "max"
+    c, mode = cfg.callbacks, "min" if minimised(cfg.metric) else "max"
     found: list[Callback] = []
     if isinstance(cfg.scheduler, Plateau):
         found.append(ReduceOnPlateau(cfg.scheduler))
     if c.early_stopping is not None:
         stop = c.early_stopping
-        found.append(EarlyStopping(cfg.optimized_metric, min_delta=stop.min_delta, patience=stop.patience, mode=mode))
+        found.append(EarlyStopping(cfg.metric, min_delta=stop.min_delta, patience=stop.patience, mode=mode))
     if c.lr_monitor and logged:
         found.append(LearningRateMonitor())
     if c.progress_bar == "rich":
@@ -266,7 +268,7 @@ def _callbacks(cfg: TrainConfig, run: RunFolder, *, logged: bool) -> list[Callba
         MovableCheckpoint(
             folder,
             "best",
-            monitor=cfg.optimized_metric,
+            monitor=cfg.metric,
             mode=mode,
             save_weights_only=True,
             enable_version_counter=False,

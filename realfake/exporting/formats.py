@@ -24,7 +24,7 @@ from realfake.data.splits import assign_parts
 from realfake.data.store import MARK, PreparedStore
 from realfake.errors import UserError, install
 from realfake.files import write_whole
-from realfake.labels import TASK_NAMES, complete, decide
+from realfake.labels import told_by
 from realfake.models import input_spec
 from realfake.runs.folder import RunFolder
 from realfake.runs.results import read_results
@@ -34,10 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 INPUT = "frames"
-OUTPUTS = ("joint", "emotion", "authenticity")
-"""Probabilities, in the order of the outputs."""
 DECISION = "decision"
-"""The output behind them: the one decision on each sample."""
+"""The output behind those of the tasks that are told: the one decision on each sample."""
 FILES = {"onnx": "model.onnx", "torch_export": "model.pt2"}
 METADATA = "model.json"
 CHECKED_BATCHES = (1, 7)
@@ -50,7 +48,7 @@ Runtime = Callable[[np.ndarray], Sequence[np.ndarray]]
 
 
 class Served(nn.Module):
-    """What is exported: preprocessing, network, the probabilities of all three tasks, and the decision.
+    """What is exported: preprocessing, network, the probabilities of the tasks that are told, and the decision.
 
     Args:
         module: In evaluation mode.
@@ -58,20 +56,23 @@ class Served(nn.Module):
 
     def __init__(self, module: ApproachModule) -> None:
         super().__init__()
-        self.backbone, self.heads, self.spec = module.backbone, module.heads, module.spec
+        self.backbone, self.heads, self.spec, self.space = module.backbone, module.heads, module.spec, module.space
+        self.outputs = [*module.told, DECISION]
 
-    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Probabilities of every task, and the decision (:func:`realfake.labels.decide`).
+    def forward(self, frames: Tensor) -> tuple[Tensor, ...]:
+        """Probabilities of every task that is told, and the decision (:meth:`realfake.labels.LabelSpace.decide`).
 
         Args:
             frames: uint8 (B, S, S, 3) or (B, T, S, S, 3), RGB.
 
         Returns:
-            joint (B, 12), emotion (B, 6), authenticity (B, 2), float32; joint class of the decision (B,) int64.
+            joint, emotion, authenticity (B, classes) float32, as far as they are told; class of the decision in the
+            first of them (B,) int64.
         """
         features = self.backbone(normalise(frames, self.spec))
         heads = {task: head(features).softmax(dim=1) for task, head in self.heads.items()}
-        return *complete(heads), decide(heads)
+        p, decided = self.space.complete(heads), self.space.decide(heads)
+        return *p.values(), decided[self.outputs[0]]
 
     def example(self, batch: int) -> Tensor:
         """Random input of the right shape."""
@@ -145,8 +146,8 @@ def largest_difference(served: Served, runtime: Runtime, batches: Sequence[np.nd
             *original, decision = [p.numpy() for p in served(torch.from_numpy(batch))]
         *exported, decided = runtime(batch)
         differences = [np.abs(a.astype(np.float64) - b) for a, b in zip(original, exported, strict=True)]
-        rows, joint = np.arange(len(batch)), original[0].astype(np.float64)
-        differences.append(joint[rows, decision] - joint[rows, np.asarray(decided).astype(np.int64)])
+        rows, p = np.arange(len(batch)), original[0].astype(np.float64)
+        differences.append(p[rows, decision] - p[rows, np.asarray(decided).astype(np.int64)])
         worst = float(np.max([worst, *(d.max() for d in differences)]))  # a NaN stays one
     return worst
 
@@ -198,13 +199,14 @@ def describe(cfg: TrainConfig, kind: str, difference: float, compared: str) -> d
     face = cfg.face.model_dump(mode="json")
     if isinstance(cfg.face, YunetFace):
         del face["weights"]  # a path of the machine that trained
-    time = [] if spec.frames is None else [spec.frames]
+    time, told = [] if spec.frames is None else [spec.frames], told_by(cfg.tasks)
+    parts = ", whose two parts are the decided emotion and authenticity" if "joint" in told else ""
     return {
         "format": kind,
         "realfake": __version__,
         "approach": cfg.approach.name,
         "backbone": cfg.backbone.name,
-        "labels": {task: list(TASK_NAMES[task]) for task in OUTPUTS},
+        "labels": {task: list(cfg.space.names(task)) for task in told},
         "input": {
             "name": INPUT,
             "dtype": "uint8",
@@ -216,11 +218,11 @@ def describe(cfg: TrainConfig, kind: str, difference: float, compared: str) -> d
             "repeat_crops": spec.repeat_crops,
         },
         "outputs": {
-            **{task: {"dtype": "float32", "shape": ["batch", len(TASK_NAMES[task])]} for task in OUTPUTS},
+            **{task: {"dtype": "float32", "shape": ["batch", cfg.space.size(task)]} for task in told},
             DECISION: {
                 "dtype": "int64",
                 "shape": ["batch"],
-                "meaning": "index into labels.joint, whose two parts are the decided emotion and authenticity",
+                "meaning": f"index into labels.{told[0]}{parts}",
             },
         },
         "crop": {
@@ -245,14 +247,14 @@ def _to_onnx(served: Served, path: Path) -> Runtime:
         dynamo=True,
         dynamic_shapes=({0: "batch"},),
         input_names=[INPUT],
-        output_names=[*OUTPUTS, DECISION],
+        output_names=served.outputs,
         verbose=False,
     )
     assert program is not None
     size = sum(p.numel() * p.element_size() for p in served.parameters())
     program.save(path, external_data=size > _MOST_IN_ONE_FILE)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return lambda frames: session.run([*OUTPUTS, DECISION], {INPUT: frames})
+    return lambda frames: session.run(served.outputs, {INPUT: frames})
 
 
 def _to_torch_export(served: Served, path: Path) -> Runtime:

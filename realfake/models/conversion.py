@@ -18,7 +18,7 @@ from torch import Tensor
 from realfake.composing.composition import option
 from realfake.config import CLIP_BACKBONES, FRAME_BACKBONES, ClipBackbone, ConvertInput, FrameBackbone
 from realfake.errors import UserError
-from realfake.labels import TASK_NAMES
+from realfake.labels import SASE_FE, TASKS
 from realfake.models.build import build_backbone
 from realfake.models.weight_files import NAMES_SHOWN
 
@@ -71,7 +71,7 @@ def convert(state: Mapping[str, Tensor], spec: ConvertInput, emotion_order: Sequ
     if last and len(last[0][-1][1]) in PUBLISHED_CLASSES:
         # Replacing the wrong attribute leaves the published output in use; labels 0 to 11 trained its first rows.
         layer, weight, bias = last[0][-1]
-        classes = len(TASK_NAMES["joint"])
+        classes = SASE_FE.size("joint")
         found = {"joint": [(layer, weight[:classes], bias[:classes])]}
         notes.append(
             f"{layer} still has {len(weight)} outputs, of which the first {classes} were trained: they are kept"
@@ -84,7 +84,7 @@ def convert(state: Mapping[str, Tensor], spec: ConvertInput, emotion_order: Sequ
                 f"{source}: {name} found, but no output of 12 classes and no heads of 6 and of 2 over its "
                 f"{network.features} features; left over: {_names(rest)}"
             )
-        found = {task: by_classes[len(TASK_NAMES[task])] for task in wanted}
+        found = {task: by_classes[SASE_FE.size(task)] for task in wanted}
     # FaceNet's own classifier stands on the embedding as it is; as an embedder the network ends in its normalisation.
     own = any(chain[0][0].removeprefix(prefix).startswith("logits") for chain in found.values())
     normalize = name == "inception_resnet_v1" and not own
@@ -158,7 +158,7 @@ def _prefix(shapes: Mapping[str, torch.Size], state: Mapping[str, Tensor]) -> st
 
 def _chains(rest: Mapping[str, Tensor], features: int) -> list[list[Layer]]:
     """Linear layers, each of which fits onto the one before; every chain starts at the features and ends in classes."""
-    ends = {*(len(names) for names in TASK_NAMES.values()), *PUBLISHED_CLASSES}
+    ends = {*map(SASE_FE.size, TASKS), *PUBLISHED_CLASSES}
     chains: list[list[Layer]] = []
     current: list[Layer] = []
     for key, value in rest.items():

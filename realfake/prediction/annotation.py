@@ -17,6 +17,9 @@ from realfake.prediction.predicted import Probabilities
 COLORS: dict[str, tuple[int, int, int]] = {"fake": (226, 106, 24), "real": (38, 139, 210)}
 """Orange and blue of one lightness: the pair that every kind of colour vision tells apart."""
 
+SAID = ("emotion", "authenticity")
+"""Parts of a decision that people read, in this order."""
+
 INK, FAINT, TRACK, PANEL = (255, 255, 255), (176, 182, 190), (72, 78, 87), (18, 21, 26)
 OPACITY = 0.84
 SMALLEST = 360
@@ -72,13 +75,18 @@ def annotate(picture: np.ndarray, faces: Sequence[tuple[Box, Probabilities]], sc
     boxes = [rectangle(box, scale) for box, _ in faces]
     taken: list[Rectangle] = list(boxes)
     for box, (_, p) in zip(boxes, faces, strict=True):
-        draw_box(picture, box, COLORS[p.authenticity], max(2, round(size / 7)))
+        draw_box(picture, box, color_of(p), max(2, round(size / 7)))
     for box, (_, p) in zip(boxes, faces, strict=True):
         # A crowd gets smaller panels.
         panel = label_panel(p, min(size, max(10, (box[2] - box[0]) // 6)) if len(faces) > 1 else size)
         left, top = place(panel.shape[1], panel.shape[0], box, (width, height), taken)
         taken.append((left, top, left + panel.shape[1], top + panel.shape[0]))
         blend(picture, panel, left, top)
+
+
+def color_of(p: Probabilities) -> tuple[int, int, int]:
+    """That of the decided authenticity; a faint one where none is told."""
+    return COLORS[p.authenticity] if p.authenticity else FAINT
 
 
 def text_size(width: int, height: int) -> int:
@@ -105,7 +113,7 @@ def draw_box(picture: np.ndarray, box: Rectangle, color: tuple[int, int, int], t
 
 
 def label_panel(p: Probabilities, size: int) -> np.ndarray:
-    """A panel that says emotion and authenticity, each with its probability and a bar, RGBA (h, w, 4) uint8.
+    """A panel that says what is told of emotion and authenticity, with probabilities and bars, RGBA (h, w, 4) uint8.
 
     Args:
         p: What it says.
@@ -113,14 +121,16 @@ def label_panel(p: Probabilities, size: int) -> np.ndarray:
     """
     size *= FINE
     pad, gap, bar = round(0.65 * size), round(0.4 * size), max(2, round(0.22 * size))
-    lines = (
-        (p.emotion, p.sure_of_emotion, INK),
-        (p.authenticity, p.sure_of_authenticity, COLORS[p.authenticity]),
-    )
+    lines = [
+        (name, p.sure_of(task), color)
+        for task, name, color in (("emotion", p.emotion, INK), ("authenticity", p.authenticity, color_of(p)))
+        if name is not None
+    ]
+    longest = [name for task in SAID if task in p.p for name in p.space.names(task)]
     bold, plain = font(size, bold=True), font(size)
-    width = round(max(bold.getlength("contempt"), bold.getlength("surprise")) + plain.getlength("100 %") + size)
+    width = round(max(map(bold.getlength, longest)) + plain.getlength("100 %") + size)
     line = round(1.2 * size) + gap + bar
-    image = Image.new("RGBA", (width + 2 * pad, 2 * line + 2 * pad + gap), (0, 0, 0, 0))
+    image = Image.new("RGBA", (width + 2 * pad, len(lines) * (line + gap) - gap + 2 * pad), (0, 0, 0, 0))
     draw = ImageDraw.Draw(image)
     draw.rounded_rectangle((0, 0, image.width - 1, image.height - 1), round(0.5 * size), (*PANEL, round(255 * OPACITY)))
     for i, (name, probability, color) in enumerate(lines):
@@ -135,8 +145,8 @@ def label_panel(p: Probabilities, size: int) -> np.ndarray:
 
 
 def said(p: Probabilities, between: str) -> str:
-    """The decided emotion and authenticity, each with its probability."""
-    return f"{p.emotion} {percent(p.sure_of_emotion)}{between}{p.authenticity} {percent(p.sure_of_authenticity)}"
+    """The decided emotion and authenticity, as far as they are told, each with its probability."""
+    return between.join(f"{p.decided(task)} {percent(p.sure_of(task))}" for task in SAID if task in p.p)
 
 
 def percent(probability: float) -> str:

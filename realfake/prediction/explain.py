@@ -16,7 +16,6 @@ from torch.nn import functional as F
 
 from realfake.approaches.module import ApproachModule
 from realfake.errors import UserError, install
-from realfake.labels import TASK_NAMES, complete
 from realfake.streams.preprocess import normalise
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from realfake.runs.network import Network
 
 EXPLAINED = ("authenticity", "emotion")
-"""Tasks that are explained: the decision's two parts."""
+"""Tasks that are explained, as far as they are told: the decision's two parts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +83,9 @@ def explain(module: ApproachModule, frames: np.ndarray, *, perturbations: int = 
     with torch.backends.cudnn.flags(enabled=device.type != "cuda" or frames.ndim == 4):
         with torch.no_grad():
             logits = module.logits(x)
-        emotion, authenticity = module.guesses(logits)[1:]
-        for task, best in (("authenticity", authenticity), ("emotion", emotion)):
-            p = of_task(logits, task)
+        decided = module.guesses(logits)
+        for task in (t for t in EXPLAINED if t in decided):
+            p, best = of_task(module, logits, task), decided[task]
             classes[task], values[task] = best.tolist(), p.gather(1, best[:, None])[:, 0].tolist()
             maps[task] = _grad_cam(module, layer, x, task, best, clips.shape[:2])
             if frames.ndim == 5:
@@ -94,19 +93,18 @@ def explain(module: ApproachModule, frames: np.ndarray, *, perturbations: int = 
     return [
         Explanation(
             frames=clips[i],
-            classes={t: TASK_NAMES[t][classes[t][i]] for t in EXPLAINED},
-            probability={t: values[t][i] for t in EXPLAINED},
-            maps={t: maps[t][i] for t in EXPLAINED},
+            classes={t: module.space.names(t)[classes[t][i]] for t in classes},
+            probability={t: values[t][i] for t in classes},
+            maps={t: maps[t][i] for t in classes},
             time={t: time[t][i] for t in time},
         )
         for i in range(len(frames))
     ]
 
 
-def of_task(logits: dict[str, Tensor], task: str) -> Tensor:
+def of_task(module: ApproachModule, logits: dict[str, Tensor], task: str) -> Tensor:
     """Probabilities of emotion or authenticity (B, K), marginals if the network has a joint head."""
-    _, emotion, authenticity = complete({name: values.softmax(dim=1) for name, values in logits.items()})
-    return emotion if task == "emotion" else authenticity
+    return module.space.complete({name: values.softmax(dim=1) for name, values in logits.items()})[task]
 
 
 def last_map(module: ApproachModule, x: Tensor) -> nn.Module:
@@ -154,7 +152,7 @@ def _grad_cam(
     from captum.attr import LayerGradCam
 
     def log_probability(inputs: Tensor) -> Tensor:
-        return of_task(module.logits(inputs), task).gather(1, target[:, None])[:, 0].log()
+        return of_task(module, module.logits(inputs), task).gather(1, target[:, None])[:, 0].log()
 
     cam: Tensor = LayerGradCam(log_probability, layer).attribute(x, relu_attributions=True).detach()
     side = x.shape[-1]
@@ -172,7 +170,7 @@ def _ablate_frames(module: ApproachModule, x: Tensor, task: str, target: Tensor,
     from captum.attr import FeatureAblation
 
     def probability(inputs: Tensor) -> Tensor:
-        p = of_task(module.logits(inputs), task)
+        p = of_task(module, module.logits(inputs), task)
         return p.gather(1, target.repeat(len(inputs) // len(target))[:, None])[:, 0]
 
     frames = x.shape[2]

@@ -41,12 +41,12 @@ def overlay(face: np.ndarray, heat: np.ndarray) -> np.ndarray:
 
 def frame_figure(found: Sequence[Explanation]) -> Figure:
     """A column for each frame or face: the face, what speaks for its authenticity, and for its emotion."""
-    shown = found[:COLUMNS]
-    figure = new_figure(0.9 + _SIDE * len(shown), 0.1 + _ROW * (1 + len(EXPLAINED)))
+    shown, tasks = found[:COLUMNS], list(found[0].classes)
+    figure = new_figure(0.9 + _SIDE * len(shown), 0.1 + _ROW * (1 + len(tasks)))
     rows: list[tuple[str, list[np.ndarray], list[str]]] = [("crop", [e.frames[0] for e in shown], [""] * len(shown))]
     rows += [
         (task, [overlay(e.frames[0], e.maps[task][0]) for e in shown], [_said(e, task) for e in shown])
-        for task in EXPLAINED
+        for task in tasks
     ]
     _grid(figure, rows, 0.05)
     return figure
@@ -54,14 +54,15 @@ def frame_figure(found: Sequence[Explanation]) -> Figure:
 
 def clip_figure(found: Sequence[Explanation]) -> Figure:
     """For each window: frames of it, what speaks for its labels in them, and what each of its frames adds."""
-    blocks, block = found[:3], 0.4 + _ROW * len(EXPLAINED) + 1.6
+    blocks, tasks = found[:3], list(found[0].classes)
+    block = 0.4 + _ROW * len(tasks) + 1.6
     figure = new_figure(0.9 + _SIDE * COLUMNS, block * len(blocks))
     wide, high = figure.get_figwidth(), figure.get_figheight()
     for b, e in enumerate(blocks):
         picked = np.unique(np.linspace(0, len(e.frames) - 1, COLUMNS).round().astype(int))
         words = [f"frame {i + 1}" for i in picked]
-        rows = [(task, [overlay(e.frames[i], e.maps[task][i]) for i in picked], words) for task in EXPLAINED]
-        said = "what speaks for " + " and ".join(_said(e, task) for task in EXPLAINED)
+        rows = [(task, [overlay(e.frames[i], e.maps[task][i]) for i in picked], words) for task in tasks]
+        said = "what speaks for " + " and ".join(_said(e, task) for task in tasks)
         figure.text(0.85 / wide, 1 - (b * block + 0.27) / high, said, fontsize=TEXT)
         _grid(figure, rows, b * block + 0.35)
         bottom = 1 - ((b + 1) * block - 0.5) / high

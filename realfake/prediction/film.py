@@ -95,7 +95,7 @@ def film_crops(
 
 
 class Painter:
-    """Draws one video's prediction on its frames: the box, what is said at the moment, and a timeline.
+    """Draws one video's prediction on its frames: the box, what is said at the moment, and a timeline of real or fake.
 
     Args:
         item: The prediction.
@@ -107,34 +107,34 @@ class Painter:
     def __init__(self, item: VideoPrediction, width: int, height: int, scale: float) -> None:
         self.item, self.width, self.height, self.scale = item, width, height, scale
         self.size = drawing.text_size(width, height)
-        self.strip_height = max(56, round(0.16 * height))
-        curve = item.curve
-        self.strip = drawing.timeline_panel(
-            curve.time_sec, curve.p_real, item.duration_sec, (width, self.strip_height), item
-        )
-        self._panels: dict[tuple[str, str], np.ndarray] = {}
+        curve, self.strip_height, self.strip = item.curve, 0, None
+        if "authenticity" in curve.p:
+            self.strip_height = max(56, round(0.16 * height))
+            self.strip = drawing.timeline_panel(
+                curve.time_sec, curve.p_real, item.duration_sec, (width, self.strip_height), item
+            )
+        self._panels: dict[str, np.ndarray] = {}
         self.place = self._place()
 
     def draw(self, image: np.ndarray, time_sec: float) -> None:
         """Draw on the frame of a moment, in place."""
         now = self.item.curve.at(time_sec)
         box = drawing.rectangle(self.item.track.at(time_sec), self.scale)
-        drawing.draw_box(image, box, drawing.COLORS[now.authenticity], max(2, round(self.size / 7)))
+        drawing.draw_box(image, box, drawing.color_of(now), max(2, round(self.size / 7)))
         drawing.blend(image, self._panel(now), *self.place)
+        if self.strip is None:
+            return
         top = self.height - self.strip_height
         drawing.blend(image, self.strip, 0, top)
         x, y = drawing.timeline_point(time_sec, now.p_real, self.item.duration_sec, self.width, self.strip_height)
         cv2.line(image, (x, top + round(0.3 * self.strip_height)), (x, self.height - 1), drawing.FAINT, 1, cv2.LINE_AA)
         radius = max(4, self.strip_height // 16)
         cv2.circle(image, (x, top + y), radius + 2, drawing.PANEL, -1, cv2.LINE_AA)
-        cv2.circle(image, (x, top + y), radius, drawing.COLORS[now.authenticity], -1, cv2.LINE_AA)
+        cv2.circle(image, (x, top + y), radius, drawing.color_of(now), -1, cv2.LINE_AA)
         cv2.circle(image, (x, top + y), radius, drawing.INK, max(1, radius // 4), cv2.LINE_AA)
 
     def _panel(self, now: Probabilities) -> np.ndarray:
-        key = (
-            now.emotion + drawing.percent(now.sure_of_emotion),
-            now.authenticity + drawing.percent(now.sure_of_authenticity),
-        )
+        key = drawing.said(now, ", ")
         if key not in self._panels:
             self._panels[key] = drawing.label_panel(now, self.size)
         return self._panels[key]

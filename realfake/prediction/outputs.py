@@ -24,10 +24,9 @@ from realfake.data.sources import listing as files
 from realfake.data.sources.listing import printable
 from realfake.errors import UserError
 from realfake.files import write_whole
-from realfake.labels import Authenticity
-from realfake.prediction.annotation import annotate, percent, said
+from realfake.labels import AUTHENTICITIES
+from realfake.prediction.annotation import SAID, annotate, percent, said
 from realfake.prediction.predicted import (
-    COLUMNS,
     Failure,
     ImagePrediction,
     Prediction,
@@ -35,6 +34,7 @@ from realfake.prediction.predicted import (
     VideoPrediction,
     as_plain,
     as_rows,
+    columns,
 )
 from realfake.prediction.predictor import Answer, Predictor
 
@@ -95,8 +95,8 @@ class Record:
 
     def finish(self) -> None:
         """Write ``predictions.csv`` and ``predictions.json``."""
-        table = io.StringIO()
-        writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
+        table, module = io.StringIO(), self.predictor.network.module
+        writer = csv.DictWriter(table, columns(module.space, module.told), lineterminator="\n")
         writer.writeheader()
         for item in self.items:
             writer.writerows(as_rows(item))
@@ -112,7 +112,7 @@ class Record:
             answer.film.write(item, _with(target, ".mp4"))
         title = f"{self.names[item.path]}: {said(item, ', ')}" if item.path else said(item, ", ")
         title += f" (windows of {item.curve.window_sec:.2g} s)"
-        figure = over_time(item.curve.time_sec, item.curve.p_real, item.curve.p_emotion, title)
+        figure = over_time(item.curve.time_sec, item.curve.p, item.space, title)
         save(figure, _with(target, ".curve.png"))
 
     def _explain(self, answer: Answer, target: Path) -> None:
@@ -191,7 +191,8 @@ def show(record: Record, console: Console) -> None:
     rows = [row for item in predicted for row in _table_rows(item, record.names)]
     if rows:
         table = Table(title=f"{len(predicted)} of {len(record.items)} inputs predicted", title_justify="left")
-        for name in ("input", "emotion", "", "authenticity", "", "where"):
+        told = [name for task in SAID if task in record.predictor.network.module.told for name in (task, "")]
+        for name in ("input", *told, "where"):
             table.add_column(name, justify="left" if name else "right", no_wrap=name != "input", overflow="fold")
         for row in rows[:SHOWN]:
             table.add_row(*row)
@@ -222,12 +223,12 @@ def _table_rows(item: Prediction, names: dict[Path, str]) -> list[list[str]]:
 
 
 def _labels(p: Probabilities) -> list[str]:
-    color = "blue" if p.authenticity == Authenticity.REAL.name.lower() else "dark_orange3"
+    colors = dict(zip(AUTHENTICITIES, ("dark_orange3", "blue"), strict=True))
     return [
-        p.emotion,
-        percent(p.sure_of_emotion),
-        f"[{color}]{p.authenticity}[/]",
-        percent(p.sure_of_authenticity),
+        cell
+        for task, name in p.labels().items()
+        if task in SAID
+        for cell in (f"[{colors[name]}]{name}[/]" if name in colors else f"{name}", percent(p.sure_of(task)))
     ]
 
 

@@ -7,7 +7,6 @@ import numpy as np
 from realfake.composing.messages import changed
 from realfake.config import InputSpec
 from realfake.data.sampling import window_crops
-from realfake.labels import averaged
 from realfake.prediction.predicted import Curve
 from realfake.scoring.predictions import Predictions
 
@@ -34,7 +33,7 @@ def running_mean(times_sec: np.ndarray, p: Predictions, window_sec: float | None
         sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
         return (sums[end] - sums[first]) / (end - first)[:, None]
 
-    return Curve(times, *averaged(mean, p.p_joint, p.p_emotion, p.p_authenticity, p.two_heads), p.two_heads, width)
+    return Curve(times, p.mean_of(mean), p.space, p.two_heads, width)
 
 
 def sliding_windows(
@@ -65,4 +64,4 @@ def sliding_windows(
 
 def clip_curve(middles_sec: np.ndarray, p: Predictions, width_sec: float) -> Curve:
     """The curve of the windows of :func:`sliding_windows`, one row of ``p`` each."""
-    return Curve(middles_sec, p.p_joint, p.p_emotion, p.p_authenticity, p.two_heads, width_sec)
+    return Curve(middles_sec, p.p, p.space, p.two_heads, width_sec)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,59 +10,82 @@ from typing import Any
 import numpy as np
 
 from realfake.data.faces import Box
-from realfake.labels import AUTHENTICITIES, EMOTIONS, JOINTS, Authenticity, averaged, decide, split_joint
+from realfake.labels import TASKS, Authenticity, LabelSpace
 
 
 @dataclass(frozen=True, eq=False)
 class Probabilities:
-    """What a network says about one face or one clip."""
+    """What a network says about one face or one clip: labels, or ``None`` where it has no head for them."""
 
-    p_joint: np.ndarray
-    """(12,) float64, in the order of :data:`realfake.labels.JOINTS`."""
-    p_emotion: np.ndarray
-    """(6,) float64, in the order of :data:`realfake.labels.EMOTIONS`."""
-    p_authenticity: np.ndarray
-    """(2,) float64: fake, real."""
+    p: Mapping[str, np.ndarray]
+    """Task that is told → probability of each class (classes,) float64."""
+    space: LabelSpace
+    """The classes."""
+
+    @property
+    def p_joint(self) -> np.ndarray:
+        """Of the joint classes, ``space.names("joint")``."""
+        return self.p["joint"]
+
+    @property
+    def p_emotion(self) -> np.ndarray:
+        """Of the emotions, ``space.emotions``."""
+        return self.p["emotion"]
+
+    @property
+    def p_authenticity(self) -> np.ndarray:
+        """(2,): fake, real."""
+        return self.p["authenticity"]
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What is told, in the order of :data:`realfake.labels.TASKS`."""
+        return tuple(task for task in TASKS if task in self.p)
 
     @property
     def decision(self) -> int:
-        """The most probable joint class, 0 to 11, the first of equal ones; everything that is said is a part of it."""
-        return int(decide({"joint": self.p_joint}))
+        """The most probable joint class, or class of the one task that is told; all that is said is a part of it."""
+        return int(self.space.decide(self.p)[self.tasks[0]])
+
+    def decided(self, task: str) -> str | None:
+        """Name of the decision's part of a task."""
+        decision = self.space.decide(self.p)
+        return self.space.names(task)[decision[task]] if task in decision else None
 
     @property
-    def emotion(self) -> str:
+    def emotion(self) -> str | None:
         """Name of the decision's emotion."""
-        return split_joint(self.decision)[0].name.lower()
+        return self.decided("emotion")
 
     @property
-    def authenticity(self) -> str:
+    def authenticity(self) -> str | None:
         """``fake`` or ``real``, as the decision is."""
-        return split_joint(self.decision)[1].name.lower()
+        return self.decided("authenticity")
 
     @property
-    def joint(self) -> str:
-        """Name of the decision."""
-        return JOINTS[self.decision]
+    def joint(self) -> str | None:
+        """Name of the decision, if both labels are told."""
+        return self.decided("joint")
 
-    @property
-    def sure_of_emotion(self) -> float:
-        """Probability of the decided emotion; a 12-class network can find another one, by itself, more probable."""
-        return float(self.p_emotion[split_joint(self.decision)[0]])
+    def sure_of(self, task: str) -> float:
+        """Probability of the decided class of a task that is told.
 
-    @property
-    def sure_of_authenticity(self) -> float:
-        """Probability of the decided authenticity, likewise."""
-        return float(self.p_authenticity[split_joint(self.decision)[1]])
+        A network with a joint head can find another emotion, by itself, more probable.
+        """
+        return float(self.p[task][self.space.decide(self.p)[task]])
 
     @property
     def p_real(self) -> float:
         """Probability that the emotion is genuinely felt."""
         return float(self.p_authenticity[Authenticity.REAL])
 
+    def labels(self) -> dict[str, str | None]:
+        """Task that is told → name of the decided class."""
+        return {task: self.decided(task) for task in LABELS if task in self.p}
+
     def by_name(self) -> dict[str, float]:
-        """Probability of each of the twenty classes by its name."""
-        values = np.concatenate([self.p_joint, self.p_emotion, self.p_authenticity])
-        return dict(zip(JOINTS + EMOTIONS + AUTHENTICITIES, values.tolist(), strict=True))
+        """Probability of each class of all that is told, by its name."""
+        return {n: float(v) for task in self.tasks for n, v in zip(self.space.names(task), self.p[task], strict=True)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,21 +113,19 @@ class Curve:
 
     time_sec: np.ndarray
     """(N,) float64, rising: the middle of each window."""
-    p_joint: np.ndarray
-    """(N, 12) float64."""
-    p_emotion: np.ndarray
-    """(N, 6) float64."""
-    p_authenticity: np.ndarray
-    """(N, 2) float64."""
+    p: Mapping[str, np.ndarray]
+    """Task that is told → probabilities (N, classes) float64."""
+    space: LabelSpace
+    """The classes."""
     two_heads: bool
-    """Whether emotion and authenticity have a head each, see :func:`realfake.labels.averaged`."""
+    """Whether emotion and authenticity have a head each, see :meth:`realfake.labels.LabelSpace.averaged`."""
     window_sec: float
     """Length of the window that each point looks at."""
 
     @property
     def p_real(self) -> np.ndarray:
         """Probability that the emotion is genuinely felt (N,) float64."""
-        return self.p_authenticity[:, Authenticity.REAL]
+        return self.p["authenticity"][:, Authenticity.REAL]
 
     def at(self, time_sec: float) -> Probabilities:
         """What is said at a moment, interpolated; before the first and after the last point, what these say."""
@@ -115,7 +137,7 @@ class Curve:
         def between(p: np.ndarray) -> np.ndarray:
             return p[before] + share * (p[after] - p[before])
 
-        return Probabilities(*averaged(between, self.p_joint, self.p_emotion, self.p_authenticity, self.two_heads))
+        return Probabilities(self.space.averaged(between, self.p, self.two_heads), self.space)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,23 +190,24 @@ def as_plain(item: Prediction | Failure) -> dict[str, Any]:
         return {"path": str(item.path), "error": item.reason}
     head = {"path": str(item.path) if item.path else None, "width": item.width, "height": item.height}
     if isinstance(item, ImagePrediction):
-        faces = [{"box": _box(f.box), **_labels(f)} for f in item.faces]
+        faces = [{"box": _box(f.box), **f.labels(), "probabilities": f.by_name()} for f in item.faces]
         return {**head, "kind": "image", "faces": faces}
     curve, track = item.curve, item.track
+    decided, first = curve.space.decide(curve.p), item.tasks[0]
+    over_time: dict[str, Any] = {first: [curve.space.names(first)[k] for k in decided[first]]}
+    if "authenticity" in curve.p:
+        over_time["p_real"] = curve.p_real.tolist()
+    if "emotion" in curve.p:
+        over_time |= {f"p_{e}": curve.p["emotion"][:, i].tolist() for i, e in enumerate(curve.space.emotions)}
     return {
         **head,
         "kind": "video",
         "fps": item.fps,
         "duration_sec": item.duration_sec,
         "samples": item.samples,
-        **_labels(item),
-        "curve": {
-            "window_sec": curve.window_sec,
-            "time_sec": curve.time_sec.tolist(),
-            "joint": [JOINTS[k] for k in decide({"joint": curve.p_joint})],
-            "p_real": curve.p_real.tolist(),
-            **{f"p_{name}": curve.p_emotion[:, i].tolist() for i, name in enumerate(EMOTIONS)},
-        },
+        **item.labels(),
+        "probabilities": item.by_name(),
+        "curve": {"window_sec": curve.window_sec, "time_sec": curve.time_sec.tolist(), **over_time},
         "track": {"time_sec": track.time_sec.tolist(), "boxes": track.boxes.tolist()},
         "remarks": list(item.remarks),
     }
@@ -203,21 +226,19 @@ def as_rows(item: Prediction | Failure) -> list[dict[str, Any]]:
     return [{"path": path, "kind": "video", "duration_sec": item.duration_sec, **_labels_flat(item)}]
 
 
-COLUMNS = (
-    "path", "kind", "face", "x", "y", "width", "height", "duration_sec", "emotion", "authenticity", "joint",
-    *(f"p_{name}" for name in JOINTS + EMOTIONS + AUTHENTICITIES), "error",
-)  # fmt: skip
-"""Columns of ``predictions.csv``."""
+LABELS = ("emotion", "authenticity", "joint")
+"""Tasks in the order in which labels are written."""
 
 
-def _labels(p: Probabilities) -> dict[str, Any]:
-    names = {"emotion": p.emotion, "authenticity": p.authenticity, "joint": p.joint}
-    return {**names, "probabilities": p.by_name()}
+def columns(space: LabelSpace, tasks: Sequence[str]) -> list[str]:
+    """Columns of ``predictions.csv``, for a network that tells some tasks."""
+    probabilities = [f"p_{name}" for task in TASKS if task in tasks for name in space.names(task)]
+    place = ["path", "kind", "face", "x", "y", "width", "height", "duration_sec"]
+    return [*place, *(task for task in LABELS if task in tasks), *probabilities, "error"]
 
 
 def _labels_flat(p: Probabilities) -> dict[str, Any]:
-    names = {"emotion": p.emotion, "authenticity": p.authenticity, "joint": p.joint}
-    return names | {f"p_{name}": value for name, value in p.by_name().items()}
+    return {**p.labels()} | {f"p_{name}": value for name, value in p.by_name().items()}
 
 
 def _box(box: Box) -> dict[str, float]:

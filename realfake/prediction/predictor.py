@@ -182,8 +182,7 @@ class Predictor:
             numbers = range(first, first + len(seen.boxes))
             first = numbers.stop
             faces = tuple(
-                FacePrediction(rows[i].p_joint, rows[i].p_emotion, rows[i].p_authenticity, box)
-                for i, box in zip(numbers, seen.boxes, strict=True)
+                FacePrediction(rows[i].p, rows[i].space, box) for i, box in zip(numbers, seen.boxes, strict=True)
             )
             item = ImagePrediction(seen.path, seen.width, seen.height, faces)
             yield Answer(item, seen.picture, samples=(reader, np.array(numbers)[:, None]))
@@ -232,9 +231,8 @@ class Predictor:
         verdict = mean(samples)
         boxes = np.stack([crops.rows[name].astype(np.float64) for name in ("x", "y", "width", "height")], axis=1)
         item = VideoPrediction(
-            verdict.p_joint,
-            verdict.p_emotion,
-            verdict.p_authenticity,
+            verdict.p,
+            verdict.space,
             path=path,
             width=info.width,
             height=info.height,
@@ -341,7 +339,7 @@ def load_predictor(
 
 def probabilities(p: Predictions) -> list[Probabilities]:
     """The rows of some predictions."""
-    return [Probabilities(*row) for row in zip(p.p_joint, p.p_emotion, p.p_authenticity, strict=True)]
+    return [Probabilities({task: values[i] for task, values in p.p.items()}, p.space) for i in range(len(p))]
 
 
 def mean(p: Predictions) -> Probabilities:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from realfake.config import AUTO
 from realfake.config.upgrade import upgrade
 from realfake.data.sources.listing import printable
 from realfake.pages import duration
@@ -85,7 +86,7 @@ class FinishedRun:
     def optimized_metric(self) -> str | None:
         """The validation metric that selected the best epoch."""
         found = self.results.get("optimized_metric") or self.config.get("optimized_metric")
-        return str(found) if found else None
+        return str(found) if found and found != AUTO else None
 
     @property
     def outdated(self) -> bool:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from realfake.labels import TASK_NAMES
 from realfake.pages import render
 from realfake.reports.finished import CURVE_POINTS, FinishedRun
 from realfake.reports.pooling import Figures
@@ -67,6 +66,7 @@ def render_page(board: Leaderboard, figures: Figures, options: PageOptions) -> s
         holds=HOLDS,
         includes=explained(board),
         has_confusions=bool(figures.confusions),
+        has_emotions=any(name.startswith("test/clip/joint") for name in board.metrics),
         published=_published(board),
         failures=[_failure(board, run, options.log_lines) for run in board.failures],
         data=_data(board, figures),
@@ -229,19 +229,20 @@ def _data(board: Leaderboard, figures: Figures) -> dict[str, Any]:
         }
         for run in board.runs
     ]
-    pooled = [{"label": label(board, run), "runs": [index[run]]} for run in board.runs if run in figures.confusions]
+    drawn = [run for run in board.runs if run in figures.confusions]
+    pooled = [{"label": label(board, run), "runs": [index[run]], "classes": figures.classes[run]} for run in drawn]
     for group in board.groups:
-        members = [index[run] for run in group.runs if run in figures.confusions]
-        if len(members) > 1:
+        inside = [run for run in group.runs if run in figures.confusions]
+        if len(inside) > 1:
             settings = ", ".join(f"{key}={value}" for key, value in group.settings.items()) or "everything"
-            pooled.append({"label": f"{settings}: {len(members)} runs together", "runs": members})
+            together = {"label": f"{settings}: {len(inside)} runs together", "runs": [index[run] for run in inside]}
+            pooled.append({**together, "classes": figures.classes[inside[0]]})
     return {
         "runs": runs,
         "varying": list(board.varying),
         "values": {key: _levels([run.setting(key) for run in board.runs]) for key in board.varying},
         "metrics": [*board.metrics, board.selection],
         "curves": curves,
-        "classes": {task: list(names) for task, names in TASK_NAMES.items()},
         "pooled": pooled,
     }
 

@@ -17,10 +17,9 @@ import numpy as np
 
 from realfake.data.people import people_note
 from realfake.errors import UserError
-from realfake.labels import TASK_NAMES
 from realfake.reports.finished import FinishedRun
 from realfake.reports.ranking import Leaderboard, RunGroup
-from realfake.scoring.metric_table import METRICS
+from realfake.scoring.metric_table import told_metrics
 from realfake.scoring.metrics import confusion_matrix
 from realfake.scoring.predictions import Predictions, read_table, subject_names
 from realfake.scoring.statistics import Interval, bootstrap
@@ -38,7 +37,9 @@ class Figures:
     runs: dict[FinishedRun, Interval] = field(default_factory=dict)
     """The ranking metric of each run."""
     confusions: dict[FinishedRun, dict[str, np.ndarray]] = field(default_factory=dict)
-    """Task → counts (classes, classes), rows true; clips without a label left out."""
+    """Task that is told → counts (classes, classes), rows true; clips without a label left out."""
+    classes: dict[FinishedRun, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    """Task that is told → names of its classes."""
     groups: dict[RunGroup, dict[str, Interval]] = field(default_factory=dict)
     """Metric → interval of each group."""
     subjects: dict[RunGroup, int] = field(default_factory=dict)
@@ -78,7 +79,9 @@ def compute_figures(
         if not clips:
             continue
         for run, found in clips.items():
-            figures.confusions[run] = {task: confusion_matrix(found.predictions, task) for task in TASK_NAMES}
+            p = found.predictions
+            figures.confusions[run] = {task: confusion_matrix(p, task) for task in p.tasks}
+            figures.classes[run] = {task: p.space.names(task) for task in p.tasks}
             if found.people and "people" not in run.results:  # saved before runs said so themselves
                 figures.people[run] = found.people
         for run, found in clips.items():
@@ -97,7 +100,7 @@ def read_clips(run: FinishedRun) -> RunClips | None:
         return None
     try:
         predictions, table = read_table(path)
-        if not all(np.isfinite(predictions.probabilities(task)).all() for task in TASK_NAMES):
+        if not all(np.isfinite(predictions.probabilities(task)).all() for task in predictions.tasks):
             raise UserError("probabilities that are no numbers")
     except UserError as error:
         log.warning("%s: left out of intervals and confusions (%s)", path, error)
@@ -120,7 +123,7 @@ def pooled_intervals(runs: Sequence[RunClips], metrics: Sequence[str], draws: in
     Returns:
         Metric → interval; those that are undefined, as with a single subject, are left out.
     """
-    wanted = [name for name in METRICS if LEVEL + name in metrics]
+    wanted = [name for name in told_metrics(runs[0].predictions.tasks) if LEVEL + name in metrics]
     subject = np.unique(np.concatenate([c.subject for c in runs]), return_inverse=True)[1]
     # What one run's model says of a clip has no order with what another's says of it: pairs and scores stay apart.
     run = np.repeat(np.arange(len(runs)), [len(c.predictions) for c in runs])

@@ -56,7 +56,7 @@ def convert_model(cfg: ConvertConfig) -> RunFolder:
         *([f"data.rate_fps={_rate(cfg.input.stride_sec)}"] if clips else []),
         *(["head=mlp", f"head.hidden={found.hidden}"] if found.hidden else ["head=linear"]),
     ]
-    train_cfg = compose("train", overrides, TrainConfig)
+    train_cfg = compose("train", overrides, TrainConfig).resolved()
     module = ApproachModule(train_cfg)
     module.backbone.load_state_dict(found.backbone_state, strict=False)  # old files lack the batch counters
     for task, state in found.heads.items():

@@ -69,7 +69,7 @@ _TABLE = (
     Metric("emotion_f1", "F1, emotions", "F1 of the emotions, averaged over those that are true or predicted",
            "emotion", lambda s, w: s.f1(w, "emotion"), unit="%", within_emotion=False),
     Metric("pair_accuracy", "pairs (forced choice)",
-           "of a person's real and fake clip of one emotion, how often the real one scores higher",
+           "of a person's real and fake clip that form a pair, how often the real one scores higher",
            "authenticity", lambda s, w: s.pair_accuracy(w), lambda _: 0.5, unit="%", main=True),
     Metric("authenticity_ece", "calibration error",
            "how far the higher of the probabilities of real and fake is from how often it is right, in 15 bins",

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from realfake.scoring.metric_table import told_metrics
+from realfake.scoring.metric_table import METRICS, told_metrics
 from realfake.scoring.metrics import SubjectSums
 from realfake.scoring.predictions import Predictions
 from realfake.scoring.scores import exchangeable_levels

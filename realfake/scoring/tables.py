@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from realfake.labels import ABSENT
+from realfake.labels import ABSENT, several
 from realfake.scoring.metric_table import METRICS, told_metrics
 from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import Predictions
@@ -35,7 +35,7 @@ def by_emotion(
         Emotion → metric of :data:`OF_AN_EMOTION` that is told → interval; emotions without rows are left out, and all
         of them where a network that tells none was shown one alone.
     """
-    if "emotion" not in p.p and len(set(p.emotion.tolist()) - {ABSENT}) < 2:
+    if "emotion" not in p.p and not several(p.emotion):
         return {}
     found, told = {}, [name for name in told_metrics(p.tasks) if name in OF_AN_EMOTION]
     for k, name in enumerate(p.space.emotions):

@@ -237,8 +237,8 @@ function drawCurves() {
 // --- confusion matrices ---------------------------------------------------------------------------------------------
 
 function drawConfusions() {
-  const members = data.pooled[$("confusion-run").value].runs;
-  $("confusion-tables").replaceChildren(...Object.entries(data.classes).map(([task, names]) => {
+  const { runs: members, classes } = data.pooled[$("confusion-run").value];
+  $("confusion-tables").replaceChildren(...Object.entries(classes).map(([task, names]) => {
     const counts = names.map((_, i) => names.map((__, j) => members.reduce((sum, run) => sum + data.runs[run].confusions[task][i * names.length + j], 0)));
     return matrix(task, names, counts);
   }).filter((m) => m));

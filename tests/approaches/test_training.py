@@ -18,6 +18,7 @@ from realfake.config import TrainConfig
 from realfake.data.datamodule import ClipDataModule
 from realfake.errors import UserError
 from realfake.experiments.execution import RunFailed, train
+from realfake.labels import SASE_FE
 from realfake.scoring.metric_table import measured_names
 
 APPROACHES = ("single_task", "multi_task", "temporal", "temporal_multi_task")
@@ -47,7 +48,7 @@ def test_the_backbone_runs_once_a_batch(approach: str, tiny: list[str]) -> None:
     batch = next(iter(data.train_dataloader()))
     assert batch["frames"].dtype == torch.uint8
     emotion, authenticity = batch["emotion"], batch["authenticity"]
-    assert torch.equal(target_of(batch, "joint"), 6 * authenticity + emotion)
+    assert torch.equal(target_of(batch, "joint", SASE_FE), 6 * authenticity + emotion)
 
 
 @pytest.mark.parametrize(("words", "line"), [

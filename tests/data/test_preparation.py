@@ -34,7 +34,7 @@ from realfake.data.faces import build_detector
 from realfake.data.preparation import file_sha256, prepare
 from realfake.data.store import PreparedStore, jpeg_path
 from realfake.errors import UserError
-from realfake.labels import Authenticity, Emotion
+from realfake.labels import SASE_FE, Authenticity, Emotion
 
 HAAR = option(HaarFace)
 SMALL = {"size": 64, "rate_fps": 5.0, "prepare_workers": 1}
@@ -573,6 +573,6 @@ def test_clips_with_a_low_face_yield_are_named_and_pictured(
     assert Image.open(picture).size[0] == 960
     assert f"1 clips: face found in less than 50% of the looks; look at {picture}" in caplog.text
     out = StringIO()
-    print_summary(store, Console(file=out, width=200))
+    print_summary(store, SASE_FE, Console(file=out, width=200))
     assert f"{turned}: face found in {part:.0%} of" in out.getvalue()
     assert f"{good}: face" not in out.getvalue()

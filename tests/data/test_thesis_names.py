@@ -96,7 +96,7 @@ def write(root: Path, path: Callable[[str, str], str], written: Sequence[tuple[s
 
 
 def of_class(code: str, stem: str) -> str:
-    return f"train/{SASE_FE.names("joint")[SASE_FE.joint_classes(*CODES[code])]}/{stem}"
+    return f"train/{SASE_FE.names('joint')[SASE_FE.joint_classes(*CODES[code])]}/{stem}"
 
 
 def of_codes(code: str, stem: str) -> str:
@@ -106,7 +106,7 @@ def of_codes(code: str, stem: str) -> str:
 
 
 def of_words(code: str, stem: str) -> str:
-    return f"train/{SASE_FE.names("joint")[SASE_FE.joint_classes(*CODES[code])]}_{stem}"
+    return f"train/{SASE_FE.names('joint')[SASE_FE.joint_classes(*CODES[code])]}_{stem}"
 
 
 @pytest.mark.parametrize("path", [of_class, of_codes, of_words])

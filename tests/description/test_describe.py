@@ -63,7 +63,7 @@ def test_channel_statistics_do_not_lose_digits() -> None:
 
 def test_class_names_say_as_much_as_is_known() -> None:
     table = pd.DataFrame({"emotion": [0, 3, ABSENT, ABSENT], "authenticity": [1, ABSENT, 0, ABSENT]})
-    assert class_names(table).tolist() == ["real_angry", "happy", "fake", "unlabelled"]
+    assert class_names(table, SASE_FE).tolist() == ["real_angry", "happy", "fake", "unlabelled"]
 
 
 def test_duplicates_are_found_among_the_clips_that_were_left_out_too() -> None:

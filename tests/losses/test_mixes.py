@@ -173,4 +173,4 @@ def test_compiles_without_a_graph_break(cfg, outputs):
 def test_every_mix_is_an_override(name):
     cfg = compose("train", ["approach=multi_task", f"loss_mix={name}"], TrainConfig)
     assert cfg.loss_mix.name == name
-    assert build_mix(cfg.loss_mix, cfg.approach.tasks)
+    assert build_mix(cfg.loss_mix, cfg.tasks)

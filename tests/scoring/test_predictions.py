@@ -52,7 +52,12 @@ def test_two_heads_joint_is_their_product():
 @pytest.mark.parametrize("tasks", [(), ("valence",), ("joint", "emotion")])
 def test_other_heads_are_refused(tasks):
     with pytest.raises(ValueError, match="expected joint; or emotion, authenticity, or both"):
-        Predictions.from_tasks({t: np.ones((1, 1)) for t in tasks}, np.zeros(1), np.zeros(1), np.zeros(1))
+        Predictions.from_tasks(
+            {t: np.ones((1, {"joint": 12, "emotion": 6}.get(t, 3))) for t in tasks},
+            np.zeros(1),
+            np.zeros(1),
+            np.zeros(1),
+        )
 
 
 def test_a_clip_is_the_mean_of_its_rows_in_any_order():

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from realfake.config import CsvData, DataConfig, SyntheticData, UvaNemoData
-from realfake.data.clips import Source
+from realfake.data.clips import Listing, Source
 from realfake.data.sources.limit import limit_clips
 
-__all__ = ["build_source", "limit_clips"]
+__all__ = ["build_source", "limit_clips", "list_clips"]
+
+
+def list_clips(data: DataConfig, *, progress: bool = True) -> tuple[Source, Listing]:
+    """The source of a dataset, and its clips, as the rest of the program takes them.
+
+    Emotions are numbered as ``data.emotions`` says, and ``data.limit_clips`` is applied.
+
+    Raises:
+        UserError: If the dataset cannot be listed, or no clip shows an emotion that is declared.
+    """
+    source = build_source(data, progress=progress)
+    listing = source.listing().numbered(data.space)
+    return source, replace(listing, clips=limit_clips(listing.clips, data.limit_clips))
 
 
 def build_source(data: DataConfig, *, progress: bool = True) -> Source:
     """Make the source of a dataset configuration.
 
-    For ``synthetic``, listing generates the videos if they are not there yet. ``data.limit_clips`` is not applied:
-    that is :func:`limit_clips`, once the listing is known.
+    For ``synthetic``, listing generates the videos if they are not there yet.
 
     Args:
         data: The group ``data`` of the configuration.
@@ -29,7 +43,8 @@ def build_source(data: DataConfig, *, progress: bool = True) -> Source:
     if isinstance(data, CsvData):
         from realfake.data.sources.table import ClipTable
 
-        return ClipTable(data.root, data.columns.model_dump(), keep_contradictions=data.duplicates == "keep")
+        keep = data.duplicates == "keep"
+        return ClipTable(data.root, data.columns.model_dump(), data.space, keep_contradictions=keep)
     if isinstance(data, UvaNemoData):
         from realfake.data.sources.uva_nemo import UvaNemo
 

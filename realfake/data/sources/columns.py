@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 
 from realfake.data.sources.label_names import (
     AUTHENTICITY_WORDS,
-    EMOTION_WORDS,
     SWITCH_WORDS,
+    emotion_words,
     is_no_label,
     read_authenticity,
+    read_emotion,
     read_joint,
     read_switch,
     suggest,
 )
 from realfake.errors import UserError
-from realfake.labels import Authenticity
+from realfake.labels import ABSENT, Authenticity, LabelSpace
 
 COLUMNS = ("path", "subject", "emotion", "authenticity", "clip", "dataset", "pair", "part", "fold")
 """What a table can say of a clip, by its usual headings."""
@@ -53,6 +54,8 @@ _ONE_IS_REAL = ("authenticity", "genuineness")
 class Reading:
     """How a table's columns are read."""
 
+    space: LabelSpace
+    """Of the emotions."""
     columns: dict[str, str] = field(default_factory=dict)
     """Column → heading."""
     joint: bool = False
@@ -63,7 +66,7 @@ class Reading:
     def authenticity(self) -> Callable[[str], int]:
         """Reads the cells of the column of authenticities; raises ``ValueError`` like those of ``label_names``."""
         if self.joint:
-            return lambda text: _joint(text)[1]
+            return lambda text: self._joint(text)[1]
         kind = next((k for k in _AUTHENTICITY if k in self.columns), None)
         heading = _key(self.columns[kind]) if kind else ""
         one = next((k for k in ("real", "fake") if k == kind or heading in HEADINGS[k]), None)
@@ -76,23 +79,27 @@ class Reading:
 
     def emotion(self) -> Callable[[str], int]:
         """Reads the cells of the column of emotions, likewise."""
-        from realfake.data.sources.label_names import read_emotion
+        return lambda text: self._joint(text)[0] if self.joint else read_emotion(text, self.space)
 
-        return (lambda text: _joint(text)[0]) if self.joint else read_emotion
+    def _joint(self, text: str) -> tuple[int, int]:
+        return (ABSENT, ABSENT) if is_no_label(text) else read_joint(text, self.space)
 
 
-def read_columns(table: str, cells: Mapping[str, Sequence[str]], given: Mapping[str, str | None]) -> Reading:
+def read_columns(
+    table: str, cells: Mapping[str, Sequence[str]], given: Mapping[str, str | None], space: LabelSpace
+) -> Reading:
     """Find the column of each thing that a table can say.
 
     Args:
         table: Its name, for errors.
         cells: Heading → text of each row.
         given: ``data.columns``: column → heading, ``None`` = look for it.
+        space: Of the emotions.
 
     Raises:
         UserError: If a given heading is not there, or several headings may mean one thing.
     """
-    found = Reading()
+    found = Reading(space)
     left = {_key(h): h for h in cells}
     for column, heading in given.items():
         if heading is not None:
@@ -170,13 +177,13 @@ def _read_any(
     for key in [k for k in ANY_LABEL if k in left]:
         words = {w for v in cells[left[key]] if not is_no_label(w := v.strip().lower())}
         emotion, authenticity = "emotion" in found.columns, any(k in found.columns for k in _AUTHENTICITY)
-        if _mostly(words, EMOTION_WORDS) and not emotion:
+        if _mostly(words, emotion_words(found.space)) and not emotion:
             found.columns["emotion"] = left.pop(key)
             assumed.append(f"{found.columns['emotion']!r} as emotion")
         elif _mostly(words - SWITCH_WORDS, AUTHENTICITY_WORDS) and not authenticity:
             found.columns["authenticity"] = left.pop(key)
             assumed.append(f"{found.columns['authenticity']!r} as authenticity")
-        elif sum(map(_is_joint, words)) * 2 > len(words) and not emotion and not authenticity:
+        elif sum(_is_joint(w, found.space) for w in words) * 2 > len(words) and not emotion and not authenticity:
             found.columns |= dict.fromkeys(("emotion", "authenticity"), left.pop(key))
             found.joint = True
             assumed.append(f"{found.columns['emotion']!r} as emotion and authenticity")
@@ -189,16 +196,12 @@ def _mostly(words: Iterable[str], known: Iterable[str]) -> bool:
     return len(words & set(known)) * 2 > len(words)
 
 
-def _is_joint(text: str) -> bool:
+def _is_joint(text: str, space: LabelSpace) -> bool:
     try:
-        read_joint(text)
+        read_joint(text, space)
     except ValueError:
         return False
     return True
-
-
-def _joint(text: str) -> tuple[int, int]:
-    return (-1, -1) if is_no_label(text) else read_joint(text)
 
 
 def _digit(text: str) -> bool:

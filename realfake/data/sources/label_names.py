@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
-from realfake.labels import ABSENT, AUTHENTICITIES, EMOTIONS, Authenticity, Emotion
+from realfake.labels import ABSENT, AUTHENTICITIES, SASE_FE, Authenticity, LabelSpace
 
-_EMOTION_SYNONYMS = {
-    Emotion.ANGRY: ("anger", "enraged", "rage"),
-    Emotion.CONTEMPT: ("contentment", "contemptuous"),  # the challenge release writes CONTENTMENT for contempt
-    Emotion.DISGUST: ("disgusted",),
-    Emotion.HAPPY: ("happiness", "joy", "joyful", "smile", "smiling", "enjoyment"),
-    Emotion.SAD: ("sadness", "sorrow"),
-    Emotion.SURPRISE: ("surprised", "astonishment", "astonished"),
-}
+_EMOTION_SYNONYMS = (
+    ("angry", "anger", "enraged", "rage"),
+    ("contempt", "contentment", "contemptuous"),  # the challenge release writes CONTENTMENT for contempt
+    ("disgust", "disgusted"),
+    ("happy", "happiness", "joy", "joyful", "smile", "smiling", "enjoyment"),
+    ("sad", "sadness", "sorrow"),
+    ("surprise", "surprised", "astonishment", "astonished"),
+    ("fear", "afraid", "fearful", "scared", "frightened"),
+    ("neutral", "neutrality"),
+)
+"""Words that mean the same."""
 _AUTHENTICITY_SYNONYMS = {
     Authenticity.FAKE: (
         "posed", "deliberate", "acted", "false", "faked", "feigned", "simulated", "voluntary", "insincere",
@@ -27,10 +31,14 @@ _ON, _OFF = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
 SWITCH_WORDS = frozenset((*_ON, *_OFF))
 """Words that only a heading gives a meaning."""
 
-EMOTION_WORDS: dict[str, Emotion] = {name: Emotion(i) for i, name in enumerate(EMOTIONS)} | {
-    word: emotion for emotion, words in _EMOTION_SYNONYMS.items() for word in words
-}
-"""Every accepted word for an emotion, in lower case."""
+
+@lru_cache(maxsize=16)
+def emotion_words(space: LabelSpace) -> dict[str, int]:
+    """Every accepted word for an emotion, in lower case → its number: the names themselves, and their synonyms."""
+    names = {name: number for number, name in enumerate(space.emotions)}
+    synonyms = {w: names[n] for words in _EMOTION_SYNONYMS for n in reversed(words) if n in names for w in words}
+    return synonyms | names
+
 
 AUTHENTICITY_WORDS: dict[str, Authenticity] = {name: Authenticity(i) for i, name in enumerate(AUTHENTICITIES)} | {
     word: authenticity for authenticity, words in _AUTHENTICITY_SYNONYMS.items() for word in words
@@ -38,9 +46,9 @@ AUTHENTICITY_WORDS: dict[str, Authenticity] = {name: Authenticity(i) for i, name
 """Every accepted word for an authenticity, in lower case."""
 
 
-def read_emotion(text: str) -> int:
+def read_emotion(text: str, space: LabelSpace = SASE_FE) -> int:
     """Emotion of a word in any case; ``ABSENT`` for an empty one. Raises ``ValueError`` naming the nearest word."""
-    return _read(text, EMOTION_WORDS, EMOTIONS)
+    return _read(text, emotion_words(space), space.emotions)
 
 
 def read_authenticity(text: str) -> int:
@@ -69,18 +77,18 @@ def is_no_label(text: str) -> bool:
     return text.strip().lower() in _NO_LABEL
 
 
-def read_joint(text: str) -> tuple[int, int]:
+def read_joint(text: str, space: LabelSpace = SASE_FE) -> tuple[int, int]:
     """Emotion and authenticity of e.g. ``fake_angry`` or ``Real Happiness``; raises ``ValueError`` otherwise."""
     words = [w for w in re.split(r"[\s_\-]+", text.strip().lower()) if w]
     if len(words) == 2:
         for first, second in (words, words[::-1]):
-            if first in AUTHENTICITY_WORDS and second in EMOTION_WORDS:
-                return int(EMOTION_WORDS[second]), int(AUTHENTICITY_WORDS[first])
-    known = [f"{a}_{e}" for a in AUTHENTICITIES for e in EMOTIONS]
-    raise ValueError(f"{text!r} is no class{suggest(text, known)}; expected <{'|'.join(AUTHENTICITIES)}>_<emotion>")
+            if first in AUTHENTICITY_WORDS and second in emotion_words(space):
+                return emotion_words(space)[second], int(AUTHENTICITY_WORDS[first])
+    near = suggest(text, space.names("joint"))
+    raise ValueError(f"{text!r} is no class{near}; expected <{'|'.join(AUTHENTICITIES)}>_<emotion>")
 
 
-def _read(text: str, words: dict[str, Emotion] | dict[str, Authenticity], names: tuple[str, ...]) -> int:
+def _read(text: str, words: Mapping[str, int], names: Sequence[str]) -> int:
     word = text.strip().lower()
     if is_no_label(word):
         return ABSENT

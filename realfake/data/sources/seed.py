@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from realfake.data.clips import Clip, Listing, Problem
-from realfake.data.sources.label_names import AUTHENTICITY_WORDS, EMOTION_WORDS, read_joint
+from realfake.data.sources.label_names import AUTHENTICITY_WORDS, emotion_words, read_joint
 from realfake.data.sources.listing import (
     IMAGE_ENDINGS,
     clip_name,
@@ -28,7 +28,7 @@ from realfake.data.sources.listing import (
 from realfake.data.sources.sase_fe import SPELLINGS
 from realfake.data.sources.sase_fe_challenge import official_part
 from realfake.data.sources.thesis_names import infer_people, read_written
-from realfake.labels import EMOTIONS, Authenticity, Emotion
+from realfake.labels import EMOTIONS, SASE_FE, Authenticity, Emotion
 
 MULTI_TASK_EMOTIONS = (
     Emotion.HAPPY,
@@ -46,7 +46,7 @@ MULTI_TASK_AUTHENTICITIES = (Authenticity.FAKE, Authenticity.REAL)
 _CODE_AT_END = re.compile(rf"(.*?)[\s_.\-]*({'|'.join(sorted(SPELLINGS, key=len, reverse=True))})", re.IGNORECASE)
 _FRAME_AT_END = re.compile(r"(.*?)[\s_.\-]*(?:frame|img|image|face|crop)?[\s_.\-]*\(?\d+\)?", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+")
-_SAYS_NOTHING = {"frame", "img", "image", "face", "crop", "video", "mp", *AUTHENTICITY_WORDS, *EMOTION_WORDS}
+_SAYS_NOTHING = {"frame", "img", "image", "face", "crop", "video", "mp", *AUTHENTICITY_WORDS, *emotion_words(SASE_FE)}
 
 
 class SeedFrames:

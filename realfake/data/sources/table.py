@@ -5,7 +5,7 @@ Columns, in any order and case; :mod:`realfake.data.sources.columns` knows other
 =============  ========================================================================================
 path           required; the video, relative to the table (absolute also works)
 subject        the person; empty = unknown
-emotion        angry, contempt, disgust, happy, sad, surprise or a synonym; empty = unknown
+emotion        one of ``data.emotions`` or a synonym; empty = unknown
 authenticity   real, fake or a synonym; empty = unknown
 clip           unique name; default: the path without its ending
 dataset        default: the name of the table's file
@@ -22,6 +22,7 @@ import io
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ from realfake.data.sources.listing import (
 )
 from realfake.data.sources.sase_fe import look_alikes
 from realfake.errors import UserError
-from realfake.labels import ABSENT, EMOTIONS
+from realfake.labels import ABSENT, SASE_FE, LabelSpace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,13 +57,18 @@ class ClipTable:
     Args:
         table: Path of the table.
         columns: Column → its heading in the table, ``None`` = one of the usual ones.
+        space: Of the emotions.
         keep_contradictions: Keep files that the table names with several labels.
     """
 
     name = "csv"
 
     def __init__(
-        self, table: str | None, columns: Mapping[str, str | None] | None = None, keep_contradictions: bool = False
+        self,
+        table: str | None,
+        columns: Mapping[str, str | None] | None = None,
+        space: LabelSpace = SASE_FE,
+        keep_contradictions: bool = False,
     ) -> None:
         if table is None or not table.strip():
             raise UserError(f"data.root is missing: give the table as data.root=/path/clips.csv; expected {LAYOUT}")
@@ -71,7 +77,7 @@ class ClipTable:
             what = "is a folder" if self.table.is_dir() else f"no such file{did_you_mean_path(self.table)}"
             raise UserError(f"data.root={table}: {what}; expected {LAYOUT}")
         self.root = str(self.table.parent)
-        self.columns, self.keep_contradictions = columns or {}, keep_contradictions
+        self.columns, self.space, self.keep_contradictions = columns or {}, space, keep_contradictions
 
     def listing(self) -> Listing:
         """List the clips.
@@ -82,7 +88,7 @@ class ClipTable:
         """
         frame = read_table(self.table)
         texts: dict[str, list[str]] = {h: frame[h].tolist() for h in frame.columns}
-        reading = read_columns(str(self.table), texts, self.columns)
+        reading = read_columns(str(self.table), texts, self.columns, self.space)
         if "path" not in reading.columns:
             found = ", ".join(map(repr, texts)) or "none"
             raise UserError(f"{self.table}: no column 'path' (columns: {found}); expected {LAYOUT}")
@@ -121,7 +127,7 @@ class ClipTable:
         clips = join_respelt(clips)
         for dataset in people:
             problems += look_alikes({c.subject for c in clips if c.dataset == dataset})
-        return finish(clips, problems, self.table, LAYOUT, tuple(texts))
+        return replace(finish(clips, problems, self.table, LAYOUT, tuple(texts)), emotions=self.space.emotions)
 
     def _heading(self, column: str) -> str | None:
         names = ("authenticity", "real", "fake") if column == "authenticity" else (column,)
@@ -159,7 +165,8 @@ class ClipTable:
         try:
             emotion = self._read_emotion(cells["emotion"])
         except ValueError as error:
-            raise self._error(row, "emotion", str(error)) from None
+            way = "if the table has other emotions, declare them all, as in data.emotions=[happy,fear]"
+            raise self._error(row, "emotion", f"{error}; {way}") from None
         try:
             authenticity = self._read_authenticity(cells["authenticity"])
         except ValueError as error:
@@ -174,7 +181,7 @@ class ClipTable:
         subject, pair = subject_id(cells["subject"]), cells["pair"]
         dataset = cells["dataset"] or self.table.stem
         if not pair and subject and emotion != ABSENT:
-            pair = f"{subject}/{EMOTIONS[emotion]}"
+            pair = f"{subject}/{self.space.emotions[emotion]}"
         return Clip(name, path, dataset, subject, emotion, authenticity, pair, part, int(fold))
 
     def _error(self, row: int, column: str, what: str) -> UserError:

@@ -26,8 +26,9 @@ from realfake.data.sources.listing import (
 )
 from realfake.data.sources.uva_nemo_details import VIDEO, read_details, read_text
 from realfake.errors import UserError
-from realfake.labels import EMOTIONS, Emotion
 
+SMILES = "happy"
+"""The emotion of all clips."""
 LAYOUT = "<subject>_deliberate|spontaneous_smile_<k>.mp4"
 
 _DETAILS = re.compile(r"details.*\.(txt|csv|tsv)$", re.IGNORECASE)
@@ -80,9 +81,9 @@ class UvaNemo:
                     path,
                     self.name,
                     subject,
-                    int(Emotion.HAPPY),
+                    0,
                     int(AUTHENTICITY_WORDS[match[2].lower()]),
-                    f"{subject}/{EMOTIONS[Emotion.HAPPY]}",
+                    f"{subject}/{SMILES}",
                 )
             )
         missing = [c.path for c in clips if _name(c) not in subjects]
@@ -93,7 +94,8 @@ class UvaNemo:
                 "have other numbers too"
             )
             problems.append(Problem(missing[0], reason, kept=True))
-        return finish(self._with_folds(clips, folds, problems), problems, self.folder, LAYOUT)
+        found = finish(self._with_folds(clips, folds, problems), problems, self.folder, LAYOUT)
+        return replace(found, emotions=(SMILES,))
 
     def _subjects(self, files: list[str]) -> dict[str, str]:
         """Person of each video, from all lists of details."""
