@@ -120,10 +120,10 @@ def test_a_talking_head(frames: Predictor, clips: Predictor) -> None:
         assert_on_face(said.track.at(0.0), (97, 60), (40, 80))
         assert_on_face(said.track.at(2.0), (93, 60), (40, 80))
         curve = said.curve
-        assert len(curve.time_sec) == len(curve.p_real) == len(curve.p_emotion) > 10
+        assert len(curve.time_sec) == len(curve.p_real) == len(curve.p["emotion"]) > 10
         assert (np.diff(curve.time_sec) > 0).all()
         assert 0 <= curve.time_sec[0] < curve.time_sec[-1] <= said.duration_sec
-        np.testing.assert_allclose(curve.p_emotion.sum(axis=1), 1, atol=1e-6)
+        np.testing.assert_allclose(curve.p["emotion"].sum(axis=1), 1, atol=1e-6)
 
 
 def test_a_video_as_an_array_is_the_video(clips: Predictor) -> None:
@@ -200,7 +200,7 @@ def test_running_mean_equals_the_plain_mean() -> None:
     for i, time_sec in enumerate(times):
         near = np.abs(times - time_sec) <= 0.35
         assert curve.p_real[i] == pytest.approx(p[near, 6:].sum(axis=1).mean(), abs=1e-12)
-        np.testing.assert_allclose(curve.p_emotion[i], (p[near, :6] + p[near, 6:]).mean(axis=0), atol=1e-12)
+        np.testing.assert_allclose(curve.p["emotion"][i], (p[near, :6] + p[near, 6:]).mean(axis=0), atol=1e-12)
 
 
 def test_inputs_by_path_folder_and_pattern(faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
