@@ -141,7 +141,7 @@ def compare(
         Predictions.concatenated([first, second]),
         np.concatenate([subject, subject + size]),
         None if pair is None else np.concatenate([pair, np.where(pair < 0, -1, pair + pair.max(initial=0) + 1)]),
-        given_level=np.concatenate([exchangeable_levels(first), exchangeable_levels(second)]),
+        given_level=np.concatenate([*map(exchangeable_levels, (first, second))]) if "authenticity" in first.p else None,
     )
 
     def difference(of_first: np.ndarray, of_second: np.ndarray) -> dict[str, np.ndarray]:
