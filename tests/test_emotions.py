@@ -1,4 +1,4 @@
-"""Emotions are those of the data: seven with fear, smiles alone, tasks by hand, and runs on data with other emotions."""
+"""Emotions are those of the data: seven with fear, smiles alone, tasks by hand, runs on data with other emotions."""
 
 from __future__ import annotations
 
@@ -264,7 +264,7 @@ def test_auto_follows_the_listing(tables: dict[str, str]) -> None:
     with pytest.raises(UserError, match=r"'afraid'; expected angry, .*declare them all, as in data\.emotions="):
         check_start(compose("train", of_table(tables["seven"]), TrainConfig))
     given = [*of_table(tables["alone"]), "optimized_metric=val/clip/emotion_f1"]
-    with pytest.raises(UserError, match=r"no such metric.*with approach\.tasks=\[authenticity\]: val/frame/loss"):
+    with pytest.raises(UserError, match=r"no such metric.*with approach\.tasks=\[authenticity\]: val/frame/auth"):
         check_start(compose("train", given, TrainConfig))
 
 
