@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TINY_TRAINING
 from PIL import Image
 from processes import Command
 
@@ -64,7 +63,11 @@ def of_table(path: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def swept(
-    tables: dict[str, str], command: Command, tmp_path_factory: pytest.TempPathFactory
+    tables: dict[str, str],
+    tiny: list[str],
+    tiny_data: list[str],
+    command: Command,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., tuple[Path, str]]:
     """Working folder of a sweep of one run on a table, and what it said; done once."""
     done: dict[str, tuple[Path, str]] = {}
@@ -72,7 +75,13 @@ def swept(
     def sweep(name: str, *words: str) -> tuple[Path, str]:
         if name not in done:
             folder = tmp_path_factory.mktemp(name)
-            overrides = [*of_table(tables[name]), *TINY_TRAINING, "callbacks.plots=true", "sweep.name=s", *words]
+            overrides = [
+                *of_table(tables[name]),
+                *tiny[len(tiny_data) :],
+                "callbacks.plots=true",
+                "sweep.name=s",
+                *words,
+            ]
             said = command("train", "-m", *overrides, cwd=folder)
             assert said.returncode == 0, said.stderr
             done[name] = folder, said.stdout
