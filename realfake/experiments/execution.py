@@ -87,6 +87,7 @@ def carry_out(
     """:func:`execute` for a process that holds the run's lock (its descriptor), or works for the one that does."""
     if in_sweep:
         earlier = read_results(run.path)
+        cfg = resolved(cfg)
         changes = changes_since(run, cfg)
         kept = None if changes else _kept(earlier, run, cfg)
         if kept is not None:
