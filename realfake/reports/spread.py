@@ -20,6 +20,7 @@ from realfake.data.splits import tested_share
 from realfake.reports.finished import FinishedRun
 from realfake.reports.ranking import Leaderboard, RunGroup
 from realfake.runs.settings import look_up
+from realfake.scoring.metric_table import METRICS
 from realfake.scoring.statistics import Interval, t_interval
 
 INCLUDES = {
@@ -61,15 +62,21 @@ def spread(group: RunGroup, metric: str) -> Spread | None:
     people = {run: look_up(run.config, "data.seed") for run in runs}
     if len(set(people.values())) > 1:
         means = _means(runs, metric, people)
-        return Spread(t_interval(means), "datasets", len(means))
+        return Spread(_possible(t_interval(means), metric), "datasets", len(means))
     parts = {run: json.dumps(split.model_dump(), sort_keys=True) for run, split in splits.items()}
     means = _means(runs, metric, parts)
     if len(means) == 1:
         values = group.values(metric)
-        return Spread(t_interval(values), "seeds", len(values))
+        return Spread(_possible(t_interval(values), metric), "seeds", len(values))
     # Of subjects left out one at a time there are at least as many as there are parts.
     share = tested_share(splits[runs[0]], len(means))
-    return Spread(t_interval(means, share / (1.0 - share)), "splits", len(means))
+    return Spread(_possible(t_interval(means, share / (1.0 - share)), metric), "splits", len(means))
+
+
+def _possible(interval: Interval, metric: str) -> Interval:
+    """The part of an interval that the metric can be: 0 to 1 of all but losses."""
+    most = 1.0 if metric.rpartition("/")[2] in METRICS else np.inf
+    return Interval(interval.value, *(float(np.clip(end, 0.0, most)) for end in (interval.low, interval.high)))
 
 
 def explained(board: Leaderboard) -> list[str]:

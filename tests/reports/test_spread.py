@@ -105,3 +105,11 @@ def test_table_screen_and_page_say_what_their_intervals_hold(tmp_path: Path) -> 
         assert INCLUDES["seeds"] not in text
     assert f"{expected.low:.3f} to {expected.high:.3f} (5 splits)" in screen.getvalue()
     assert f"{expected.low:.3f}–{expected.high:.3f} <small>5 splits</small>" in page
+
+
+def test_no_accuracy_is_said_to_be_negative_or_above_one(tmp_path: Path) -> None:
+    found, values = spread_of(tmp_path, [{"seed": 1}, {"seed": 2}], ("seed",))
+    beyond = t_interval(values)  # with one degree of freedom
+    assert found is not None
+    assert (found.interval.low, found.interval.high) == (max(beyond.low, 0.0), min(beyond.high, 1.0))
+    assert beyond.low < 0.0 or beyond.high > 1.0
