@@ -88,6 +88,25 @@ def test_a_person_whose_n2sur_is_missing_is_named_like_the_others() -> None:
     assert told(some) == told(written)
 
 
+@pytest.mark.parametrize(
+    ("people", "frames"),
+    [
+        ([f"SUBJECT {i}" for i in range(1, 14)], (210, 270, 329)),
+        ([f"P{i}" for i in range(1, 51)], (180, 195, 270, 359)),
+        ([f"S{i}" for i in range(1, 26)], range(195, 240, 5)),
+        (["P1", "P12", "P13"], (210, 270, 329)),
+        (["Anna", "Anna1", "Anna2"], (195, 215, 229)),
+    ],
+    ids=lambda value: str(value[0]),
+)
+def test_a_person_whose_n2sur_is_missing_is_nobody_else(people: list[str], frames: Sequence[int]) -> None:
+    written = [w for w in names(people, frames) if w[:2] != ("N2Sur", people[0])]
+    found = told(written)
+    own = [{person.lower().replace(" ", "")} for person in people]
+    assert found.pop(people[0]) <= own[0] | {""}
+    assert [v - {""} for v in found.values()] == own[1:]
+
+
 def write(root: Path, path: Callable[[str, str], str], written: Sequence[tuple[str, str, str]]) -> None:
     for code, _, stem in written:
         file = root / f"{path(code, stem)}.jpg"

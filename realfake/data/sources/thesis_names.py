@@ -60,7 +60,7 @@ def infer_people(names: Iterable[Written]) -> tuple[dict[Written, str], list[str
         names: Of all images.
 
     Returns:
-        Person of each name, empty where it cannot be told; and the people that follow from rules 2 to 4.
+        Person of each name, empty where it cannot be told; and the people whom no ``N2SUR`` names.
     """
     people: dict[Written, str] = {}
     single: defaultdict[str, dict[Written, str]] = defaultdict(dict)
@@ -91,6 +91,7 @@ def infer_people(names: Iterable[Written]) -> tuple[dict[Written, str], list[str
         digits = {d for d in written.values() if d}
         if word in known:
             found = _by_names(digits, known[word], window)
+            inferred |= {word + n for n in set(found.values()) - known[word]}
         else:
             others = [set(o.values()) for w, o in single.items() if w != word]
             found = _by_window(digits, window) or _by_runs(written) or _by_others(digits, others)
@@ -102,33 +103,38 @@ def infer_people(names: Iterable[Written]) -> tuple[dict[Written, str], list[str
 
 
 def _is_frame(digits: str) -> bool:
-    return len(digits) == 2 or (digits != "" and digits[0] != "0") or digits == "0"
+    return len(digits) == 2 or (len(digits) > 2 and digits[0] != "0")
 
 
 def _inside(frame: str, window: tuple[float, float] | None) -> bool:
-    return window is not None and window[0] <= int(frame) <= window[1]
+    return window is not None and _is_frame(frame) and window[0] <= int(frame) <= window[1]
 
 
 def _by_names(digits: set[str], names: set[str], window: tuple[float, float] | None) -> dict[str, str]:
-    """Beginning of each of ``digits`` that is one of the known ``names``; of several, the one that fits the window."""
+    """Beginning of each of ``digits`` that is one of the known ``names``, or of a person who has no N2SUR.
+
+    A name is known with certainty only where its frame fits the window, or no other beginning's frame does: what looks
+    like a frame of one person may be another one's who has no N2SUR (``1213`` with 12 known, and 1 not).
+    """
     lengths = {len(n) for n in names}
-    found = {}
+    if lengths == {0} or (len(lengths) == 1 and any(n[0] == "0" for n in names)):  # no digits, or filled up with zeros
+        return {d: d[:k] for k in lengths for d in digits if _is_frame(d[k:])}
+    inside = {d: {d[:k] for k in range(len(d)) if _inside(d[k:], window)} for d in digits}
+    known = {d: {n for n in names if d.startswith(n) and _is_frame(d[len(n) :])} for d in digits}
+    without: set[str] = set()
     for d in digits:
-        fits = [n for n in names if d.startswith(n) and _is_frame(d[len(n) :])]
-        if len(fits) > 1:
-            fits = [n for n in fits if _inside(d[len(n) :], window)]
-        if not fits and lengths != {0} and len(lengths) == 1 and _is_frame(rest := d[max(lengths) :]):
-            fits = [d[: len(d) - len(rest)]]  # a person whose N2SUR is missing, named like the others
-        if len(fits) == 1:
-            found[d] = fits[0]
-    return found
+        if not inside[d] & known[d]:
+            alike = {n for n in inside[d] if not known[d] and {len(n)} == lengths}
+            without |= alike or inside[d]
+    fits = {d: inside[d] & (known[d] | without) if inside[d] else known[d] for d in digits}
+    return {d: min(n) for d, n in fits.items() if len(n) == 1 and (n <= known[d] or not known[d])}
 
 
 def _by_window(digits: set[str], window: tuple[float, float] | None) -> dict[str, str]:
     """Beginnings of ``digits`` that leave a frame inside of the window, if each has just one."""
     found = {}
     for d in digits:
-        ends = [k for k in range(len(d)) if _is_frame(d[k:]) and _inside(d[k:], window)]
+        ends = [k for k in range(len(d)) if _inside(d[k:], window)]
         if len(ends) != 1:
             return {}
         found[d] = d[: ends[0]]
@@ -148,7 +154,7 @@ def _by_runs(written: Mapping[Written, str]) -> dict[str, str]:
     best: dict[str, str] = {}
     rank = (len(digits) + 1, 0)
     for names in splits:
-        if not all(_is_frame(d[len(n) :]) and len(d) > len(n) + 1 for d, n in names.items()):
+        if not all(_is_frame(d[len(n) :]) for d, n in names.items()):
             continue
         people = len(set(names.values()))
         each = len({(code, names[d]) for code, of_code in videos.items() for d in of_code})
