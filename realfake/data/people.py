@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from realfake.config import CsvData, DataConfig, HoldoutSplit, SplitConfig, SyntheticData
+from realfake.config import CsvData, DataConfig, HoldoutSplit, SplitConfig, SyntheticData, UvaNemoData
 from realfake.data.clips import Listing
 from realfake.errors import UserError
 
@@ -33,6 +33,8 @@ def check_people(listing: Listing, data: DataConfig, split: SplitConfig | None) 
     if isinstance(data, CsvData):
         headings = ", ".join(map(repr, listing.columns))
         way = f"name the column that holds it, data.columns.subject=<heading> (headings: {headings})"
+    elif isinstance(data, UvaNemoData):
+        way = "give a list of details that says who it is (text or CSV), data.details=<file>"
     elif data.parts_without_people:
         way = "use split=holdout, which obeys the dataset's own parts"
     else:

@@ -8,6 +8,7 @@ import pytest
 
 from realfake.composing.composition import option
 from realfake.config import UvaNemoData
+from realfake.data.people import check_people
 from realfake.data.sources import build_source
 from realfake.data.sources.uva_nemo_details import read_details
 from realfake.errors import UserError
@@ -117,9 +118,51 @@ def test_who_is_not_on_the_list_is_nobody_on_it(tmp_path: Path) -> None:
     listing = build_source(option(UvaNemoData, root=str(root))).listing()
     subjects = {c.clip: c.subject for c in listing.clips}
     assert subjects["105_spontaneous_smile_3"] == "002"
-    assert subjects["002_deliberate_smile_1"] == "file 002"
+    assert subjects["002_deliberate_smile_1"] == ""
     assert [p.path for p in listing.problems] == [ROWS[2][0]]
-    assert "the list of details lacks it" in listing.problems[0].reason
+    assert "the list of details names nobody for it" in listing.problems[0].reason
+
+
+def people(root: Path) -> dict[str, str]:
+    """Person of each video without ending, if all are known."""
+    data = option(UvaNemoData, root=str(root))
+    listing = build_source(data).listing()
+    check_people(listing, data.model_copy(update={"subjects": "known"}), None)
+    return {c.clip: c.subject for c in listing.clips}
+
+
+@pytest.mark.parametrize("name", ["no line", "an empty cell"])
+def test_who_is_not_on_the_list_is_whom_others_of_the_number_show(name: str, tmp_path: Path) -> None:
+    root = videos(tmp_path / "videos")
+    rows = [row for i, row in enumerate(ROWS) if i != 1 or name != "no line"]
+    details = root / "File_Details.txt"
+    details.write_text(separated("\t", HEADINGS, *rows).replace("smile_1.mp4\t001\t", "smile_1.mp4\t\t"))
+    assert people(root) == EXPECTED
+    (root / "105_spontaneous_smile_4.mp4").touch()
+    details.write_text(
+        details.read_text() + separated("\t", ("105_deliberate_smile_1.mp4", "001", "female", "20", "posed"))
+    )
+    with pytest.raises(UserError, match=r"2 of 5 clips name no person, .*data\.details=<file>, .*each_clip"):
+        people(root)
+
+
+def test_spellings_of_a_person_are_joined(tmp_path: Path) -> None:
+    root = videos(tmp_path / "videos")
+    rows = [(row[0], ("P001", "P1", "P2", "P002")[i], *row[2:]) for i, row in enumerate(ROWS)]
+    (root / "File_Details.txt").write_text(separated("\t", HEADINGS, *rows))
+    assert list(people(root).values()) == ["p001", "p001", "p002", "p002"]
+    problems = build_source(option(UvaNemoData, root=str(root))).listing().problems
+    assert [p.reason.count("are read as one subject") for p in problems] == [1, 1]
+
+
+def test_lists_of_several_names_are_read_together(tmp_path: Path) -> None:
+    root = videos(tmp_path / "videos")
+    with pytest.raises(UserError, match=r"4 of 4 clips name no person, .*data\.details=<file>, .*each_clip"):
+        people(root)
+    (root / "details_young.txt").write_text(aligned(HEADINGS, *ROWS[:2]))
+    (root / "details_adult.txt").write_text(aligned(HEADINGS, *ROWS[2:]))
+    (root / "details_of_people.txt").write_text("Subject Code\tGender\n001\tfemale\n")
+    assert people(root) == EXPECTED
 
 
 def test_lists_that_contradict_each_other(tmp_path: Path) -> None:

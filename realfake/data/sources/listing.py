@@ -7,7 +7,7 @@ import difflib
 import os
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -222,15 +222,22 @@ def respelt_subjects(folders: Iterable[str], what: str = "folders") -> list[Prob
     ]
 
 
+def one_spelling(subjects: Iterable[str]) -> dict[str, str]:
+    """Each spelling → the one for all spellings of the person, as :func:`respelt_subjects` reports them."""
+    one: dict[str, str] = {}
+    return {subject: one.setdefault(_person(subject), subject) for subject in sorted(set(subjects))}
+
+
 def join_respelt(clips: Iterable[Clip]) -> list[Clip]:
     """The clips, with one subject for all spellings of a person that :func:`respelt_subjects` reports."""
     clips = list(clips)
-    one: dict[tuple[str, str], str] = {}
-    for clip in sorted(clips, key=lambda c: c.subject):
-        one.setdefault((clip.dataset, _person(clip.subject)), clip.subject)
+    spellings: defaultdict[str, set[str]] = defaultdict(set)
+    for clip in clips:
+        spellings[clip.dataset].add(clip.subject)
+    one = {dataset: one_spelling(subjects) for dataset, subjects in spellings.items()}
     result = []
     for clip in clips:
-        subject = one[clip.dataset, _person(clip.subject)]
+        subject = one[clip.dataset][clip.subject]
         own = clip.pair.startswith(f"{clip.subject}/") and subject != ""
         pair = subject + clip.pair.removeprefix(clip.subject) if own else clip.pair
         result.append(clip if subject == clip.subject else replace(clip, subject=subject, pair=pair))

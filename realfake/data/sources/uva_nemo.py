@@ -1,14 +1,15 @@
 """UvA-NEMO smiles (Dibeklioglu, Salah, Gevers; ECCV 2012): ``<number>_deliberate|spontaneous_smile_<k>.mp4``.
 
-400 subjects, 597 spontaneous and 643 deliberate smiles. The number of a file is not always the person: the list
-``UvA-NEMO_Smile_Database_File_Details.txt`` of the release says who it is
-(:mod:`realfake.data.sources.uva_nemo_details`). Ten official folds come as lists of file
-names, ``P_fold_all_<k>.txt`` (posed) and ``S_fold_all_<k>.txt`` (spontaneous), k = 1 to 10.
+400 subjects, 597 spontaneous and 643 deliberate smiles. The number of a file is not the person, who may have several:
+the list ``UvA-NEMO_Smile_Database_File_Details.txt`` of the release says who it is
+(:mod:`realfake.data.sources.uva_nemo_details`), and without it nobody is known. Ten official folds come as lists of
+file names, ``P_fold_all_<k>.txt`` (posed) and ``S_fold_all_<k>.txt`` (spontaneous), k = 1 to 10.
 """
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,16 +21,17 @@ from realfake.data.sources.listing import (
     did_you_mean_path,
     finish,
     list_files,
+    one_spelling,
     require_root,
+    respelt_subjects,
     split_ending,
-    subject_id,
 )
 from realfake.data.sources.uva_nemo_details import VIDEO, read_details, read_text
 from realfake.errors import UserError
 
 SMILES = "happy"
 """The emotion of all clips."""
-LAYOUT = "<subject>_deliberate|spontaneous_smile_<k>.mp4"
+LAYOUT = "<number>_deliberate|spontaneous_smile_<k>.mp4"
 
 _DETAILS = re.compile(r"details.*\.(txt|csv|tsv)$", re.IGNORECASE)
 _RELEASE_LIST = re.compile(r"uva-nemo.*(details|labels).*\.(txt|csv|tsv)$", re.IGNORECASE)
@@ -59,7 +61,6 @@ class UvaNemo:
         """
         files, problems = list_files(self.folder)
         folds = self._fold_lists(files)
-        subjects = self._subjects(files)
         clips: list[Clip] = []
         for path in files:
             stem, ending = split_ending(path)
@@ -72,28 +73,12 @@ class UvaNemo:
             if match is None:
                 problems.append(Problem(path, f"the name says nothing known; expected {LAYOUT}"))
                 continue
-            # The number of a file is no code of a person: it must not pass for one that the list gives another person.
-            number = subject_id(f"file {match[1]}" if subjects else match[1])
-            subject = subjects.get(name.casefold(), number)
             clips.append(
                 Clip(
-                    clip_name(path),
-                    path,
-                    self.name,
-                    subject,
-                    0,
-                    int(AUTHENTICITY_WORDS[match[2].lower()]),
-                    f"{subject}/{SMILES}",
+                    clip_name(path), path, self.name, emotion=0, authenticity=int(AUTHENTICITY_WORDS[match[2].lower()])
                 )
             )
-        missing = [c.path for c in clips if _name(c) not in subjects]
-        if missing:
-            what = "the list of details lacks it" if subjects else "there is no list of details (data.details) for it"
-            reason = (
-                f"kept, but {what} and {len(missing) - 1} more: the number of the file stands for the person, who may "
-                "have other numbers too"
-            )
-            problems.append(Problem(missing[0], reason, kept=True))
+        clips = _with_people(clips, self._subjects(files), problems)
         found = finish(self._with_folds(clips, folds, problems), problems, self.folder, LAYOUT)
         return replace(found, emotions=(SMILES,))
 
@@ -116,7 +101,8 @@ class UvaNemo:
         beside = [p for p in sorted(self.folder.absolute().parent.iterdir()) if p.is_file() and _DETAILS.search(p.name)]
         # The release also has a list of the subjects, which names no file.
         found = [p for p in inside or beside if "subject_details" not in p.name.lower()]
-        return [p for p in found if "file" in p.name.lower() or len(found) == 1]
+        found = [p for p in found if "file" in p.name.lower()] or found
+        return [p for p in found if VIDEO.search(read_text(p))] or found
 
     def _fold_lists(self, files: list[str]) -> dict[int, list[Path]]:
         if self.folds is not None:
@@ -154,6 +140,51 @@ class UvaNemo:
             reason = f"kept, but no official fold names it and {len(without) - 1} more: these only ever train"
             problems.append(Problem(without[0], reason, kept=True))
         return result
+
+
+def _with_people(clips: list[Clip], subjects: dict[str, str], problems: list[Problem]) -> list[Clip]:
+    """The clips with the people on the list, and with those whom their number tells.
+
+    A clip that the list lacks shows whom the other files of its number show, if no number on the list has two people.
+
+    Args:
+        clips: Without people.
+        subjects: Person of each video on the list.
+        problems: Added to.
+    """
+    problems += respelt_subjects(subjects.values(), "names")
+    one = one_spelling(subjects.values())
+    subjects = {name: one[subject] for name, subject in subjects.items()}
+    owners: defaultdict[str, set[str]] = defaultdict(set)
+    for name, subject in subjects.items():
+        owners[_number(name)].add(subject)
+    single = all(len(people) == 1 for people in owners.values())
+    result: list[Clip] = []
+    by_number: list[str] = []
+    unknown: list[str] = []
+    for clip in clips:
+        name = _name(clip)
+        number = _number(name)
+        subject = subjects.get(name, "")
+        if not subject:
+            subject = min(owners[number]) if single and number in owners else ""
+            (by_number if subject else unknown).append(clip.path)
+        result.append(replace(clip, subject=subject, pair=f"{subject or f'file {number}'}/{SMILES}"))
+    lacks = (
+        "the list of details names nobody for it" if subjects else "there is no list of details (data.details) for it"
+    )
+    for paths, who in (
+        (by_number, "the person is that of the other files of the same number"),
+        (unknown, "who is shown is unknown, as a person may have several numbers"),
+    ):
+        if paths:
+            problems.append(Problem(paths[0], f"kept, but {lacks} and {len(paths) - 1} more: {who}", kept=True))
+    return result
+
+
+def _number(name: str) -> str:
+    """``002_deliberate_smile_1`` → ``2``."""
+    return str(int(name.partition("_")[0]))
 
 
 def _name(clip: Clip) -> str:
