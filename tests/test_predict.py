@@ -26,7 +26,6 @@ from rich.console import Console
 
 import realfake
 from realfake.composing.composition import compose
-from realfake.composing.messages import validate
 from realfake.config import PredictConfig
 from realfake.data.video import read_video
 from realfake.errors import UserError
@@ -249,11 +248,7 @@ def test_inputs_that_hang_or_are_no_files_cost_themselves(frames: Predictor, tmp
 
 def run_command(*overrides: str, out: Path) -> tuple[int, str, list[dict[str, str]], dict[str, object]]:
     """The command's work in this process: exit status, screen, CSV and JSON."""
-    values: dict[str, object] = {}
-    for override in overrides:
-        key, _, value = override.partition("=")
-        values[key] = {"true": True, "false": False}.get(value, value)
-    cfg = validate({**values, "out": str(out)}, PredictConfig)
+    cfg = compose("predict", [*overrides, f"out={out}"], PredictConfig)
     assert isinstance(cfg.input, str)
     screen = io.StringIO()
     status = predict_all(cfg, find_inputs(cfg.input), Console(file=screen, width=120))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from realfake.composing.messages import validate
+import realfake
+from realfake.composing.composition import compose
+from realfake.composing.messages import changed
 from realfake.config import PredictConfig
 from realfake.errors import UserError
 from realfake.prediction.outputs import DRAWN, Record, file_names
@@ -54,7 +57,7 @@ def test_names_are_inside_and_no_two_are_the_same(paths: list[Path], absolute: b
 
 
 def record(folder: Path, paths: list[Path], **more: Any) -> Record:
-    cfg = validate({"run": "run", "input": "input", **more}, PredictConfig)
+    cfg = changed(compose("predict", ["run=run", "input=input"], PredictConfig), more)
     return Record(cfg, folder, paths, cast("Any", None))
 
 
@@ -78,9 +81,10 @@ def test_inputs_and_what_links_point_to_are_not_overwritten(tmp_path: Path) -> N
         record(out, [tmp_path / "in/sub/a.jpg", tmp_path / "in/b.jpg"])
 
 
-def test_the_tables_hold_names_that_are_no_unicode(tmp_path: Path) -> None:
+def test_the_tables_hold_names_that_are_no_unicode(trained: Callable[..., Path], tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"\xff.jpg")
     written = record(tmp_path, [path])
+    written.predictor = realfake.load(trained("approach=multi_task"), device="cpu")
     written.items.append(Failure(path, "no picture"))
     written.finish()
     assert "\\udcff.jpg" in (tmp_path / "predictions.csv").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from realfake.experiments.execution import train
 from realfake.labels import SASE_FE
 from realfake.models import input_spec
 
-BACKBONES = sorted(p.stem for p in (conf_dir() / "backbone").glob("*.yaml"))
+BACKBONES = sorted(p.stem for p in (conf_dir() / "backbone").glob("[!_]*.yaml"))
 SEEN: dict[str, list[torch.Tensor]] = {"train": [], "test": [], "predict": []}
 """What the network was shown, by stage."""
 

@@ -188,15 +188,16 @@ def test_last_checkpoint_is_found_in_a_new_folder(longer: list[str], tmp_path: P
     from realfake.composing.composition import compose
     from realfake.errors import UserError
     from realfake.experiments.execution import train
+    from realfake.experiments.start import resolved
     from realfake.runs.checkpoints import resume_path
 
     train([*longer, "trainer.max_epochs=1"], tmp_path / "first")
-    cfg = compose("train", [*longer, "trainer.max_epochs=1", "ckpt=last"], TrainConfig)
+    cfg = resolved(compose("train", [*longer, "trainer.max_epochs=1", "ckpt=last"], TrainConfig))
     with pytest.raises(UserError, match="no unfinished run"):
         resume_path(cfg, RunFolder(tmp_path / "second"))  # the first one is complete
     (tmp_path / "first/results.json").write_text(json.dumps({"status": "interrupted"}))
     assert resume_path(cfg, RunFolder(tmp_path / "second")) == tmp_path / "first/checkpoints/last.ckpt"
-    other = compose("train", [*longer, "ckpt=last", "seed=9"], TrainConfig)
+    other = resolved(compose("train", [*longer, "ckpt=last", "seed=9"], TrainConfig))
     with pytest.raises(UserError, match="no unfinished run"):
         resume_path(other, RunFolder(tmp_path / "second"))
 

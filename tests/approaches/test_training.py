@@ -256,4 +256,4 @@ def test_class_weights_balanced_from_the_training_part(tiny: list[str], tmp_path
 def test_a_fast_dev_run_leaves_no_checkpoints(tiny: list[str], tmp_path: Path) -> None:
     results = train([*tiny, "approach=temporal", "trainer.fast_dev_run=true"], tmp_path / "run")
     assert results["status"] == "completed"
-    assert not (tmp_path / "run/checkpoints").exists()
+    assert not list((tmp_path / "run").rglob("*.ckpt"))

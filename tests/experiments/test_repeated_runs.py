@@ -13,6 +13,7 @@ from realfake.composing.composition import compose
 from realfake.config import TrainConfig
 from realfake.errors import UserError
 from realfake.experiments.execution import RunFailed, changes_since, execute
+from realfake.experiments.start import resolved
 from realfake.runs.folder import RunFolder
 from realfake.runs.results import read_results
 
@@ -28,7 +29,7 @@ def run(trained: Callable[..., Path], tmp_path: Path) -> RunFolder:
 @pytest.fixture
 def asked(tiny: list[str]) -> Callable[..., TrainConfig]:
     """The same run again, with other words."""
-    return lambda *more: compose("train", [*tiny, *WORDS, *more], TrainConfig)
+    return lambda *more: resolved(compose("train", [*tiny, *WORDS, *more], TrainConfig))
 
 
 def test_what_is_compared(run: RunFolder, asked: Callable[..., TrainConfig], tmp_path: Path) -> None:

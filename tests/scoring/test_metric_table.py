@@ -11,13 +11,13 @@ import pytest
 from simulated_people import noise
 
 from realfake.evaluation.evaluation_page import number
-from realfake.labels import TASK_NAMES
+from realfake.labels import SASE_FE, TASKS
 from realfake.scoring.baselines import chance
 from realfake.scoring.metric_table import METRICS, REPORTED, Metric, minimised
 from realfake.scoring.metrics import metrics
 
 DOCS = Path(__file__).resolve().parents[2] / "docs/metrics.md"
-CLASSES = {task: len(names) for task, names in TASK_NAMES.items()}
+CLASSES = {task: SASE_FE.size(task) for task in TASKS}
 
 
 def row(m: Metric) -> str:
