@@ -23,7 +23,7 @@ from realfake.composing.messages import COMPOSITION_ERRORS, explain, validate
 from realfake.composing.overrides import is_sweep, name_sweep, ordered, rewrite
 from realfake.config import Strict
 from realfake.errors import Interrupted, UserError
-from realfake.files import LOCK, Locked, disk_error, only_one, write_whole
+from realfake.files import LOCK, Locked, one_line, only_one, require_folder, write_whole
 
 C = TypeVar("C", bound=Strict)
 
@@ -50,8 +50,12 @@ def main(
     def task(raw: DictConfig) -> Any:
         try:
             cfg = validate(raw, schema, runtime=HydraConfig.get().runtime)
-            check(cfg)
-            result = run(cfg)
+            out = getattr(cfg, "out", None)
+            if out is not None:
+                require_folder(out)
+            with one_line(Path(out or "")):  # here, since Hydra prints a line of its own about what it sees
+                check(cfg)
+                result = run(cfg)
         except UserError as error:
             folder = Path(HydraConfig.get().runtime.output_dir)
             if HydraConfig.get().mode == RunMode.RUN:
@@ -89,11 +93,12 @@ def main(
         fail(str(error), asked)
     except COMPOSITION_ERRORS as error:
         fail(explain(error, schema, conf_dir()), asked)
-    except Exception as error:
-        refusal = disk_error(error, Path.cwd())
-        if refusal is None:
-            raise
-        fail(str(refusal), asked)
+    except Exception:
+        try:
+            with one_line(Path()):
+                raise
+        except UserError as refusal:
+            fail(str(refusal), asked)
     except Interrupted as error:
         print(error, file=sys.stderr)
         sys.exit(128 + error.number)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -21,7 +22,12 @@ LOCK = ".lock"
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+_MISPLACED = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
+"""Something else has the name, or nothing can."""
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+NAME_BYTES = 200
+"""Of a name without its ending; file systems take 255 with it."""
 
 _LITTLE = 2**24
 """Bytes: a disk with less room is the one that an error of no name is about."""
@@ -97,12 +103,52 @@ def disk_error(error: BaseException, folder: Path, fix: str = "") -> DiskError |
     return None
 
 
+@contextmanager
+def one_line(out: Path) -> Iterator[None]:
+    """As :func:`disk_errors`, and say as :class:`UserError` if a path that the block uses cannot be what it has to be.
+
+    Args:
+        out: Folder that the block writes into.
+    """
+    try:
+        with disk_errors(out):
+            yield
+    except OSError as error:
+        if error.errno not in _MISPLACED or error.filename is None:
+            raise
+        raise UserError(f"{error.filename}: {os.strerror(error.errno)}; change that, or give another path") from error
+
+
+def require_folder(out: str) -> None:
+    """Raise :class:`UserError` if ``out`` is no folder and cannot become one, since something else has the name."""
+    path = Path(out).expanduser()
+    there = next(p for p in (path, *path.parents) if os.path.lexists(p))
+    if not there.is_dir():
+        raise UserError(f"out={out}: {there} is no folder; expected a folder, or a new name for one")
+
+
+def require_inside(out: Path, folders: Iterable[Path]) -> None:
+    """Raise :class:`UserError` if one of the folders, which are to be written to below ``out``, is elsewhere."""
+    for folder in folders:
+        if not folder.resolve().is_relative_to(out.resolve()):
+            raise UserError(f"out={out}: {folder} is a link that leads out of it; remove it, or give another out=")
+
+
 def shown_bytes(count: int) -> str:
     """A number of bytes as people say it, e.g. ``1.5 GiB``."""
     for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
         if count >= size:
             return f"{count / size:.1f} {unit}"
-    return f"{count / 2**10:.0f} KiB"
+    return f"{count / 2**10:.0f} KiB" if count >= 2**10 else f"{count} bytes"
+
+
+def safe_name(name: str) -> str:
+    """One name, that leads nowhere else, with room for an ending and a number; what is cut off leaves its digest."""
+    name = "_" * max(1, len(name)) if name in ("", ".", "..") else name.replace("/", "_")
+    if len(name.encode()) <= NAME_BYTES:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name.encode()[: NAME_BYTES - 9].decode(errors='ignore')}_{digest}"
 
 
 def part_path(path: Path) -> Path:
@@ -117,27 +163,28 @@ def remove_parts(folder: Path, *, deep: bool = True) -> None:
 
 
 @contextmanager
-def open_whole(path: Path, size: int = 0) -> Iterator[BinaryIO]:
+def written_whole(path: Path, size: int = 0) -> Iterator[Path]:
     """Write a file so that, whenever the process is killed or the power fails, it is the old one, the new one, or none.
 
     It is written beside its place (a rename is only one step within a file system), is on the disk before it gets its
-    name, and does not get it if the block raises.
+    name, and does not get it if the block raises. A link of that name is replaced, not followed.
 
     Args:
         path: Of the file.
         size: Bytes that it will take, as far as known; only said if there is no room for them.
+
+    Yields:
+        The name under which the block has to write it.
 
     Raises:
         DiskError: If there is no room, or the folder is read-only.
     """
     part = part_path(path)
     try:
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        yield part
+        _sync(part)
         part.replace(path)
-        _sync_folder(path.parent)
+        _sync(path.parent)
     except BaseException as error:
         with suppress(OSError):  # in a read-only file system; what went wrong before is what counts
             part.unlink(missing_ok=True)
@@ -147,6 +194,13 @@ def open_whole(path: Path, size: int = 0) -> Iterator[BinaryIO]:
         raise DiskError(path, found.number, size) from error
 
 
+@contextmanager
+def open_whole(path: Path, size: int = 0) -> Iterator[BinaryIO]:
+    """As :func:`written_whole`, opened."""
+    with written_whole(path, size) as part, part.open("wb") as file:
+        yield file
+
+
 def write_whole(path: Path, content: bytes | str) -> None:
     """Write a file as :func:`open_whole` does; text is UTF-8."""
     content = content.encode() if isinstance(content, str) else content
@@ -154,11 +208,15 @@ def write_whole(path: Path, content: bytes | str) -> None:
         file.write(content)
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    with suppress(OSError):  # some network file systems cannot; the name is theirs to keep
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
         os.fsync(handle)
-    os.close(handle)
+    except OSError:  # of folders some network file systems cannot; the name is theirs to keep
+        if not path.is_dir():
+            raise
+    finally:
+        os.close(handle)
 
 
 def _free(path: Path) -> int:

@@ -23,7 +23,7 @@ def run(cfg: ReportConfig) -> int:
     folders = [cfg.dir] if isinstance(cfg.dir, str) else cfg.dir or []
     report = make_report(
         [Path(folder) for folder in folders],
-        None if cfg.out is None else Path(cfg.out),
+        None if cfg.out is None else Path(cfg.out).expanduser(),
         metric=cfg.metric,
         pool=cfg.pool,
         draws=cfg.draws,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from realfake.description.dataset_statistics import UNLABELLED
+from realfake.files import open_whole
 from realfake.labels import AUTHENTICITIES
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def draw_all(
 
     def save(figure: Figure, name: str) -> Path:
         path = folder / f"{name}.png"
-        figure.savefig(path, dpi=110, bbox_inches="tight", facecolor="white")
+        with open_whole(path) as file:
+            figure.savefig(file, dpi=110, bbox_inches="tight", facecolor="white")
         return path
 
     pictures: dict[str, Path] = {}
@@ -78,7 +80,8 @@ def draw_all(
 
     for name in description["classes"]:
         path = folder / f"contact_{name}.png"
-        contact_sheet(store, np.flatnonzero(labels == name), str(name)).save(path)
+        with open_whole(path) as file:
+            contact_sheet(store, np.flatnonzero(labels == name), str(name)).save(file, "PNG")
         pictures[f"Contact sheet: {name}"] = path
     return pictures
 

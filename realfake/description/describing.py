@@ -18,7 +18,7 @@ from realfake.description.dataset_page import print_description, write_page
 from realfake.description.dataset_pictures import draw_all
 from realfake.description.dataset_statistics import channel_moments, class_names, describe
 from realfake.errors import UserError
-from realfake.files import write_whole
+from realfake.files import require_inside, write_whole
 
 
 def describe_dataset(cfg: DescribeConfig, console: Console | None = None) -> Path:
@@ -27,6 +27,12 @@ def describe_dataset(cfg: DescribeConfig, console: Console | None = None) -> Pat
     A dataset that cannot be split as configured (too few people) is described all the same, with a note.
     """
     console = console or Console()
+    folder = (
+        Path(cfg.out).expanduser()
+        if cfg.out
+        else Path("outputs/describe") / f"{cfg.data.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    )
+    require_inside(folder, [folder / "plots"])
     store = prepare(cfg.data, cfg.face, check=lambda found: check_people(found, cfg.data, cfg.split))
     notes = [note for note in [people_note(store.table["subject"])] if note]
     try:
@@ -34,9 +40,6 @@ def describe_dataset(cfg: DescribeConfig, console: Console | None = None) -> Pat
     except UserError as error:
         parts = None
         notes.append(f"Not split: {error}")
-    folder = (
-        Path(cfg.out) if cfg.out else Path("outputs/describe") / f"{cfg.data.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    )
     (folder / "plots").mkdir(parents=True, exist_ok=True)
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console

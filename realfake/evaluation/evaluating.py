@@ -14,6 +14,7 @@ import torch
 from rich.console import Console
 
 from realfake.config import EvaluateConfig, OwnData, as_plain
+from realfake.data.clips import PARTS
 from realfake.data.preparation_summary import log_remarks
 from realfake.data.splits import leaks
 from realfake.errors import UserError
@@ -21,7 +22,7 @@ from realfake.evaluation.evaluation_page import print_report, write_page
 from realfake.evaluation.evaluation_report import Evaluation, Rival, evaluate_predictions
 from realfake.evaluation.testing import Tested, Tester, choose_data, first_rows
 from realfake.experiments.artifacts import draw_run, write_predictions
-from realfake.files import write_whole
+from realfake.files import require_inside, safe_name, write_whole
 from realfake.runs.folder import RunFolder, open_run
 from realfake.runs.origin import UNKNOWN
 from realfake.runs.results import COMPLETED, describe_run, read_results, write_results
@@ -42,6 +43,9 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
     """
     console = console or Console()
     assert cfg.run is not None
+    out = Path(cfg.out).expanduser() if cfg.out else None
+    if out is not None:
+        require_inside(out, [out / "plots"])
     tester = Tester(cfg.run, cfg.device, cfg.batch_size)
     data = choose_data(cfg, tester)
     elsewhere = not isinstance(cfg.data, OwnData)
@@ -75,12 +79,8 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
         seed=cfg.seed,
     )
     kind = _kind(cfg, tester, store.fingerprint)
-    if cfg.out:
-        folder = Path(cfg.out)
-    else:
-        folder = _place(
-            tester.run, _name(cfg, tester, f"{store.table['dataset'].iloc[0]}" if elsewhere else None), kind
-        )
+    dataset = f"{store.table['dataset'].iloc[0]}" if elsewhere else None
+    folder = out or _place(tester.run, _name(cfg, tester, dataset), kind)
     _write(folder, cfg, tester, tested, validation if cfg.part == "test" and not elsewhere else None, found, kind)
     print_report(console, found.report)
     console.print(f"page {folder / 'evaluation.html'}", markup=False, soft_wrap=True, highlight=False)
@@ -89,7 +89,7 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
 
 def _name(cfg: EvaluateConfig, tester: Tester, dataset: str | None) -> str:
     """What an evaluation is of, as the name of its folder: ``test``, ``val-calibrated``, ``test-against-<run>``, …"""
-    words = [dataset or cfg.part]
+    words = [cfg.part if dataset is None else f"of-{dataset}" if dataset in ("", *PARTS) else dataset]
     if tester.checkpoint.name != tester.run.best.name:
         words.append(tester.checkpoint.stem)
     if cfg.face is not None:
@@ -98,7 +98,7 @@ def _name(cfg: EvaluateConfig, tester: Tester, dataset: str | None) -> str:
         words.append("calibrated")
     if cfg.against is not None:
         words.append(f"against-{open_run(cfg.against, 'against').path.resolve().name}")
-    return re.sub(r"[^\w.=,+-]", "_", "-".join(words))
+    return safe_name(re.sub(r"[^\w.=,+-]", "_", "-".join(words)))
 
 
 def _kind(cfg: EvaluateConfig, tester: Tester, fingerprint: str) -> dict[str, Any]:

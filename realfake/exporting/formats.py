@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import warnings
@@ -252,6 +253,8 @@ def _to_onnx(served: Served, path: Path) -> Runtime:
     )
     assert program is not None
     size = sum(p.numel() * p.element_size() for p in served.parameters())
+    for old in (path, path.with_name(f"{path.name}.data")):
+        old.unlink(missing_ok=True)  # a link is replaced, not followed
     program.save(path, external_data=size > _MOST_IN_ONE_FILE)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return lambda frames: session.run(served.outputs, {INPUT: frames})
@@ -260,7 +263,9 @@ def _to_onnx(served: Served, path: Path) -> Runtime:
 def _to_torch_export(served: Served, path: Path) -> Runtime:
     with torch.no_grad():
         program = torch.export.export(served, (served.example(2),), dynamic_shapes=({0: torch.export.Dim("batch")},))
-    torch.export.save(program, path)
+    content = io.BytesIO()
+    torch.export.save(program, content)
+    write_whole(path, content.getvalue())
     loaded = torch.export.load(path).module()
     return lambda frames: [p.detach().numpy() for p in loaded(torch.from_numpy(frames))]
 

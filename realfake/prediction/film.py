@@ -14,6 +14,7 @@ from realfake.config import DataConfig, FaceConfig
 from realfake.data.extraction import Crops, crop_frames
 from realfake.data.faces import Box, Detector
 from realfake.data.video import Frame, Frames, read_video_once
+from realfake.files import written_whole
 from realfake.prediction import annotation as drawing
 from realfake.prediction.predicted import Probabilities, VideoPrediction
 
@@ -58,7 +59,10 @@ class Film:
         import av
 
         painter: Painter | None = None
-        with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        with (
+            written_whole(path) as part,
+            av.open(str(part), "w", format="mp4", options={"movflags": "faststart"}) as container,
+        ):
             stream = container.add_stream("libx264", rate=Fraction(RATE_FPS / self._stride).limit_denominator(_TICKS))
             stream.pix_fmt, stream.options = "yuv420p", {"preset": "superfast", "crf": "24"}
             stream.codec_context.time_base = Fraction(1, _TICKS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import itertools
 import json
@@ -23,7 +22,7 @@ from realfake.config import PredictConfig
 from realfake.data.sources import listing as files
 from realfake.data.sources.listing import printable
 from realfake.errors import UserError
-from realfake.files import write_whole
+from realfake.files import open_whole, require_inside, safe_name, write_whole
 from realfake.labels import AUTHENTICITIES
 from realfake.prediction.annotation import SAID, annotate, percent, said
 from realfake.prediction.predicted import (
@@ -46,8 +45,6 @@ SHOWN = 40
 
 ENDINGS = (".jpg", ".png", ".mp4")
 """Of what is written beside each other for an input."""
-NAME_BYTES = 200
-"""Of a name without its ending; file systems take 255 with it."""
 
 EXPLAINED_SAMPLES = 8
 """Faces of a picture, or samples of a video, whose explanation is drawn."""
@@ -87,7 +84,8 @@ class Record:
         if isinstance(item, ImagePrediction) and answer.picture is not None:
             scale = answer.picture.shape[1] / item.width
             annotate(answer.picture, [(face.box, face) for face in item.faces], scale)
-            Image.fromarray(answer.picture).save(_with(target, ".jpg"), quality=92)
+            with open_whole(_with(target, ".jpg")) as file:
+                Image.fromarray(answer.picture).save(file, "JPEG", quality=92)
         if isinstance(item, VideoPrediction) and self.cfg.annotate:
             self._draw_video(item, answer, target)
         if self.cfg.explain:
@@ -128,15 +126,13 @@ class Record:
 
 def _check_place(folder: Path, paths: list[Path], names: Iterable[str]) -> None:
     """Raise :class:`UserError` if drawing would overwrite an input, or follow a link out of the folder."""
-    drawn, inside = folder / DRAWN, folder.resolve()
+    drawn = folder / DRAWN
     if own := [p for p in paths if p.resolve().is_relative_to(drawn.resolve())]:
         raise UserError(
             f"out={folder}: {len(own)} of the inputs lie in its folder {DRAWN}/ and could be overwritten, e.g. "
             f"{printable(own[0].name)}; give another out="
         )
-    for parent in dict.fromkeys((drawn / name).parent for name in names):
-        if not parent.resolve().is_relative_to(inside):
-            raise UserError(f"out={folder}: {parent} is a link that leads out of it; remove it, or give another out=")
+    require_inside(folder, dict.fromkeys((drawn / name).parent for name in names))
 
 
 def file_names(paths: list[Path]) -> dict[Path, str]:
@@ -170,15 +166,7 @@ def _safe(parts: tuple[str, ...]) -> str:
     """A relative path of names that any file system takes; a folder's name ends on nothing that an output ends on."""
     *folders, last = (printable(part).replace("\\", "_") for part in parts)
     folders = [f.replace(".", "_") if f.lower().endswith(ENDINGS) else f for f in folders]
-    return "/".join([*map(_cut, folders), _cut(last)])
-
-
-def _cut(name: str) -> str:
-    """A name with room for an ending and a number below 255 bytes; what is cut off leaves its digest."""
-    if len(name.encode()) <= NAME_BYTES:
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{name.encode()[: NAME_BYTES - 9].decode(errors='ignore')}_{digest}"
+    return "/".join(map(safe_name, [*folders, last]))
 
 
 def _as_one(name: str) -> str:
@@ -233,7 +221,4 @@ def _labels(p: Probabilities) -> list[str]:
 
 
 def _with(target: Path, ending: str) -> Path:
-    path = target.with_name(target.name + ending)
-    if path.is_symlink():  # written over, not through
-        path.unlink()
-    return path
+    return target.with_name(target.name + ending)

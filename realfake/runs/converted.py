@@ -30,13 +30,13 @@ def convert_model(cfg: ConvertConfig) -> RunFolder:
     Raises:
         UserError: If the file cannot be used, or the folder holds a run already.
     """
-    import torch
     from rich.console import Console
 
     from realfake.approaches.module import ApproachModule
     from realfake.config import CLIP_BACKBONES
     from realfake.models.conversion import convert
     from realfake.models.weight_files import read_state_dict
+    from realfake.runs.checkpoints import write_checkpoint
 
     model = Path(cfg.model or "").expanduser()
     found = convert(read_state_dict(model, foreign=True), cfg.input, MULTI_TASK_EMOTIONS, str(model))
@@ -66,7 +66,7 @@ def convert_model(cfg: ConvertConfig) -> RunFolder:
     checkpoint = {"state_dict": module.state_dict(), "epoch": 0, "global_step": 0}
     module.on_save_checkpoint(checkpoint)
     run.checkpoints.mkdir(parents=True)
-    torch.save(checkpoint, run.best)
+    write_checkpoint(run.best, checkpoint)
     run.overrides_file.parent.mkdir()
     write_whole(run.overrides_file, _yaml(overrides))
     write_whole(run.config, _yaml(as_plain(train_cfg)))

@@ -9,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from realfake.files import open_whole
+
 DPI = 100
 TEXT, SMALL = 10, 8
 """Font sizes in points."""
@@ -60,5 +62,6 @@ def remark(figure: Figure, text: str) -> None:
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI, format="png", pil_kwargs={"compress_level": 3})
+    with open_whole(path) as file:
+        figure.savefig(file, dpi=DPI, format="png", pil_kwargs={"compress_level": 3})
     return path
