@@ -51,9 +51,9 @@ def main(
         try:
             cfg = validate(raw, schema, runtime=HydraConfig.get().runtime)
             out = getattr(cfg, "out", None)
-            if out is not None:
-                require_folder(out)
             with one_line(Path(out or "")):  # here, since Hydra prints a line of its own about what it sees
+                if out is not None:
+                    require_folder(out)
                 check(cfg)
                 result = run(cfg)
         except UserError as error:

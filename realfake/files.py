@@ -122,6 +122,8 @@ def one_line(out: Path) -> Iterator[None]:
 def require_folder(out: str) -> None:
     """Raise :class:`UserError` if ``out`` is no folder and cannot become one, since something else has the name."""
     path = Path(out).expanduser()
+    with suppress(FileNotFoundError, NotADirectoryError):
+        path.lstat()  # raises if no file can have the name
     there = next(p for p in (path, *path.parents) if os.path.lexists(p))
     if not there.is_dir():
         raise UserError(f"out={out}: {there} is no folder; expected a folder, or a new name for one")

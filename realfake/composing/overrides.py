@@ -149,6 +149,12 @@ def _rewrite(word: str, conf: Path, sweep: bool) -> str:
         return f"{key}=[]"  # the one group of which several options may be chosen, or none
     if (conf / group).is_dir() and value == "null":
         return f"~{key}"
+    if (
+        value[:1] == "["
+        and (conf / group.lstrip("+")).is_dir()
+        and "null" in (v.strip() for v in value[1:-1].split(","))
+    ):
+        raise UserError(f"{word}: null is no option; {group}=null takes all away")
     if (conf / group).is_dir() and re.fullmatch(r"[\w.,+-]+", value):
         for name in value.split(","):
             if name.startswith("_"):

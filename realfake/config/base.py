@@ -19,6 +19,9 @@ Count = Annotated[int, Field(ge=1)]
 
 NonNegative = Annotated[int, Field(ge=0)]
 
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+"""NumPy and Lightning take no larger one."""
+
 
 class Strict(BaseModel):
     """Base of all: no unknown key, no silent conversion, no infinity, no blank text, no change after validation."""

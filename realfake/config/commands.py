@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from realfake.config.base import Count, NonNegative, Positive, Strict, check_three
+from realfake.config.base import Count, NonNegative, Positive, Seed, Strict, check_three
 from realfake.config.data import Decoder, FaceConfig, LocatedData, SplitConfig
 
 
@@ -114,7 +114,7 @@ class EvaluateConfig(Strict):
     calibration: Literal["none", "temperature"]
     """``temperature`` = scale each task by one that is fitted on validation clips, if it can be relied on."""
     resamples: Annotated[int, Field(ge=100)]
-    seed: NonNegative
+    seed: Seed
     device: str
     batch_size: Count | None
     """Samples a batch; null = as in the run."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from realfake.config.approach import APPROACHES, AUTO, AUTO_METRICS, ApproachConfig
-from realfake.config.base import Count, Fraction, NonNegative, PositiveFraction, Strict, as_plain, is_new
+from realfake.config.base import Count, Fraction, NonNegative, PositiveFraction, Seed, Strict, as_plain, is_new
 from realfake.config.data import FaceConfig, LocatedData, Sampling, SplitConfig, check_subjects
 from realfake.config.losses import Losses, MixConfig
 from realfake.config.networks import (
@@ -47,7 +47,7 @@ class TrainerConfig(Strict):
     gradient_clip_val: Annotated[float, Field(gt=0.0)] | None
     deterministic: bool
     """Deterministic algorithms; excludes cuDNN's benchmark mode."""
-    threads: Count | None
+    threads: Annotated[int, Field(ge=1, le=1024)] | None
     """Intra-op threads of torch on the CPU, of each process; null = those of the checkpoint or of the sweep's earlier
     runs, else a parallel launcher's share, else torch's default."""
     log_every_n_steps: Count
@@ -182,7 +182,7 @@ class TrainConfig(Strict):
     sweep: SweepConfig
     compile: bool
     """Compile the network with torch.compile."""
-    seed: NonNegative
+    seed: Seed
     optimized_metric: str
     """Selects the best epoch, see :mod:`realfake.scoring.metric_table`; ``auto`` = :data:`AUTO_METRICS`."""
     ckpt: str | None

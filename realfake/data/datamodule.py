@@ -173,16 +173,11 @@ class ClipDataModule(LightningDataModule):
     def loader(self, part: str) -> DataLoader[Batch]:
         """The loader of a part, made once so that its workers live on."""
         if part not in self._loaders:
-            training = part == "train"
-            workers = self.workers(training)
+            workers = self.workers(part == "train")
             self._loaders[part] = DataLoader(
                 self.sets[part],
-                batch_sampler=EpochBatches(
-                    len(self.sets[part]),
-                    self.data.batch_size if training else self.data.eval_batch_size or self.data.batch_size,
-                    shuffle=training,
-                    drop_last=training,
-                    seed=self.seed,
+                batch_sampler=self.batches(
+                    part,
                     rank=self.trainer.global_rank if self.trainer else 0,
                     processes=self.trainer.world_size if self.trainer else 1,
                 ),
@@ -195,6 +190,19 @@ class ClipDataModule(LightningDataModule):
                 prefetch_factor=4 if workers else None,
             )
         return self._loaders[part]
+
+    def batches(self, part: str, *, rank: int = 0, processes: int = 1) -> EpochBatches:
+        """Which samples make each batch of a part, in one of the processes."""
+        training = part == "train"
+        return EpochBatches(
+            len(self.sets[part]),
+            self.data.batch_size if training else self.data.eval_batch_size or self.data.batch_size,
+            shuffle=training,
+            drop_last=training,
+            seed=self.seed,
+            rank=rank,
+            processes=processes,
+        )
 
     def use_features(self, features: np.ndarray) -> None:
         """Give features instead of frames in training and validation; the test part keeps its frames.

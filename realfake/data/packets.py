@@ -16,6 +16,7 @@ from realfake.errors import UserError
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
     from av.container import InputContainer
+    from av.video.codeccontext import VideoCodecContext
     from av.video.stream import VideoStream
 
 MOST_PIXELS = 2**28
@@ -86,7 +87,9 @@ def build_index(path: Path) -> Index:
 
     with open_video(path) as container:
         stream = _moving_picture(container, path)
-        context = stream.codec_context
+        context: VideoCodecContext | None = stream.codec_context
+        if context is None:
+            raise UserError("no decoder for its video stream: it is damaged, or of a kind that FFmpeg does not read")
         context.thread_count = 1
         packets: list[tuple[int | None, int | None, bool]] = []
         first: VideoFrame | None = None

@@ -11,7 +11,14 @@ import numpy as np
 
 from realfake.config import Decoder
 from realfake.data.packets import MOST_PIXELS
-from realfake.data.sources.listing import IMAGE_ENDINGS, UNREAD_IMAGE_ENDINGS, image_files, split_ending, unread
+from realfake.data.sources.listing import (
+    IMAGE_ENDINGS,
+    UNREAD_IMAGE_ENDINGS,
+    image_files,
+    printable,
+    split_ending,
+    unread,
+)
 from realfake.data.video import Frame, Frames, VideoInfo, read_video, wanted_frames
 from realfake.errors import UserError
 
@@ -41,7 +48,10 @@ def read_frames(
         raise UserError(f"{ending} is not read: save the picture as JPEG or PNG")
     if path.is_dir():
         files = image_files(path)
-        left_out = unread(p.name for p in path.iterdir() if not p.name.startswith("."))
+        names = {p.name for p in path.iterdir() if not p.name.startswith(".")}
+        odd = {name for name in names if split_ending(name)[1] in IMAGE_ENDINGS} - {file.name for file in files}
+        told = f"{len(odd)} named like pictures that are no files, e.g. {printable(min(odd))}" if odd else ""
+        left_out = ", ".join(filter(None, (unread(names), told)))
         if not files:
             known = f"expected files ending in {', '.join(IMAGE_ENDINGS)}"
             raise UserError(f"no image in the folder: {known}{left_out and f'; not read: {left_out}'}")

@@ -46,6 +46,8 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
     out = Path(cfg.out).expanduser() if cfg.out else None
     if out is not None:
         require_inside(out, [out / "plots"])
+    if cfg.against is not None:
+        open_run(cfg.against, "against")
     tester = Tester(cfg.run, cfg.device, cfg.batch_size)
     data = choose_data(cfg, tester)
     elsewhere = not isinstance(cfg.data, OwnData)

@@ -25,8 +25,9 @@ from pytorch_lightning.strategies import DDPStrategy
 from realfake.approaches import build_datamodule
 from realfake.approaches.features import caches_features, compute_features
 from realfake.approaches.module import ApproachModule
-from realfake.config import Plateau, TrainConfig
+from realfake.config import Plateau, TrainConfig, TrainerConfig
 from realfake.data.preparation_summary import log_remarks
+from realfake.errors import UserError
 from realfake.experiments.callbacks import (
     MetricsTable,
     MovableCheckpoint,
@@ -102,6 +103,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         data = build_datamodule(cfg)
         data.prepare_data()
         data.setup()
+        _check_limits(cfg.trainer, data, devices.count * cfg.trainer.num_nodes)
         learned = learned_with(cfg, data, origins(cfg, resumed, initial))
         log_remarks(data.opened())
         for remark in data.remarks():
@@ -165,6 +167,18 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
     write_results(run.results, results)
     log.info("run completed in %.1f seconds", results["seconds"]["total"])
     return results
+
+
+def _check_limits(cfg: TrainerConfig, data: ClipDataModule, processes: int) -> None:
+    """Refuse a part of an epoch that is less than one batch."""
+    for part in () if cfg.fast_dev_run else ("train", "val", "test"):
+        key = "overfit_batches" if cfg.overfit_batches and part != "test" else f"limit_{part}_batches"
+        limit, batches = getattr(cfg, key), len(data.batches(part, processes=processes))
+        if isinstance(limit, float) and limit and int(limit * batches) < 1:
+            raise UserError(
+                f"trainer.{key}={limit:g}: less than one of the {batches} {part} batches; expected at least "
+                f"{math.ceil(1e6 / batches) / 1e6:g}, or a whole number of batches"
+            )
 
 
 def fit(

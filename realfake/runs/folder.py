@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from realfake.composing.messages import changed, validate
 from realfake.config import DataConfig, TrainConfig
 from realfake.config.upgrade import FINGERPRINT, to_save, upgrade
-from realfake.errors import UserError
+from realfake.errors import UserError, nearest
 from realfake.files import write_whole
 from realfake.runs.foreign import Unreadable, read_yaml
 from realfake.runs.settings import LOCATIONS
@@ -197,6 +197,8 @@ def checkpoint_of(key: str, source: str, which: Literal["best", "last"]) -> Path
     path = Path(source).expanduser()
     if path.is_file():
         return path
+    if key == "ckpt" and not path.exists() and (near := nearest(source, ["last"])):
+        raise UserError(f"ckpt={source}: no such file or folder{near}")
     found: Path = getattr(open_run(path, key), which)
     if not found.is_file():
         raise UserError(f"{key}={source}: no checkpoints/{found.name} there; the run has not come that far")
@@ -233,8 +235,13 @@ def open_run(path: str | Path, key: str = "run") -> RunFolder:
     return RunFolder(folder)
 
 
+def _holds_run(folder: Path) -> bool:
+    """Whether a folder is a run, or one of runs or of such folders."""
+    return any(next(folder.glob(f"{below}.hydra"), None) for below in ("", "*/", "*/*/"))
+
+
 def _nearest(path: Path) -> str:
     parent = path.parent
-    names = [p.name for p in parent.iterdir()] if parent.is_dir() else []
+    names = [p.name for p in parent.iterdir() if p.is_file() or _holds_run(p)] if parent.is_dir() else []
     near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
     return f"; did you mean {parent / near[0]}?" if near else ""

@@ -30,6 +30,8 @@ UNREAD_ENDINGS = (
 """Pictures and videos that are not looked for; a folder that holds some is told."""
 
 _AS_UTF8 = "save it as CSV UTF-8 (in Excel: Save As, 'CSV UTF-8 (Comma delimited)')"
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""What .xlsx and .ods, and .xls begin with."""
 _PLAIN_NAME = re.compile(r"[\w\-]+(/[\w\-]+)*", re.ASCII)
 _CLUTTER = {"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "$recycle.bin"}
 
@@ -60,7 +62,7 @@ def did_you_mean_path(missing: Path) -> str:
     while not parent.is_dir() and parent != parent.parent:
         missing, parent = parent, parent.parent
     try:
-        siblings = {p.name.casefold(): p for p in sorted(parent.iterdir()) if not p.name.startswith(".")}
+        siblings = {p.name.casefold(): p for p in sorted(parent.iterdir()) if p.name[0] != "." and p != missing}
     except OSError:
         return ""
     near = difflib.get_close_matches(missing.name.casefold(), siblings, n=1, cutoff=0.6)
@@ -145,6 +147,8 @@ def read_text(path: Path) -> str:
         ValueError: If it is neither, with the fix.
     """
     data = path.read_bytes()
+    if data.startswith(_WORKBOOKS):
+        raise ValueError(f"it is a workbook of Excel or the like: {_AS_UTF8}")
     encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
         text = data.decode(encoding)

@@ -74,7 +74,9 @@ class ClipTable:
             raise UserError(f"data.root is missing: give the table as data.root=/path/clips.csv; expected {LAYOUT}")
         self.table = Path(table).expanduser()
         if not self.table.is_file():
-            what = "is a folder" if self.table.is_dir() else f"no such file{did_you_mean_path(self.table)}"
+            what = f"no such file{did_you_mean_path(self.table)}"
+            if self.table.exists():
+                what = "is a folder" if self.table.is_dir() else "not a regular file"
             raise UserError(f"data.root={table}: {what}; expected {LAYOUT}")
         self.root = str(self.table.parent)
         self.columns, self.space, self.keep_contradictions = columns or {}, space, keep_contradictions
@@ -106,8 +108,12 @@ class ClipTable:
             }
             clip = self._clip(row, cells)
             file = self.table.parent / clip.path
-            if not (file.is_file() or file.is_dir()):
+            try:
                 what = "not a regular file" if file.exists() else f"no such file below {self.root}"
+                there = file.is_file() or file.is_dir()
+            except OSError as error:  # a name that no file can have, or a folder that is closed to this user
+                what, there = str(error.strerror), False
+            if not there:
                 problems.append(Problem(clip.path, f"row {row}: {what}"))
                 continue
             rows.append((row, clip))
