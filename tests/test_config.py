@@ -407,6 +407,9 @@ def test_a_pattern_becomes_its_experiments() -> None:
     ("trainer.strategy=dpd", r"trainer\.strategy=dpd: expected one of auto, ddp, .*; did you mean 'ddp'\?"),
     ("trainer.gpus=[0,0]", r"trainer\.gpus=\[0,0\]: GPU 0 twice; expected each id once"),
     ("trainer.gpus=[]", r"trainer\.gpus=\[\]: no GPU in the list; expected auto, a number, ids, or 0 for the CPU"),
+    ("logger=[csv,null]", r"logger=\[csv,null\]: null is no option; logger=null takes all away"),
+    ("trainer.threads=100000", r"trainer\.threads=100000: expected at most 1024"),
+    ("seed=99999999999999999999", r"seed=99999999999999999999: expected at most 4294967295"),
     ("trainer.limit_train_batches=0", r"trainer\.limit_train_batches=0: expected at least 1 or more than 0"),
     ("trainer.limit_val_batches=0.0", r"trainer\.limit_val_batches=0\.0: expected .*more than 0"),
     ("trainer.limit_test_batches=1.5", r"trainer\.limit_test_batches=1\.5: expected .*at most 1"),
@@ -590,7 +593,7 @@ def test_evaluate_refuses_paths_that_are_no_text_and_keys_of_another_dataset() -
             data(*words)
 
 
-def test_what_a_run_starts_from_is_there(tmp_path: Path) -> None:
+def test_what_a_run_starts_from_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = tmp_path / "finished"
     (run / ".hydra").mkdir(parents=True)
     (run / ".hydra" / "config.yaml").touch()
@@ -608,6 +611,12 @@ def test_what_a_run_starts_from_is_there(tmp_path: Path) -> None:
         (run / "checkpoints" / f"{name}.ckpt").touch()
     check_start(compose(f"init_from={run}", f"ckpt={run}"))
     check_start(compose("ckpt=last"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t").mkdir()
+    with pytest.raises(UserError, match=r"^ckpt=lst: no such file or folder; did you mean 'last'\?"):
+        check_start(compose("ckpt=lst"))
+    with pytest.raises(UserError, match=r"^init_from=tt: no such folder; expected"):  # t is no run
+        check_start(compose("init_from=tt"))
 
 
 def test_what_an_older_run_went_through_with_still_loads() -> None:

@@ -1,8 +1,9 @@
-"""Full and read-only disks: one line that names the file and the way out; nothing is lost, nothing wrong is kept."""
+"""Full and read-only disks, and paths that cannot be: one line that names them and the way out; nothing is lost."""
 
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import subprocess
 from collections import namedtuple
@@ -30,6 +31,12 @@ Usage = namedtuple("Usage", "total used free")
 def prepared(*overrides: str) -> PreparedStore:
     cfg = compose("prepare", list(overrides), PrepareConfig)
     return prepare(cfg.data, cfg.face, progress=False)
+
+
+def tiny_folder(tiny_data: list[str]) -> Path:
+    """Where the videos of the small dataset lie."""
+    prepared(*tiny_data)
+    return Path(next(word for word in tiny_data if word.startswith("data.folder=")).partition("=")[2])
 
 
 def one_line(done: subprocess.CompletedProcess[str]) -> str:
@@ -125,6 +132,58 @@ def test_an_output_folder_that_is_read_only(command: Command, tiny: list[str], d
     said = one_line(command("train", *tiny, f"hydra.run.dir={folder}/run", cwd=folder.parent))
     assert f"{folder}/run" in said
     assert "Read-only file system" in said
+
+
+@pytest.mark.parametrize("words", [
+    "predict input={clip} device=cpu", "describe", "export format=torch_export", "evaluate resamples=100",
+    "report draws=100",
+], ids=lambda words: words.split()[0])  # fmt: skip
+def test_an_output_folder_on_a_full_disk(
+    command: Command, trained: Callable[..., Path], tiny_data: list[str], disk: Disk, tmp_path: Path, words: str
+) -> None:
+    """The disk is another one than that of the folder in which the command is started."""
+    run, folder = trained("approach=multi_task"), disk("size=16k")
+    name, *more = words.format(clip=next(tiny_folder(tiny_data).rglob("*.MP4"))).split()
+    named = {"describe": tiny_data, "report": [f"dir={run}"]}.get(name, [f"run={run}"])
+    done = command(name, *named, *more, f"out={folder}/out", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    said = done.stderr.splitlines()[-1]
+    assert re.match(rf"error: {folder}/out.*: no room: (.* needed, )?\d+ (bytes|KiB) free; ", said), done.stderr
+    assert "Error executing job" not in done.stderr
+    assert not list(folder.rglob(".*.part"))
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(("words", "line"), [
+    ("predict run={run} input={file} out={file}", r"out=.*/file: .*/file is no folder; expected a folder"),
+    ("report dir={run} out={file}/x", r"out=.*/file/x: .*/file is no folder; expected a folder"),
+    ("describe out={file}", r"out=.*/file: .*/file is no folder"),
+    ("evaluate run={run} out={file}", r"out=.*/file: .*/file is no folder"),
+    ("convert model={file} out={file}", r"out=.*/file: .*/file is no folder"),
+    ("train hydra.run.dir={file}", r".*/file: File exists; change that, or give another path"),
+    ("train hydra.run.dir={file}/x", r".*/file/x: Not a directory; change that"),
+    ("describe out={long}", r"{long}: File name too long"),
+    ("predict run={run} input={long}.png", r"{long}\.png: File name too long"),
+    ("predict run={long} input={file}", r"{long}: File name too long"),
+    ("evaluate run={long}", r"{long}.*: File name too long"),
+    ("report dir={long}", r"{long}.*: File name too long"),
+    ("train init_from={long}", r"{long}.*: File name too long"),
+    ("train ckpt={long}", r"{long}.*: File name too long"),
+    ("describe data=sase_fe data.root={long}", r"{long}.*: File name too long"),
+    ("describe data=csv data.root={long}", r"{long}.*: File name too long"),
+])  # fmt: skip
+def test_a_path_that_cannot_be_what_it_has_to_be(
+    command: Command, trained: Callable[..., Path], tmp_path: Path, words: str, line: str
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("precious")
+    name, *more = words.format(run=trained("approach=multi_task"), file=file, long=LONG).split()
+    said = one_line(command(name, *more, cwd=tmp_path))
+    assert re.match("error: " + line.format(long=LONG), said), said
+    assert file.read_text() == "precious"
 
 
 def test_a_data_folder_that_is_read_only(tiny_data: list[str], disk: Disk) -> None:

@@ -153,6 +153,25 @@ def test_another_dataset_without_emotions(multi_task: Path, tiny_data: list[str]
     assert report["leaks"]  # the same videos were trained on
 
 
+@pytest.mark.parametrize(("dataset", "folder"), [("..", "__"), ("test", "of-test"), ("n" * 300, "n" * 191 + "_*")])
+def test_the_name_of_a_dataset_leads_nowhere(
+    multi_task: Path, tiny_data: list[str], tmp_path: Path, dataset: str, folder: str
+) -> None:
+    """It becomes that of a folder below the run's."""
+    run = shutil.copytree(multi_task, tmp_path / "run", ignore=shutil.ignore_patterns("evaluation"))
+    own = {path: path.read_bytes() for path in (run / "results.json", run / "predictions.csv")}
+    source = build_source(compose("train", tiny_data, TrainConfig).data, progress=False)
+    rows = "".join(f"{Path(source.root) / c.path},{c.subject},real,{dataset}\n" for c in source.listing().clips[:3])
+    (tmp_path / "clips.csv").write_text(f"path,subject,authenticity,dataset\n{rows}")
+    found = evaluate(
+        f"run={run}", "data=csv", f"data.root={tmp_path}/clips.csv", f"data.prepared={tmp_path}/store",
+        "resamples=100", "plots=false",
+    )  # fmt: skip
+    assert found.parent == run / "evaluation"
+    assert found.match(folder)
+    assert {path: path.read_bytes() for path in own} == own
+
+
 def test_faces_are_found_as_the_run_found_them(
     multi_task: Path, tiny_data: list[str], command: Command, tmp_path: Path
 ) -> None:

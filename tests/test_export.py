@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
+from links import assert_replaced, linked
 from processes import Command
 
 import realfake
@@ -119,7 +120,9 @@ def test_onnx_says_what_the_network_says(overrides: list[str], tmp_path: Path) -
 def exported(trained: Trained, command: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a network that the command exported, from a run whose data are at hand."""
     folder = tmp_path_factory.mktemp("export")
+    links = linked(folder, "model.onnx", "model.json")
     done = command("export", f"run={trained('approach=multi_task')}", f"out={folder}", cwd=folder)
+    assert_replaced(links)
     assert done.returncode == 0, done.stderr
     assert "largest difference to the original" in done.stdout
     assert "clips of the test part" in done.stdout
@@ -153,7 +156,9 @@ def test_real_samples_are_those_of_the_test_part(trained: Trained) -> None:
 def test_torch_export_loads_without_this_package(trained: Trained, tmp_path: Path) -> None:
     folder, cfg, module = open_trained(trained("approach=temporal"))
     samples = real_samples(folder, cfg, clips=8)
+    links = linked(tmp_path, "model.pt2")
     done = export(module, cfg, "torch_export", tmp_path, samples, "clips", 1e-4)
+    assert_replaced(links)
     assert done.difference < 1e-6
     np.save(tmp_path / "clip.npy", samples[1])
     code = (

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from processes import ROOT
 
 from realfake.experiments.callbacks import WholeCheckpoints
-from realfake.files import Locked, only_one, remove_parts, write_whole
+from realfake.files import Locked, only_one, remove_parts, safe_name, write_whole
 from realfake.runs.checkpoints import write_checkpoint
 
 
@@ -59,6 +61,22 @@ def test_what_raises_leaves_the_old_file(tmp_path: Path) -> None:
         write_checkpoint(path, {"weights": torch.ones(1000), "function": lambda: None})
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious.txt").write_text("precious")
+    (tmp_path / "table.csv").symlink_to("precious.txt")
+    write_whole(tmp_path / "table.csv", "new")
+    assert (tmp_path / "precious.txt").read_text() == "precious"
+    assert not (tmp_path / "table.csv").is_symlink()
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"])) | st.sampled_from(["..", ".", "", "a/../b", "é" * 300]))
+def test_safe_names_are_names_below_a_folder(text: str) -> None:
+    name = safe_name(text)
+    assert Path("folder", name).name == name
+    assert name not in ("", ".", "..")
+    assert len(f"{name}-before-1.curve.png".encode()) <= 255
 
 
 HOLDS = """

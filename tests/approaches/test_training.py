@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -66,6 +67,22 @@ def test_a_run_is_refused_before_data_is_prepared(words: list[str], line: str, t
     with pytest.raises(UserError, match=line):
         train([*data, "trainer.threads=1", "trainer.gpus=0", *words], tmp_path / "run")
     assert not (tmp_path / "prepared").exists()
+
+
+@pytest.mark.parametrize(("key", "batches", "least"), [
+    ("limit_train_batches", r"\d+ train batches", r"0\.\d+, or a whole number"),
+    ("overfit_batches", r"\d+ train batches", r"0\.\d+, or a whole number"),
+    ("limit_test_batches", r"\d+ test batches", r"0\.\d+, or a whole number"),
+])  # fmt: skip
+def test_less_than_a_batch_is_refused(tiny: list[str], tmp_path: Path, key: str, batches: str, least: str) -> None:
+    line = rf"trainer\.{key}=0\.0001: less than one of the {batches}; expected at least {least}"
+    with pytest.raises(UserError, match=line) as caught:
+        train([*tiny, f"trainer.{key}=0.0001"], tmp_path / "run")
+    value = re.search(r"at least ([\d.]+)", str(caught.value))
+    count = re.search(r"of the (\d+)", str(caught.value))
+    assert value is not None
+    assert count is not None
+    assert int(float(value[1]) * int(count[1])) == 1
 
 
 def test_frozen_features_are_computed_once_and_change_nothing(tiny: list[str], tmp_path: Path) -> None:

@@ -340,6 +340,12 @@ def test_csv_files_that_cannot_be_read(tmp_path: Path) -> None:
         read_table(tmp_path / "clip.csv")
     with pytest.raises(UserError, match="is a folder"):
         read_table(tmp_path)
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(UserError, match=r"pipe\.csv: not a regular file; expected"):
+        read_table(tmp_path / "pipe.csv")
+    (tmp_path / "link").symlink_to("gone")
+    with pytest.raises(UserError, match=r"link: no such file; expected"):
+        read_table(tmp_path / "link")
     with pytest.raises(UserError, match=r"data\.root is missing"):
         build_source(option(CsvData))
 
@@ -357,6 +363,7 @@ def test_csv_as_excel_saves_it(tmp_path: Path, encoding: str) -> None:
         ("path,subject\na.mp4,x\nb.mp4,Jüri\n".encode("cp1252"), "row 3 is not UTF-8: save it as CSV UTF-8"),
         ("path,subject\na.mp4,Jüri\n".encode("utf-16-le"), "save it as CSV UTF-8"),
         ("path,subject\na.mp4,x\n".encode("utf-16")[:-1], "is not UTF-16: save it as CSV UTF-8"),
+        (b"PK\x03\x04\x14", "a workbook of Excel or the like: save it as CSV UTF-8"),
         ("path,fold\na.mp4,²\n".encode(), "row 2, column fold: '²'; expected 0, 1, … or nothing"),
         ("path,fold\na.mp4,٣\n".encode(), "row 2, column fold: '٣'; expected 0, 1, … or nothing"),
     ],
@@ -372,10 +379,14 @@ def test_csv_text_that_is_not_understood_is_one_line(tmp_path: Path, content: by
 def test_csv_paths_that_are_no_files(tmp_path: Path) -> None:
     touch(tmp_path, "a.mp4")
     os.mkfifo(tmp_path / "pipe.mp4")
-    (tmp_path / "t.csv").write_text("path\na.mp4\npipe.mp4\n")
+    long = "x" * 300 + ".mp4"
+    (tmp_path / "t.csv").write_text(f"path\na.mp4\npipe.mp4\n{long}\n")
     listing = read_table(tmp_path / "t.csv")
     assert [c.path for c in listing.clips] == ["a.mp4"]
-    assert [(p.path, p.reason) for p in listing.problems] == [("pipe.mp4", "row 3: not a regular file")]
+    assert [(p.path, p.reason) for p in listing.problems] == [
+        ("pipe.mp4", "row 3: not a regular file"),
+        (long, "row 4: File name too long"),
+    ]
 
 
 def test_csv_clip_names_stay_inside_of_the_store(tmp_path: Path) -> None:

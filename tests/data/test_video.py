@@ -181,6 +181,10 @@ def bad_file(kind: str, folder: Path, video: Path) -> Path:
         write_sound(path)
     elif kind == "one":
         write_video(path, frames=1)
+    elif kind == "undecodable":
+        content = video.read_bytes()
+        at = content.rindex(b"avc1")
+        path.write_bytes(content[:at] + b"none" + content[at + 4 :])
     elif kind == "cut":  # the list of frames is at the end of an MP4 file
         path.write_bytes(video.read_bytes()[:2000])
     elif kind == "pipe":
@@ -200,6 +204,7 @@ def bad_file(kind: str, folder: Path, video: Path) -> Path:
         ("empty", "the file is empty"),
         ("sound", "there is no video stream in it"),
         ("one", "the video has only one frame"),
+        ("undecodable", "no decoder for its video stream"),
         ("cut", "no video that can be read"),
         ("frameless", "no frame can be decoded"),
         ("missing", "no such file"),
@@ -336,9 +341,14 @@ def test_images_of_a_folder_are_counted_and_what_is_not_read_is_told(tmp_path: P
     for name in ("frame3.HEIC", "frame4.gif", "._frame1.webp"):
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "@eaDir.jpg").mkdir()
+    (tmp_path / "frame5.png").symlink_to("gone.png")
+    os.mkfifo(tmp_path / "frame6.png")
     _, frames = read_frames(tmp_path, 4.0)
     assert [int(f.image[0, 0, 0]) for f in frames] == [10, 20, 100]
-    assert frames.remarks == ["files of the folder that are not read: 1 .gif, 1 .heic"]
+    assert frames.remarks == [
+        "files of the folder that are not read: 1 .gif, 1 .heic, 3 named like pictures that are no files, "
+        "e.g. @eaDir.jpg"
+    ]
 
 
 def test_arrays_are_bgr_and_lose_their_padding(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from links import assert_replaced, linked
 
 from realfake.composing.composition import compose
 from realfake.config import DescribeConfig
@@ -82,7 +83,9 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict, Des
     folder = tmp_path_factory.mktemp("describe")
     overrides = [*TINY, f"data.folder={folder}", f"data.prepared={folder}/prepared", f"out={folder}/out"]
     cfg = compose("describe", overrides, DescribeConfig)
+    links = linked(folder / "out", "description.json", "description.html", "plots/classes.png")
     assert run(cfg) == 0
+    assert_replaced(links)
     return folder / "out", json.loads((folder / "out" / "description.json").read_text()), cfg
 
 
