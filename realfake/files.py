@@ -116,7 +116,8 @@ def one_line(out: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _MISPLACED or error.filename is None:
             raise
-        raise UserError(f"{error.filename}: {os.strerror(error.errno)}; change that, or give another path") from error
+        path = error.filename2 or error.filename  # of a rename it is the new name that counts
+        raise UserError(f"{path}: {os.strerror(error.errno)}; change that, or give another path") from error
 
 
 def require_folder(out: str) -> None:

@@ -409,6 +409,7 @@ def test_a_pattern_becomes_its_experiments() -> None:
     ("trainer.gpus=[]", r"trainer\.gpus=\[\]: no GPU in the list; expected auto, a number, ids, or 0 for the CPU"),
     ("logger=[csv,null]", r"logger=\[csv,null\]: null is no option; logger=null takes all away"),
     ("trainer.threads=100000", r"trainer\.threads=100000: expected at most 1024"),
+    ("data.workers=100000", r"data\.workers=100000: expected at most 1024"),
     ("seed=99999999999999999999", r"seed=99999999999999999999: expected at most 4294967295"),
     ("trainer.limit_train_batches=0", r"trainer\.limit_train_batches=0: expected at least 1 or more than 0"),
     ("trainer.limit_val_batches=0.0", r"trainer\.limit_val_batches=0\.0: expected .*more than 0"),

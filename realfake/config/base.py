@@ -19,6 +19,9 @@ Count = Annotated[int, Field(ge=1)]
 
 NonNegative = Annotated[int, Field(ge=0)]
 
+Parallel = Annotated[int, Field(ge=1, le=1024)]
+"""Threads or processes of one machine, which many more would bring down."""
+
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 """NumPy and Lightning take no larger one."""
 

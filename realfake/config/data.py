@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from realfake.config.base import Count, Fraction, NonNegative, Positive, Strict, check_window
+from realfake.config.base import Count, Fraction, NonNegative, Parallel, Positive, Strict, check_window
 from realfake.labels import AUTHENTICITIES, LabelSpace
 
 Decoder = Literal["pyav", "decord", "torchcodec"]
@@ -35,14 +35,14 @@ class _Data(Strict):
     """What to do with identical files under different labels."""
     limit_clips: Count | None
     """Keep only the first N clips of the table, for a quick look (evenly over classes)."""
-    prepare_workers: Count | None
+    prepare_workers: Parallel | None
     """Processes that prepare; null = one per core."""
     patience_sec: Positive
     """Seconds that preparing a clip may take, and as many again for each 10 MB of its file, until it is given up."""
     batch_size: Count
     eval_batch_size: Count | None
     """Samples a batch in validation and test; null = ``batch_size``."""
-    workers: NonNegative | None
+    workers: Annotated[int, Field(ge=0, le=1024)] | None
     """Loader processes; null = chosen from the cores."""
     cache: Literal["none", "memmap"]
     """``memmap`` keeps the decoded crops in one memory-mapped file beside the store."""

@@ -8,7 +8,17 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from realfake.config.approach import APPROACHES, AUTO, AUTO_METRICS, ApproachConfig
-from realfake.config.base import Count, Fraction, NonNegative, PositiveFraction, Seed, Strict, as_plain, is_new
+from realfake.config.base import (
+    Count,
+    Fraction,
+    NonNegative,
+    Parallel,
+    PositiveFraction,
+    Seed,
+    Strict,
+    as_plain,
+    is_new,
+)
 from realfake.config.data import FaceConfig, LocatedData, Sampling, SplitConfig, check_subjects
 from realfake.config.losses import Losses, MixConfig
 from realfake.config.networks import (
@@ -36,7 +46,7 @@ class TrainerConfig(Strict):
     """``auto`` = one GPU if there is one, else CPU; 0; a number; or a list of ids."""
     require_gpu: bool
     """Fail, instead of going on on the CPU, if no CUDA device is visible."""
-    cpu_processes: Count
+    cpu_processes: Parallel
     """Without GPUs: processes of a distributed run (gloo)."""
     num_nodes: Count
     strategy: str
@@ -47,7 +57,7 @@ class TrainerConfig(Strict):
     gradient_clip_val: Annotated[float, Field(gt=0.0)] | None
     deterministic: bool
     """Deterministic algorithms; excludes cuDNN's benchmark mode."""
-    threads: Annotated[int, Field(ge=1, le=1024)] | None
+    threads: Parallel | None
     """Intra-op threads of torch on the CPU, of each process; null = those of the checkpoint or of the sweep's earlier
     runs, else a parallel launcher's share, else torch's default."""
     log_every_n_steps: Count
