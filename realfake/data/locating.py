@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from realfake.data.faces import Box, Detector
-from realfake.data.likeness import LOOKS_ALIKE, likeness
+from realfake.data.likeness import LOOKS_ALIKE, OTHER_LOOKS, SURELY_ALIKE, View, likeness, still_there
 from realfake.data.shots import cuts, reduced
 from realfake.data.tracking import Track, follow
 from realfake.data.video import Frame
@@ -26,6 +26,8 @@ WHOLE_LOOKS = 4
 
 _SAMPLES = 3
 """Finds of a track that are compared with those of another."""
+_APART = 0.7
+"""Finds of one track are compared if they are so many detection intervals apart."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,8 @@ class Memory:
     """What the next segment of a long clip has to know of this one."""
 
     track: Track
-    image: np.ndarray
-    """Frame of the track's last find, uint8 (H, W, 3)."""
-    box: Box
-    """The face in it."""
+    face: View
+    """Its last find."""
     last: np.ndarray
     """Last picture that was decided on, of :func:`realfake.data.shots.reduced`."""
     looks: dict[float, list[Box]]
@@ -89,18 +89,17 @@ def locate(frames: Sequence[Frame], detector: Detector, every_sec: float, previo
     looks = {float(search.times[i]): found for i, found in search.looks.items() if i >= decided}
     last = search.pictures[decided - 1] if decided else previous.last if previous else search.pictures[0]
     if not tracks:
-        kept = Memory(previous.track, previous.image, previous.box, last, looks) if previous else None
+        kept = Memory(previous.track, previous.face, last, looks) if previous else None
         return Located(None, none, none, search.asked, kept, decided, [], others)
     boxes = [tracks[0].boxes[0]] * len(frames)
     present, detected = none.copy(), none.copy()
     for track in tracks:
-        inside = search.inside(track)
-        for i, row in zip(inside, track.at(search.times[inside], every_sec).tolist(), strict=True):
-            boxes[i] = Box(*row)
-        present[search.present(track, boxes)] = True
+        for i, box in search.boxes(track).items():
+            boxes[i] = box
+        present[search.present(track)] = True
         detected[search.hits(track)] = True
     end = tracks[-1]
-    memory = Memory(end, frames[search.hits(end)[-1]].image, end.boxes[-1], last, looks)
+    memory = Memory(end, View(frames[search.hits(end)[-1]].image, end.boxes[-1]), last, looks)
     return Located(boxes, present, detected, search.asked, memory, decided, search.changes(tracks), others)
 
 
@@ -123,6 +122,7 @@ class _Search:
         self.detector, self.asked = detector, 0
         self.doubtful: list[int] = []
         """Frames with a find that may be chance."""
+        self._views: dict[tuple[int, Box], View] = {}
         self._look_first()
 
     def look(self, i: int, nearby: Box | None = None) -> list[Box]:
@@ -193,9 +193,11 @@ class _Search:
     def _shot_of(self, track: Track) -> int:
         return int(self.shot[self.hits(track)[0]])
 
-    def inside(self, track: Track) -> np.ndarray:
-        """Numbers of the frames from the track's first find to its last."""
-        return np.flatnonzero((self.times >= track.times[0]) & (self.times <= track.times[-1]))
+    def boxes(self, track: Track) -> dict[int, Box]:
+        """The face in each frame from the track's first find to its last."""
+        inside = np.flatnonzero((self.times >= track.times[0]) & (self.times <= track.times[-1]))
+        rows = track.at(self.times[inside], self.every_sec).tolist()
+        return {i: Box(*row) for i, row in zip(inside.tolist(), rows, strict=True)}
 
     def _gaps(self, track: Track) -> list[tuple[int, int]]:
         """Frames between which the track was not found: the finds on both sides, or -1 and n."""
@@ -204,10 +206,16 @@ class _Search:
         return [*([] if carried else [(-1, hits[0])]), *itertools.pairwise(hits), (hits[-1], len(self.frames))]
 
     def unsure(self, tracks: Sequence[Track]) -> set[int]:
-        """Frames to look at next: beside a find that may be chance, and halfway between a find and a miss."""
+        """Frames to look at next.
+
+        They are beside a find that may be chance, halfway between a find and a miss, or between two finds where the
+        place does not surely look like the face.
+        """
         n = len(self.frames)
         asked = {k for i in self.doubtful for k in (i - 1, i + 1) if 0 <= k < n and self.shot[k] == self.shot[i]}
         for track in tracks:
+            for between, ends in self._bridges(track):
+                asked |= {i for i, view in between.items() if still_there(ends, view) < SURELY_ALIKE}
             shot = self._shot_of(track)
             for left, right in self._gaps(track):
                 if left >= 0 and right < n and self.times[right] - self.times[left] <= self.bridged_sec:
@@ -219,32 +227,28 @@ class _Search:
                     asked.add((right + max(known) + 1) // 2)
         return asked - self.looks.keys()
 
-    def present(self, track: Track, boxes: Sequence[Box]) -> np.ndarray:
-        """Numbers of the frames that the face is in.
+    def present(self, track: Track) -> list[int]:
+        """Numbers of the frames that the face is in."""
+        found = set(self.hits(track).tolist())
+        for between, ends in self._bridges(track):
+            missed = any(i in self.looks for i in between)
+            found |= {i for i, view in between.items() if not missed or still_there(ends, view) >= LOOKS_ALIKE}
+        return sorted(found)
 
-        Args:
-            track: The face.
-            boxes: Its box in each frame.
-        """
-        hits = self.hits(track).tolist()
-        ends = [(self.frames[i].image, boxes[i]) for i in hits]
-        found = set(hits)
+    def _bridges(self, track: Track) -> Iterator[tuple[dict[int, View], list[View]]]:
+        """The frames of each gap that is bridged, as the place of the face in them, and the finds at its ends."""
+        boxes, hits = self.boxes(track), self.hits(track).tolist()
+
+        def view(i: int) -> View:
+            key = (i, boxes[i])
+            return self._views.setdefault(key, View(self.frames[i].image, boxes[i]))
+
         before = [t for t in track.times if t < self.times[0]]
         if before and self.previous and self.times[hits[0]] - before[-1] <= self.bridged_sec:
-            previous = (self.previous.image, self.previous.box)
-            found |= self._alike_frames(range(hits[0]), boxes, previous, ends[0])
-        for k, (left, right) in enumerate(itertools.pairwise(hits)):
+            yield {i: view(i) for i in range(hits[0])}, [self.previous.face, view(hits[0])]
+        for left, right in itertools.pairwise(hits):
             if self.times[right] - self.times[left] <= self.bridged_sec:
-                found |= self._alike_frames(range(left + 1, right), boxes, ends[k], ends[k + 1])
-        return np.array(sorted(found))
-
-    def _alike_frames(self, between: range, boxes: Sequence[Box], *ends: tuple[np.ndarray, Box]) -> set[int]:
-        """Frames of a gap whose place looks like the face at one of its ends; all, if no look has missed it."""
-        if not any(i in self.looks for i in between):
-            return set(between)
-        return {
-            i for i in between if any(likeness(*end, self.frames[i].image, boxes[i]) >= LOOKS_ALIKE for end in ends)
-        }
+                yield {i: view(i) for i in range(left + 1, right)}, [view(left), view(right)]
 
     @property
     def bridged_sec(self) -> float:
@@ -253,26 +257,47 @@ class _Search:
 
     def _alike(self, a: Track, b: Track) -> bool:
         """Whether two tracks may be of one person."""
-        pairs = [likeness(*p, *q) for p in self._samples(a) for q in self._samples(b)]
-        return float(np.mean(pairs)) >= LOOKS_ALIKE
+        return _mean_likeness(self._samples(a), self._samples(b)) >= LOOKS_ALIKE
 
-    def _samples(self, track: Track) -> list[tuple[np.ndarray, Box]]:
-        hits = self.hits(track)
+    def _samples(self, track: Track) -> list[View]:
+        finds = self._finds(track)
+        picked = np.unique(np.linspace(0, len(finds) - 1, _SAMPLES).round().astype(int))
+        return [finds[i] for i in picked]
+
+    def _finds(self, track: Track) -> list[View]:
         boxes = dict(zip(track.times, track.boxes, strict=True))
-        picked = np.unique(np.linspace(0, len(hits) - 1, _SAMPLES).round().astype(int))
-        return [(self.frames[i].image, boxes[float(self.times[i])]) for i in hits[picked]]
+        return [View(self.frames[i].image, boxes[float(self.times[i])]) for i in self.hits(track)]
 
     def changes(self, tracks: Sequence[Track]) -> list[float]:
-        """Moments from which the face may be another person's: after a cut, or where two faces cross."""
+        """Moments from which the face may be another person's: after a cut, where two faces cross, or it turns into
+        one that looks different."""
         found = [t for track in tracks for t in track.crossings[:1] if t >= self.times[0]]
         first = tracks[0]
-        if self.previous and first.times[0] >= self.times[0]:
-            p = self.previous
-            pairs = [likeness(p.image, p.box, *q) for q in self._samples(first)]
-            if float(np.mean(pairs)) < LOOKS_ALIKE:
-                found.append(first.times[0])
+        before = [self.previous.face] if self.previous and first.times[0] >= self.times[0] else []
+        if before and _mean_likeness(before, self._samples(first)) < LOOKS_ALIKE:
+            found.append(first.times[0])
         found += [b.times[0] for a, b in itertools.pairwise(tracks) if not self._alike(a, b)]
-        return sorted(found)
+        return sorted({*found, *(t for track in tracks for t in self._turns_into_other(track))})
+
+    def _turns_into_other(self, track: Track) -> list[float]:
+        """Moments of finds before which the face looks different from after them, the last of several in a row."""
+        times, finds = [], []
+        if self.previous and track.times[0] < self.times[0]:
+            times.append(max(t for t in track.times if t < self.times[0]))
+            finds.append(self.previous.face)
+        for i, find in zip(self.hits(track), self._finds(track), strict=True):
+            if not times or self.times[i] - times[-1] >= _APART * self.every_sec:
+                times.append(float(self.times[i]))
+                finds.append(find)
+        other = [
+            0 < k < len(finds) - 1 and _mean_likeness(finds[max(0, k - 2) : k], finds[k + 1 : k + 3]) < OTHER_LOOKS
+            for k in range(len(finds))
+        ]
+        return [t for t, (here, after) in zip(times[:-1], itertools.pairwise(other), strict=True) if here and not after]
+
+
+def _mean_likeness(a: Sequence[View], b: Sequence[View]) -> float:
+    return float(np.mean([likeness(x, y) for x in a for y in b]))
 
 
 def _nearby(image: np.ndarray, box: Box, detector: Detector) -> list[Box]:
