@@ -23,7 +23,9 @@ MOST_PIXELS = 2**28
 """Larger frames are refused: one would take a gigabyte in memory."""
 
 _LEAP = 20.0
-"""In a stream whose clock was set back: steps longer than this many usual ones count as one."""
+"""In a stream whose clock is not believed: steps longer than this many usual ones count as one."""
+_LONGEST = 100.0
+"""A clock is not believed if it makes the video this many times as long as usual steps between its frames do."""
 _GAP_SEC, _GAP_STEPS = 1.0, 10.0
 """A time without frames is told if it is longer than this, in seconds and in usual steps."""
 _SEARCHED = 1000
@@ -157,7 +159,13 @@ def _moments(
         moments = _listed([f"{t:.1f}" for t in np.sort(shown[back] - shown.min())])
         remarks.append(f"its clock is set back at {moments} s: what follows is counted on from there")
     steps = np.diff(times)
-    if len(steps):
+    if len(steps) and times[-1] > _LONGEST * len(steps) * (usual := float(np.median(steps))):
+        leaps = steps > _LEAP * usual
+        moments = _listed([f"{t:.1f} s by {by:.1f} s" for t, by in zip(times[:-1][leaps], steps[leaps], strict=True)])
+        remarks.append(f"its clock leaps at {moments}, which is not believed: what follows is counted on from there")
+        steps[leaps] = usual
+        times = np.concatenate([[0.0], np.cumsum(steps)])
+    elif len(steps):
         gaps = np.flatnonzero(steps > max(_GAP_SEC, _GAP_STEPS * float(np.median(steps))))
         if len(gaps):
             parts = _listed([f"{times[i]:.1f}-{times[i + 1]:.1f}" for i in gaps])

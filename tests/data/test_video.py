@@ -119,6 +119,18 @@ def test_a_clock_that_starts_again_is_counted_on(tmp_path: Path) -> None:
     assert found.remarks == ["its clock is set back at 1.0 s: what follows is counted on from there"]
 
 
+@pytest.mark.parametrize("late", [1, 49])
+def test_a_clock_that_leaps_by_hours_is_not_believed(tmp_path: Path, late: int) -> None:
+    """A damaged time stamp would make fractions of the duration mean nothing."""
+    pts = [i if i < late else i + 350_000 for i in range(50)]
+    info, found = read_video(write_video(tmp_path / "leap.mkv", pts=pts), 5.0)
+    frames = list(found)
+    assert (info.frames, info.duration_sec) == (50, pytest.approx(2.0))
+    np.testing.assert_allclose([f.time_sec for f in frames], np.arange(10) / 5, atol=2e-3)
+    (remark,) = found.remarks
+    assert remark.startswith(f"its clock leaps at {(late - 1) / 25:.1f} s by 14000.0 s, which is not believed")
+
+
 def test_times_that_rise_are_left_alone_and_stray_ones_are_put_between_their_neighbours() -> None:
     uneven = np.array([0.0, 0.1, 5.0, 5.1, 90.0])
     assert steady_clock(uneven)[0] is uneven
