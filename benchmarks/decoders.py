@@ -32,7 +32,7 @@ RATES = {"all frames": 1000.0, "20 frames": 5.0}
 
 def read(path: Path, rate_fps: float, decoder: Decoder, digest: Callable[[memoryview], object] = len) -> None:
     """Read frames on one thread."""
-    for frame in read_video(path, rate_fps, threads=1, decoder=decoder)[1]:
+    for frame in read_video(path, rate_fps, decoder=decoder)[1]:
         digest(frame.image.data)
 
 

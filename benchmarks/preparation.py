@@ -85,7 +85,7 @@ def prepared(path: Path, window: tuple[float, float]) -> Cost:
     data = option(CsvData, root="none", window=list(window))
     detector = build_detector(face)
     start = time.process_time()
-    crops = extract_crops(path, data, face, detector, threads=1)
+    crops = extract_crops(path, data, face, detector)
     seconds = time.process_time() - start
     wanted = np.ceil((window[1] - window[0]) * crops.info.duration_sec * data.rate_fps - 1e-6)
     return Cost(seconds, len(crops.jpegs) / wanted)

@@ -44,7 +44,7 @@ def require_decoder(decoder: Decoder) -> None:
         )
 
 
-def decode_by(decoder: Decoder, path: Path, index: Index, wanted: np.ndarray, threads: int) -> Iterator[Frame]:
+def decode_by(decoder: Decoder, path: Path, index: Index, wanted: np.ndarray) -> Iterator[Frame]:
     """Decode some frames with another library than PyAV.
 
     Args:
@@ -52,7 +52,6 @@ def decode_by(decoder: Decoder, path: Path, index: Index, wanted: np.ndarray, th
         path: The video.
         index: Of it.
         wanted: (m,) which frames, rising.
-        threads: 0 = as many as the library likes.
 
     Raises:
         UserError: If it does not give these very frames; the reason does not name the file.
@@ -64,7 +63,7 @@ def decode_by(decoder: Decoder, path: Path, index: Index, wanted: np.ndarray, th
             raise _Refused("it has no time stamps")
         if index.container not in _CONTAINERS:
             raise _Refused(f"it is not known to be exact in files of the kind {index.container}")
-        frames = (_by_decord if decoder == "decord" else _by_torchcodec)(path, index, numbers, threads)
+        frames = (_by_decord if decoder == "decord" else _by_torchcodec)(path, index, numbers)
         for number, (time_sec, image) in zip(numbers, frames, strict=True):
             if abs(time_sec - index.times_sec[number]) > _TOLERANCE_SEC:
                 raise _Refused("it has other time stamps")
@@ -76,11 +75,11 @@ def decode_by(decoder: Decoder, path: Path, index: Index, wanted: np.ndarray, th
         raise UserError(f"{decoder}: {reason}; give data.decoder=pyav (of predict: decoder=pyav)") from error
 
 
-def _by_decord(path: Path, index: Index, numbers: list[int], threads: int) -> Iterator[tuple[float, np.ndarray]]:
+def _by_decord(path: Path, index: Index, numbers: list[int]) -> Iterator[tuple[float, np.ndarray]]:
     import decord
 
     decord.logging.set_level(decord.logging.QUIET)
-    reader = decord.VideoReader(str(path), num_threads=threads)
+    reader = decord.VideoReader(str(path), num_threads=1)
     _same_count(len(reader), index)
     times = reader.get_frame_timestamp(list(range(len(reader))))[:, 0]
     keys = sorted(reader.get_key_indices())
@@ -96,12 +95,10 @@ def _by_decord(path: Path, index: Index, numbers: list[int], threads: int) -> It
         yield float(times[number] - times[0]), image.asnumpy()
 
 
-def _by_torchcodec(path: Path, index: Index, numbers: list[int], threads: int) -> Iterator[tuple[float, np.ndarray]]:
+def _by_torchcodec(path: Path, index: Index, numbers: list[int]) -> Iterator[tuple[float, np.ndarray]]:
     from torchcodec.decoders import VideoDecoder
 
-    reader = VideoDecoder(
-        path, stream_index=index.stream, dimension_order="NHWC", num_ffmpeg_threads=threads, device="cpu"
-    )
+    reader = VideoDecoder(path, stream_index=index.stream, dimension_order="NHWC", num_ffmpeg_threads=1, device="cpu")
     _same_count(len(reader), index)
     start_sec = reader.metadata.begin_stream_seconds
     for number in numbers:

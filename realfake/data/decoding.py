@@ -1,8 +1,8 @@
-"""From the packets of a video to the frames that are wanted, in the order of time, the same for any number of threads.
+"""From the packets of a video to the frames that are wanted, in the order of time, the same on every machine.
 
-Decoders conceal damage. What they make of it depends on which frames they were given and, with several threads, on
-which thread is ahead. So frames are passed over, and threads used, only as long as nothing at all is wrong; from the
-first sign of damage on, every frame of the file is decoded, by one thread.
+Decoders conceal damage, some of it without telling. What they make of it depends on which frames they were given and,
+with several threads, on which thread is ahead. So one thread decodes, and frames are passed over only as long as
+nothing at all is wrong; from the first sign of damage on, every frame of the file is decoded.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from realfake.data.packets import Index, holds_frame, open_video
+from realfake.data.packets import Index, holds_frame, open_video, read_packets
 from realfake.data.pictures import DecodedFrame, Frame, Matrix, Placement
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ HELD_BYTES = 2**27
 
 _REFERENCES_TOLD = ("h264", "hevc")
 """Codecs whose decoder knows which frames are not referred to."""
-_DAMAGE_TOLD = ("h264", "hevc", "vp9", "av1", "libdav1d")
-"""Codecs whose decoder, asked to be strict, tells of all damage that it sees."""
 _TOLD_WITHIN = 20
 """Packets after a frame within which it is told that something which the frame refers to is damaged: a frame may refer
 to one that is shown up to 16 frames later (ISO/IEC 14496-10, A.3.1)."""
@@ -38,14 +36,13 @@ class _Damaged(Exception):
     """Something is wrong with the stream."""
 
 
-def decode(path: Path, index: Index, wanted: np.ndarray, threads: int, remarks: list[str]) -> Iterator[Frame]:
+def decode(path: Path, index: Index, wanted: np.ndarray, remarks: list[str]) -> Iterator[Frame]:
     """Decode some frames.
 
     Args:
         path: The video.
         index: Of it.
         wanted: (m,) which frames, rising.
-        threads: 0 = as many as the decoder likes.
         remarks: Added to, if frames of another size are met.
     """
     numbers = wanted if index.packet_of is None else index.packet_of[wanted]
@@ -53,8 +50,7 @@ def decode(path: Path, index: Index, wanted: np.ndarray, threads: int, remarks: 
     order = list(times)
     done = 0
     sizes = _Sizes(index, remarks)
-    agreed = threads if index.codec in _DAMAGE_TOLD else 1
-    frames = _attempt(path, index, times, agreed, sizes, whole=True)
+    frames = _attempt(path, index, times, sizes, whole=True)
     with closing(frames), suppress(_Damaged):
         for number, frame in _if_sound(frames):
             if number != order[done]:
@@ -62,7 +58,7 @@ def decode(path: Path, index: Index, wanted: np.ndarray, threads: int, remarks: 
             done += 1
             yield frame
     if done < len(order):
-        frames = _attempt(path, index, times, 1, sizes, whole=False)
+        frames = _attempt(path, index, times, sizes, whole=False)
         with closing(frames):
             yield from in_order((f for f in frames if f is not None), order, done)
 
@@ -130,7 +126,7 @@ def in_order(
 
 
 def _attempt(
-    path: Path, index: Index, times: dict[int, float], threads: int, sizes: _Sizes, *, whole: bool
+    path: Path, index: Index, times: dict[int, float], sizes: _Sizes, *, whole: bool
 ) -> Generator[tuple[int, DecodedFrame] | None]:
     """Decode the frames of these numbers as they come, and give ``None`` after each packet.
 
@@ -138,7 +134,6 @@ def _attempt(
         path: The video.
         index: Of it.
         times: Moment of each number.
-        threads: 0 = as many as the decoder likes.
         sizes: Frames are brought to.
         whole: Taken for undamaged: what no wanted frame needs is not decoded, and the first sign of damage is raised
             as :class:`_Damaged`.
@@ -154,13 +149,13 @@ def _attempt(
         context = stream.codec_context
         if index.codec == "vp8":
             context = VideoCodecContext.create("libvpx", "r")
-        context.thread_type, context.thread_count = ("AUTO", threads) if threads != 1 else ("NONE", 1)
+        context.thread_type, context.thread_count = "NONE", 1
         if whole:
             context.options = {"err_detect": "explode"}
         sent = came = 0
         left = len(times)
         try:
-            for packet in container.demux(stream):
+            for packet in read_packets(container, stream):
                 if packet.is_corrupt and whole:
                     raise _Damaged
                 if holds_frame(packet):

@@ -46,9 +46,7 @@ class Crops:
         return int(self.rows["detected"].sum())
 
 
-def extract_crops(
-    path: Path | str, data: DataConfig, face: FaceConfig, detector: Detector | None, *, threads: int = 0
-) -> Crops:
+def extract_crops(path: Path | str, data: DataConfig, face: FaceConfig, detector: Detector | None) -> Crops:
     """Find the face through a file and crop it.
 
     Args:
@@ -56,12 +54,11 @@ def extract_crops(
         data: Window, rate, size and quality of the crops, and the decoder.
         face: Detection settings.
         detector: Of :func:`realfake.data.faces.build_detector`.
-        threads: Of the video decoder; 0 = as many as it likes. The result does not depend on it.
 
     Raises:
         UserError: If the file cannot be read, or no face is in it; the reason does not name the file.
     """
-    info, frames = read_frames(Path(path), data.rate_fps, (data.window[0], data.window[1]), threads, data.decoder)
+    info, frames = read_frames(Path(path), data.rate_fps, (data.window[0], data.window[1]), data.decoder)
     return crop_frames(info, frames, data, face, detector)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -79,6 +80,12 @@ def holds_frame(packet: Packet) -> bool:
     return bool(packet.size) and not packet.is_discard
 
 
+def read_packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+    """Packets of a stream, up to where damage makes another one begin that PyAV does not know of."""
+    with suppress(IndexError):
+        yield from container.demux(stream)
+
+
 def build_index(path: Path) -> Index:
     """Read all packets of a video.
 
@@ -96,7 +103,7 @@ def build_index(path: Path) -> Index:
         packets: list[tuple[int | None, int | None, bool]] = []
         first: VideoFrame | None = None
         try:
-            for packet in container.demux(stream):
+            for packet in read_packets(container, stream):
                 if first is None:
                     with suppress(av.error.FFmpegError):
                         first = next(iter(packet.decode()), None)

@@ -242,7 +242,7 @@ def prepare_clip(job: Job, *, folder: Path, data: DataConfig, face: FaceConfig) 
         if job.known and job.known[0] == sha256 and not given_up() and _take_over(job.known[1], part):
             part.replace(target)
             return None
-        crops = extract_crops(job.path, data, face, detector, threads=1)
+        crops = extract_crops(job.path, data, face, detector)
     except UserError as error:
         return Record(job.clip, job.mtime_ns, sha256, str(error)), NO_ROWS
     except OSError as error:

@@ -29,7 +29,6 @@ def read_frames(
     path: Path,
     rate_fps: float,
     window: tuple[float, float] = (0.0, 1.0),
-    threads: int = 0,
     decoder: Decoder = "pyav",
 ) -> tuple[VideoInfo, Frames[Frame]]:
     """Frames of any file that holds some: a video, an image, a folder of images, or an array.
@@ -57,7 +56,7 @@ def read_frames(
             raise UserError(f"no image in the folder: {known}{left_out and f'; not read: {left_out}'}")
         remarks = [f"files of the folder that are not read: {left_out}"] if left_out else []
         return _sequence([partial(read_image, file) for file in files], rate_fps, window, remarks)
-    return read_video(path, rate_fps, window, threads, decoder)
+    return read_video(path, rate_fps, window, decoder)
 
 
 def read_image(path: Path) -> np.ndarray:

@@ -40,7 +40,6 @@ def read_video(
     path: Path,
     rate_fps: float,
     window: tuple[float, float] = (0.0, 1.0),
-    threads: int = 0,
     decoder: Decoder = "pyav",
 ) -> tuple[VideoInfo, Frames[Frame]]:
     """Frames nearest to evenly spaced moments; those that are damaged are left out.
@@ -49,7 +48,6 @@ def read_video(
         path: The video.
         rate_fps: Frames wanted per second of video; at least one is.
         window: Part of the duration that they are taken from, as fractions.
-        threads: Of the decoder; 0 = as many as it likes. The frames do not depend on it.
         decoder: Which library decodes; others than PyAV refuse, as frames are read, what they do not read exactly.
 
     Returns:
@@ -58,19 +56,18 @@ def read_video(
     Raises:
         UserError: If it is no video that can be decoded, or has a single frame; the reason does not name the file.
     """
-    info, frames = read_video_once(path, ((rate_fps, window),), threads, decoder)
+    info, frames = read_video_once(path, ((rate_fps, window),), decoder)
     return info, Frames((frame for frame, _ in frames), frames.remarks)
 
 
 def read_video_once(
-    path: Path, wishes: Sequence[tuple[float, tuple[float, float]]], threads: int = 0, decoder: Decoder = "pyav"
+    path: Path, wishes: Sequence[tuple[float, tuple[float, float]]], decoder: Decoder = "pyav"
 ) -> tuple[VideoInfo, Frames[tuple[Frame, tuple[bool, ...]]]]:
     """Frames for several purposes at the cost of decoding once.
 
     Args:
         path: The video.
         wishes: Rate and window of each purpose, as in :func:`read_video`; the remarks speak of the first.
-        threads: Of the decoder; 0 = as many as it likes.
         decoder: As in :func:`read_video`.
 
     Returns:
@@ -90,9 +87,9 @@ def read_video_once(
         decoded = 0
         every = np.unique(np.concatenate(wanted))
         found = (
-            decode(Path(path), index, every, threads, remarks)
+            decode(Path(path), index, every, remarks)
             if decoder == "pyav"
-            else decode_by(decoder, Path(path), index, every, threads)
+            else decode_by(decoder, Path(path), index, every)
         )
         for frame in found:
             belongs = tuple(frame.time_sec in t for t in times)

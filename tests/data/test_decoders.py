@@ -44,8 +44,8 @@ KINDS: dict[str, dict[str, Any]] = {
 def test_decoders_give_the_frame_that_is_shown_at_each_moment(tmp_path: Path, name: str, decoder: Decoder) -> None:
     path = write_video(tmp_path / name, **KINDS[name])
     times, images = decode_all(path)
-    for rate, window, threads in ((1000.0, (0.0, 1.0), 1), (3.0, (0.0, 1.0), 0), (5.0, (0.6, 0.9), 1)):
-        frames = list(read_video(path, rate, window, threads, decoder)[1])
+    for rate, window in ((1000.0, (0.0, 1.0)), (3.0, (0.0, 1.0)), (5.0, (0.6, 0.9))):
+        frames = list(read_video(path, rate, window, decoder)[1])
         assert len(frames) > 1
         for frame in frames:
             np.testing.assert_array_equal(frame.image, images[int(np.abs(times - frame.time_sec).argmin())])
@@ -74,12 +74,12 @@ def test_decoders_come_to_about_the_same_colours(tmp_path: Path, kind: dict[str,
 def test_decoders_serve_two_purposes_and_crops(tmp_path: Path, decoder: Decoder) -> None:
     path = write_video(tmp_path / "plain.mp4")
     wishes = ((10.0, (0.0, 1.0)), (4.0, (0.25, 0.75)))
-    both = [list(read_video_once(path, wishes, 1, name)[1]) for name in (decoder, "pyav")]
+    both = [list(read_video_once(path, wishes, name)[1]) for name in (decoder, "pyav")]
     for (frame, belongs), (exact, also) in zip(*both, strict=True):
         assert (frame.time_sec, belongs) == (exact.time_sec, also)
         np.testing.assert_array_equal(frame.image, exact.image)
     crops = [
-        extract_crops(path, option(CsvData, root="none", decoder=name), option(NoFace), None, threads=1)
+        extract_crops(path, option(CsvData, root="none", decoder=name), option(NoFace), None)
         for name in (decoder, "pyav")
     ]
     assert crops[0].jpegs == crops[1].jpegs

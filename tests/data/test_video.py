@@ -24,15 +24,12 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_video(tmp_path_factory.mktemp("video") / "plain.mp4")
 
 
-@pytest.mark.parametrize("threads", [0, 1])
 @pytest.mark.parametrize(
     ("rate", "window"), [(5.0, (0.0, 1.0)), (10.0, (0.4, 0.9)), (100.0, (0.0, 1.0)), (0.5, (0.55, 0.56))]
 )
-def test_sparse_frames_are_those_of_decoding_everything(
-    video: Path, rate: float, window: tuple[float, float], threads: int
-) -> None:
+def test_sparse_frames_are_those_of_decoding_everything(video: Path, rate: float, window: tuple[float, float]) -> None:
     times, images = decode_all(video)
-    info, found = read_video(video, rate, window, threads)
+    info, found = read_video(video, rate, window)
     frames = list(found)
     assert (info.frames, info.width, info.height) == (50, 96, 64)
     assert info.fps == pytest.approx(25.0)
@@ -248,30 +245,37 @@ def damage(content: bytes, seed: int, whole_to: int, whole_from: int) -> bytes:
     ("ending", "codec"),
     [(".mp4", "libx264"), (".ts", "libx264"), (".mkv", "libx265"), (".avi", "mpeg4"), (".webm", "libvpx")],
 )
-def test_damaged_frames_are_in_order_for_any_number_of_threads(tmp_path: Path, ending: str, codec: str) -> None:
+def test_damaged_frames_are_in_order_and_the_same_with_a_film(tmp_path: Path, ending: str, codec: str) -> None:
     content = write_video(tmp_path / f"whole{ending}", size=(192, 128), codec=codec).read_bytes()
     end = content.rindex(b"moov") - 4 if ending == ".mp4" else len(content)
     path = tmp_path / f"damaged{ending}"
     lost = 0
     for seed in range(12):
         path.write_bytes(damage(content, seed, 1000, end))
-        (_, frames), (_, again) = (read_video(path, 12.5, threads=threads) for threads in (1, 2))
+        _, frames = read_video(path, 12.5)
         one = [(f.time_sec, f.image) for f in frames]
-        two = [(f.time_sec, f.image) for f in again]
         # As prediction reads it, which draws a film besides.
         _, film = read_video_once(path, ((12.5, (0.0, 1.0)), (20.0, (0.0, 1.0))))
         beside = [(f.time_sec, f.image) for f, (mine, _) in film if mine]
         times = [time for time, _ in one]
         assert times == sorted(set(times)), seed
-        for other in (two, beside):
-            assert times == [time for time, _ in other], seed
-            assert all((a == b).all() for (_, a), (_, b) in zip(one, other, strict=True)), seed
+        assert times == [time for time, _ in beside], seed
+        assert all((a == b).all() for (_, a), (_, b) in zip(one, beside, strict=True)), seed
         index = build_index(path)
         wanted = len(wanted_frames(index.times_sec, index.info.duration_sec, 12.5, (0.0, 1.0)))
         told = f"{len(one)} of {wanted} frames decoded: the file is damaged"
         assert (told in frames.remarks) == (len(one) < wanted), (seed, frames.remarks)
         lost += wanted - len(one)
     assert lost or codec in ("mpeg4", "libvpx")  # these conceal all
+
+
+@pytest.mark.parametrize("place", ["codec", "frames"])
+def test_a_file_that_does_not_tell_its_codec_is_refused(tmp_path: Path, place: str) -> None:
+    content = write_video(tmp_path / "whole.mp4").read_bytes()
+    path = tmp_path / "damaged.mp4"
+    path.write_bytes(content.replace(b"avc1\0", b"xxxx\0") if place == "codec" else content.replace(b"stsz", b"xxxx"))
+    with pytest.raises(UserError, match=r"no frame can be decoded|no video"):
+        read_video(path, 5.0)
 
 
 def test_good_frames_of_a_damaged_stream_are_read(tmp_path: Path) -> None:
