@@ -1,7 +1,7 @@
 """Which people the weights of a network have learned, or have been selected, on: none of them can test it.
 
-A person is a subject of a dataset; a clip without a subject is known by its file alone. Files count as well as names,
-since the same file may lie under another name in another dataset.
+A person is a subject of a dataset, however it is spelt; a clip without a subject is known by its file alone. Files count
+as well as names, since the same file may lie under another name in another dataset.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from realfake.config import DataConfig, SyntheticData
+from realfake.data.sources.listing import person_key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,7 @@ FILE_DIGITS = 16
 """Hexadecimal digits of a file's sha256 that are remembered: enough to tell a billion files apart."""
 
 Person = tuple[str, str]
-"""Dataset and subject."""
+"""Dataset, and what all spellings of the subject have in common (:func:`realfake.data.sources.listing.person_key`)."""
 
 
 class Known(NamedTuple):
@@ -88,8 +89,8 @@ class Learned:
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Learned:
-        """What :meth:`as_plain` wrote."""
-        people = frozenset((dataset, s) for dataset, subjects in plain["people"].items() for s in subjects)
+        """What :meth:`as_plain` wrote; older checkpoints hold subjects as they were spelt."""
+        people = frozenset((dataset, person_key(s)) for dataset, subjects in plain["people"].items() for s in subjects)
         return cls(people, frozenset(plain["files"]), tuple(plain["unknown"]))
 
 
@@ -103,7 +104,7 @@ def _clips(table: pd.DataFrame, rows: np.ndarray, data: DataConfig) -> Iterable[
 
 def _person(dataset: str, subject: str, data: DataConfig) -> Person:
     if not isinstance(data, SyntheticData):
-        return dataset, subject
+        return dataset, person_key(subject)
     from realfake.data.synthetic import GENERATOR_VERSION
 
     # Seed and number alone decide who is drawn; the number has more zeros in front where there are more people.

@@ -151,6 +151,15 @@ def test_look_alike_people_are_one_and_reported(tmp_path: Path) -> None:
     assert "'vladimiz' is spelt like 'vladimir'" in remarks(found)
 
 
+@pytest.mark.parametrize("spellings", ["VP 2,VP2", "VP_2,VP-2", "P-01,P 1", "p.3,P – 03", "1-2", "12,1-2,1 2,2"])
+def test_what_stands_before_a_number_makes_no_other_person(tmp_path: Path, spellings: str) -> None:
+    names = spellings.split(",")
+    found = listing(tmp_path, "path,subject\n" + "".join(f"{f}.mp4,{n}\n" for f, n in zip("abcd", names, strict=False)))
+    one = names[0][0].isalpha()
+    assert len({c.subject for c in found.clips}) == (1 if one else len(names))
+    assert (f"{len(names)} names are read as one subject" in remarks(found)) == one
+
+
 def test_numbers_of_people_in_a_parquet_file_with_gaps(tmp_path: Path) -> None:
     for name in ("a.mp4", "b.mp4"):
         (tmp_path / name).write_bytes(name.encode())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +16,7 @@ CSV = option(CsvData)
 ROWS = np.arange(4)
 
 
-def table(dataset: str = "a", subjects: str = "1122", files: str = "abcd") -> pd.DataFrame:
+def table(dataset: str = "a", subjects: Sequence[str] = "1122", files: str = "abcd") -> pd.DataFrame:
     return pd.DataFrame(
         {
             "clip": [f"{s}/{f}" for s, f in zip(subjects, files, strict=True)],
@@ -33,6 +35,7 @@ LEARNED = Learned.of(table(), ROWS, CSV)
     [
         (table(files="efgh"), ["1", "2"]),  # other files of the same people
         (table(subjects="3345", files="efgh"), []),
+        (table(subjects=["01", "1.0", "3", "002"], files="efgh"), ["002", "01", "1.0"]),  # as other programs write them
         (table("b", files="efgh"), []),  # another dataset has its own subject 1
         (table("b", "3345", "efga"), ["5"]),  # a file under another name
         (table("b", "    ", "efga"), [" /a"]),  # nobody knows who it is
@@ -56,6 +59,13 @@ def test_it_is_kept_as_plain_values() -> None:
     assert plain["people"] == {"a": ["1", "2"], "b": ["3", "4"]}
     assert plain["unknown"] == ["x.pth"]
     assert Learned.from_plain(plain) == learned
+
+
+def test_older_checkpoints_hold_people_as_they_were_spelt() -> None:
+    older = Learned.from_plain({"people": {"a": ["01", "VP 2"]}, "files": [], "unknown": []})
+    tested = table(subjects=["1", "vp2", "VP_02", "vp 3"], files="----")
+    assert [known.name for known in older.among(tested, ROWS, CSV)] == ["1", "VP_02", "vp2"]
+    assert Learned.from_plain(older.as_plain()) == older
 
 
 def drawn(subjects: list[str], seed: int, seconds: float = 1.0) -> tuple[pd.DataFrame, np.ndarray, SyntheticData]:

@@ -120,6 +120,13 @@ def test_sase_fe_subjects_with_free_spelling(tmp_path: Path) -> None:
     assert all(p.kept for p in listing.problems)
 
 
+def test_sase_fe_subjects_whose_numbers_are_written_in_other_ways(tmp_path: Path) -> None:
+    listing = SaseFe(str(touch(tmp_path, "Subject 01/N2H.mp4", "subject_1/N2A.mp4", "SUBJECT 11/N2A.mp4"))).listing()
+    assert sorted(c.subject for c in listing.clips) == ["subject 01", "subject 01", "subject 11"]
+    (remark,) = listing.problems
+    assert "2 folders are read as one subject ('Subject 01', 'subject_1')" in remark.reason
+
+
 def test_sase_fe_same_code_twice_keeps_both(tmp_path: Path) -> None:
     root = touch(tmp_path, "a/N2H.mp4", "a/n2h.MP4", "a/N2H.avi", "b/D2N2S.mp4", "b/D2N2Sur.mp4")
     listing = SaseFe(str(root)).listing()

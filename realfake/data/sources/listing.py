@@ -198,9 +198,14 @@ def subject_id(name: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _person(name: str) -> str:
-    """What all spellings of one person have in common: ``01``, ``1`` and ``1.0`` are one, as in :func:`subject_id`."""
-    return re.sub(r"(?<![\d.])0+(?=\d)", "", re.sub(r"(?<=\d)\.0+$", "", subject_id(name)))
+def person_key(name: str) -> str:
+    """What all spellings of one person have in common; that of a key is the key itself.
+
+    As in :func:`subject_id`, and besides ``01``, ``1`` and ``1.0`` are one, and so are ``VP2``, ``VP 02`` and ``vp-2``:
+    what stands between a letter and a number says nothing; between two numbers it does.
+    """
+    joined = re.sub(r"(?<=[^\W\d_])[\s._\-\u2010-\u2015]+(?=\d)", "", subject_id(name))
+    return re.sub(r"(?<![\d.])0+(?=\d)", "", re.sub(r"(?<=\d)(\.0+)+$", "", joined))
 
 
 def respelt_subjects(folders: Iterable[str], what: str = "folders") -> list[Problem]:
@@ -213,7 +218,7 @@ def respelt_subjects(folders: Iterable[str], what: str = "folders") -> list[Prob
     spellings: dict[str, list[str]] = {}
     for folder in sorted(set(folders)):
         name = folder.rpartition("/")[2] if what == "folders" else folder
-        spellings.setdefault(_person(name), []).append(folder)
+        spellings.setdefault(person_key(name), []).append(folder)
     return [
         Problem(
             group[0],
@@ -229,7 +234,7 @@ def respelt_subjects(folders: Iterable[str], what: str = "folders") -> list[Prob
 def one_spelling(subjects: Iterable[str]) -> dict[str, str]:
     """Each spelling → the one for all spellings of the person, as :func:`respelt_subjects` reports them."""
     one: dict[str, str] = {}
-    return {subject: one.setdefault(_person(subject), subject) for subject in sorted(set(subjects))}
+    return {subject: one.setdefault(person_key(subject), subject) for subject in sorted(set(subjects))}
 
 
 def join_respelt(clips: Iterable[Clip]) -> list[Clip]:
