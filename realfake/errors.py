@@ -44,3 +44,11 @@ def nearest(given: str, valid: Sequence[str]) -> str:
     """``; did you mean …?`` with the one of ``valid`` that is spelt most like ``given``, or nothing."""
     near = difflib.get_close_matches(given, valid, n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def as_override(key: str, value: str) -> str:
+    """``key=value`` as a shell and Hydra take it: text of more than plain characters is quoted for both."""
+    if re.fullmatch(r"[\w./-]+", value, re.ASCII):
+        return f"{key}={value}"
+    text = value.replace('"', '\\"')
+    return shlex.quote(f'{key}="{text}"')

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from realfake.composing.overrides import ALIASES, no_such_option, options
 from realfake.config import Strict, as_plain
-from realfake.errors import UserError, nearest
+from realfake.errors import UserError, as_override, nearest
 
 C = TypeVar("C", bound=Strict)
 
@@ -302,7 +302,11 @@ def explain(error: Exception, schema: type[BaseModel], conf: Path) -> str:
         return f"{match.group(1)}: several values are a sweep, which needs -m"
     if isinstance(error, OverrideParseException):
         word = error.override
-        why = "no = in it" if "=" not in word else "brackets or quotes do not match, or a special character is unquoted"
+        key, given, value = word.partition("=")
+        why = "no = in it"
+        if given:
+            text = as_override(key, value.strip("\"'"))
+            why = f"brackets or quotes do not match, or a special character is unquoted; as text it is {text}"
         return f"{word}: not understood as key=value ({why})"
     return _first_lines(text)
 

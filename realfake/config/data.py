@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from realfake.config.base import Count, Fraction, NonNegative, Parallel, Positive, Strict, check_window
 from realfake.labels import AUTHENTICITIES, LabelSpace
@@ -112,22 +112,26 @@ class UvaNemoData(_RecordedData):
     """Folder with the official fold files; null = found beside the videos."""
 
 
+Heading = Annotated[str, BeforeValidator(lambda given: str(given) if type(given) is int else given)]
+"""A whole number is one as well, since a command line does not tell the two apart."""
+
+
 class TableColumns(Strict):
     """Headings of a table's columns; null = one of the usual ones."""
 
-    path: str | None
-    subject: str | None
-    emotion: str | None
-    authenticity: str | None
-    real: str | None
+    path: Heading | None
+    subject: Heading | None
+    emotion: Heading | None
+    authenticity: Heading | None
+    real: Heading | None
     """Column of authenticities in which 1 means real."""
-    fake: str | None
+    fake: Heading | None
     """Column of authenticities in which 1 means fake."""
-    clip: str | None
-    dataset: str | None
-    pair: str | None
-    part: str | None
-    fold: str | None
+    clip: Heading | None
+    dataset: Heading | None
+    pair: Heading | None
+    part: Heading | None
+    fold: Heading | None
 
 
 class CsvData(_RecordedData):

@@ -16,6 +16,7 @@ from realfake.data.learned import Known, Learned
 from realfake.data.people import check_people, people_note
 from realfake.data.preparation import prepare
 from realfake.data.samples import ClipSamples, CropReader, EpochBatches, FrameSamples, WindowSamples
+from realfake.data.sources.columns import IGNORED
 from realfake.data.splits import UNUSED, assign_parts, check_split
 from realfake.data.work import cores
 from realfake.errors import UserError
@@ -84,8 +85,10 @@ class ClipDataModule(LightningDataModule):
             samples = self.samples_class(store, rows, reader, self.sampling, self.spec, random=training, seed=self.seed)
             samples.emotion = self._emotions()[rows]
             if not len(samples):
+                ignored = [r["reason"] for r in store.settings["remarks"] if r["reason"].startswith(IGNORED)]
                 raise UserError(
-                    f"data={self.data.name}: no labelled clip is left for the {part} part; use more clips or subjects"
+                    f"data={self.data.name}: no labelled clip is left for the {part} part; "
+                    + "; ".join([*ignored, "use more clips or subjects"])
                 )
             self.sets[name] = samples
 

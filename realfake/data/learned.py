@@ -1,7 +1,7 @@
 """Which people the weights of a network have learned, or have been selected, on: none of them can test it.
 
-A person is a subject of a dataset, however it is spelt; a clip without a subject is known by its file alone. Files count
-as well as names, since the same file may lie under another name in another dataset.
+A person is a subject of a dataset, however it is spelt; a clip without a subject is known by its file alone. Files
+count as well as names, since the same file may lie under another name in another dataset.
 """
 
 from __future__ import annotations

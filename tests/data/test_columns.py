@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,7 @@ from realfake.composing.composition import compose, option
 from realfake.config import CsvData, PrepareConfig
 from realfake.data.clips import Clip, Listing
 from realfake.data.sources import build_source
-from realfake.errors import UserError
+from realfake.errors import UserError, as_override
 from realfake.labels import ABSENT, Authenticity, Emotion
 
 
@@ -55,6 +56,19 @@ def test_any_other_heading_is_given_for_each_column(tmp_path: Path) -> None:
         compose("prepare", ["data=csv", "data.root=t.csv", "data.columns.subjct=Wer"], PrepareConfig)
 
 
+@pytest.mark.parametrize("heading", ["Proband (Nr.)", "Gefühl", '5" #', "1", "Wer?"])
+def test_any_heading_can_be_given_on_a_command_line(tmp_path: Path, heading: str) -> None:
+    """As messages write it; quoted for Hydra, and for the shell that takes the outer quotes off."""
+    words = ["data=csv", "data.root=t.csv", *shlex.split(as_override("data.columns.subject", heading))]
+    data = compose("prepare", words, PrepareConfig).data
+    assert isinstance(data, CsvData)
+    assert data.columns.subject == heading
+    if heading in ("Proband (Nr.)", "Gefühl"):
+        with pytest.raises(UserError, match=r"as text it is 'data\.columns\.subject=\"") as raised:
+            compose("prepare", [*words[:2], f"data.columns.subject={heading}"], PrepareConfig)
+        assert as_override("data.columns.subject", heading) in str(raised.value)
+
+
 def test_an_id_is_a_person_if_it_comes_again(tmp_path: Path) -> None:
     found = listing(tmp_path, "id,path\n7,a.mp4\n7,b.mp4\n8,c.mp4\n")
     assert [c.subject for c in found.clips] == ["7", "7", "8"]
@@ -64,9 +78,19 @@ def test_an_id_is_a_person_if_it_comes_again(tmp_path: Path) -> None:
 
 
 def test_two_headings_of_one_meaning_are_not_chosen_from(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"'person' and 'speaker' may all mean the subject: .* data\.columns\.subject="):
-        listing(tmp_path, "path,speaker,person\na.mp4,x,y\n")
-    assert [c.subject for c in listing(tmp_path, "path,speaker,subject\na.mp4,x,y\n").clips] == ["y"]
+    for headings, ways in {
+        "speaker,person": r"'person' and 'speaker' .* the subject: .*\.subject=person or data\.columns\.subject=speaker",
+        "speaker,subject": r"'subject' and 'speaker' may all mean the subject",
+        "Subject ID,subject_id": r"""'Subject ID' and 'subject_id' .* 'data\.columns\.subject="Subject ID"' or data""",
+        "posed,authenticity": r"'authenticity' and 'posed' .* data\.columns\.authenticity=authenticity or .*\.fake=",
+    }.items():
+        with pytest.raises(UserError, match=ways):
+            listing(tmp_path, f"path,{headings}\na.mp4,1,0\n")
+    chosen = listing(tmp_path, "path,Subject ID,subject_id\na.mp4,x,y\n", subject="Subject ID")
+    assert [c.subject for c in chosen.clips] == ["x"]
+    assert "columns ignored: 'subject_id'" in remarks(chosen)
+    with pytest.raises(UserError, match="'Subject ID' and 'subject_id' may all mean the subject"):
+        listing(tmp_path, "path,Subject ID,subject_id\na.mp4,x,y\n", subject="SUBJECT.ID")
     with pytest.raises(UserError, match="both say what is real"):
         listing(tmp_path, "path,u,v\na.mp4,1,0\n", real="u", fake="v")
 
@@ -78,6 +102,7 @@ def test_two_headings_of_one_meaning_are_not_chosen_from(tmp_path: Path) -> None
         ("real", ("1", "0")), ("is_genuine", ("yes", "no")), ("spontaneous", ("True", "False")),
         ("Real", ("1.0", "0.0")), ("posed", ("0", "1")), ("is fake", ("False", "True")), ("acted", ("no", "yes")),
         ("posed", ("genuine", "posed")),
+        ("posed", ("FALSCH", "WAHR")), ("typ", ("echt", "gespielt")), ("real", ("ja", "nein")),
         ("label", ("real", "fake")), ("typ", ("spontaneous", "posed")), ("condition", ("felt", "simulated")),
         ("real_fake", ("authentic", "feigned")),
     ],
@@ -99,13 +124,24 @@ def test_a_switch_without_a_meaning_is_not_guessed(tmp_path: Path, heading: str,
     assert listing(tmp_path, text, fake=heading).clips[0].authenticity == 1 - int(word)
 
 
+def test_a_column_of_words_goes_before_one_of_numbers(tmp_path: Path) -> None:
+    found = listing(tmp_path, "path,label,type\na.mp4,1,fake\nb.mp4,0,real\n")
+    assert [c.authenticity for c in found.clips] == [Authenticity.FAKE, Authenticity.REAL]
+    assert "columns ignored: 'label' (which holds '0', '1')" in remarks(found)
+
+
 def test_what_1_was_taken_for_is_said(tmp_path: Path) -> None:
     assert "1 is read as real" in remarks(listing(tmp_path, "path,authenticity\na.mp4,1\nb.mp4,0\n"))
 
 
 @pytest.mark.parametrize(
     ("heading", "words"),
-    [("emotion", ("Joy", "sorrow")), ("label", ("happiness", "SAD")), ("expression", ("smile", "sad"))],
+    [
+        ("emotion", ("Joy", "sorrow")),
+        ("label", ("happiness", "SAD")),
+        ("expression", ("smile", "sad")),
+        ("typ", ("Freude", "Trauer")),
+    ],
 )
 def test_headings_and_words_of_the_emotion(tmp_path: Path, heading: str, words: tuple[str, str]) -> None:
     found = listing(tmp_path, f"path,{heading}\na.mp4,{words[0]}\nb.mp4,{words[1]}\nc.mp4,NaN\n")
@@ -120,12 +156,14 @@ def test_one_column_of_both_labels(tmp_path: Path) -> None:
 
 def test_a_label_that_is_nothing_known_is_named(tmp_path: Path) -> None:
     found = listing(tmp_path, "path,subject,emotion,condition\na.mp4,x,sad,control\n")
-    assert "columns ignored: 'condition'" in remarks(found)
+    assert "columns ignored: 'condition' (which holds 'control')" in remarks(found)
     with pytest.raises(UserError, match=r"row 3, column label: 'hapy'; did you mean 'happy'"):
         listing(tmp_path, "path,label\na.mp4,sad\nb.mp4,hapy\nc.mp4,angry\n")
 
 
-@pytest.mark.parametrize("nobody", ["", " ", "NaN", "nan", "None", "n/a", "-", "?", "unknown"])
+@pytest.mark.parametrize(
+    "nobody", ["", " ", "NaN", "nan", "None", "n/a", "-", "–", "?", "unknown", "unbekannt", "#N/A"]
+)
 def test_an_empty_person_is_nobody(tmp_path: Path, nobody: str) -> None:
     found = listing(tmp_path, f"path,subject,emotion\na.mp4,{nobody},sad\nb.mp4,x,sad\n")
     assert [(c.subject, c.pair) for c in found.clips] == [("", ""), ("x", "x/sad")]
@@ -166,6 +204,13 @@ def test_numbers_of_people_in_a_parquet_file_with_gaps(tmp_path: Path) -> None:
     pd.DataFrame({"path": ["a.mp4", "b.mp4"], "subject": [7.0, None]}).to_parquet(tmp_path / "t.parquet")
     found = build_source(option(CsvData, root=str(tmp_path / "t.parquet"))).listing()
     assert [c.subject for c in found.clips] == ["7", ""]
+
+
+def test_a_file_with_two_spellings_of_a_person_is_kept_and_one_with_two_parts_is_not(tmp_path: Path) -> None:
+    found = listing(tmp_path, "path,subject,part\na.mp4,01,\n./a.mp4,1,\nb.mp4,x,test\nb.mp4,x,train\n")
+    assert [c.clip for c in found.clips] == ["a"]
+    assert "2 names are read as one subject ('01', '1')" in remarks(found)
+    assert "rows 4 and 5 name this file with different labels, people or parts" in remarks(found)
 
 
 @pytest.mark.parametrize("again", ["a.mp4", "./a.mp4", "{folder}/a.mp4", "link.mp4", "../{name}/a.mp4"])

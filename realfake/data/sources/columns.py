@@ -17,7 +17,7 @@ from realfake.data.sources.label_names import (
     read_switch,
     suggest,
 )
-from realfake.errors import UserError
+from realfake.errors import UserError, as_override
 from realfake.labels import ABSENT, Authenticity, LabelSpace
 
 COLUMNS = ("path", "subject", "emotion", "authenticity", "clip", "dataset", "pair", "part", "fold")
@@ -44,6 +44,11 @@ HEADINGS: dict[str, tuple[str, ...]] = {
 
 ANY_LABEL = ("label", "labels", "class", "category", "typ", "type", "condition", "kind", "target", "expression")
 """Headings that say nothing: their words tell whether they are emotions, authenticities or both."""
+
+IGNORED = "columns ignored: "
+"""How the remark on columns that are not read begins."""
+WORDS_SHOWN = 6
+"""Of a column that is not read although its heading is one of :data:`ANY_LABEL`."""
 
 _AUTHENTICITY = ("authenticity", "real", "fake")
 _ONE_IS_REAL = ("authenticity", "genuineness")
@@ -100,37 +105,34 @@ def read_columns(
         UserError: If a given heading is not there, or several headings may mean one thing.
     """
     found = Reading(space)
-    left = {_key(h): h for h in cells}
+    left = {h: _key(h) for h in cells}
     for column, heading in given.items():
         if heading is not None:
-            actual = heading if heading in cells else left.get(_key(heading))
-            if actual is None:
+            alike = [heading] if heading in cells else [h for h, key in left.items() if key == _key(heading)]
+            if not alike:
                 near = suggest(heading, cells)
                 raise UserError(f"data.columns.{column}={heading}: {table} has no such heading{near}{_these(cells)}")
-            found.columns[column] = actual
+            _only_one(table, column, [(column, h) for h in alike])
+            found.columns[column] = alike[0]
     found.joint = "emotion" in found.columns and found.columns["emotion"] == found.columns.get("authenticity")
     if len(twice := [c for c in _AUTHENTICITY if c in found.columns]) > 1:
         raise UserError(f"data.columns.{twice[0]} and data.columns.{twice[1]} both say what is real: give one")
-    for key in [k for k, h in left.items() if h in found.columns.values()]:
-        del left[key]
+    for heading in set(found.columns.values()):
+        del left[heading]
     assumed: list[str] = []
     for column in COLUMNS:
         kinds = _AUTHENTICITY if column == "authenticity" else (column,)
         if any(k in found.columns for k in kinds):
             continue
-        known = [(k, key) for k in kinds for key in HEADINGS[k] if key in left]
-        if known and known[0][1] != column:
-            if len(known) > 1:
-                names = " and ".join(repr(left[key]) for _, key in known)
-                raise UserError(
-                    f"{table}: the headings {names} may all mean the {column}: say which, "
-                    f"data.columns.{known[0][0]}={left[known[0][1]]}"
-                )
-            assumed.append(f"{left[known[0][1]]!r} as {column}")
+        known = [(k, h) for k in kinds for usual in HEADINGS[k] for h, key in left.items() if key == usual]
         if known:
-            found.columns[known[0][0]] = left.pop(known[0][1])
-        elif column == "subject" and "id" in left:
-            _read_id(found, left, cells, assumed)
+            _only_one(table, column, known)
+            kind, heading = known[0]
+            found.columns[kind] = heading
+            if left.pop(heading) != column:
+                assumed.append(f"{heading!r} as {column}")
+        elif column == "subject" and (ids := [h for h, key in left.items() if key == "id"]):
+            _read_id(found, ids[0], left, cells, assumed)
     _read_any(table, found, left, cells, assumed)
     if assumed:
         found.remarks.append(
@@ -143,10 +145,23 @@ def read_columns(
     ):
         found.remarks.append(f"column {heading!r}: 1 is read as real, 0 as fake")
     if left:
-        hints = "".join(suggest(h, [c for c in COLUMNS if c not in found.columns]) for h in left.values())
-        names = ", ".join(map(repr, left.values()))
-        found.remarks.append(f"columns ignored: {names}{hints}; known: {', '.join(COLUMNS)}")
+        hints = "".join(suggest(h, [c for c in COLUMNS if c not in found.columns]) for h in left)
+        names = ", ".join(f"{h!r}{_words_of(cells[h]) if key in ANY_LABEL else ''}" for h, key in left.items())
+        found.remarks.append(f"{IGNORED}{names}{hints}; known: {', '.join(COLUMNS)}")
     return found
+
+
+def _only_one(table: str, column: str, known: Sequence[tuple[str, str]]) -> None:
+    if len(known) > 1:
+        names = " and ".join(repr(heading) for _, heading in known)
+        ways = " or ".join(as_override(f"data.columns.{kind}", heading) for kind, heading in known)
+        raise UserError(f"{table}: the headings {names} may all mean the {column}: say which, {ways}")
+
+
+def _words_of(cells: Sequence[str]) -> str:
+    words = sorted({v.strip() for v in cells if not is_no_label(v)})
+    shown = ", ".join([*map(repr, words[:WORDS_SHOWN]), *(["…"] if len(words) > WORDS_SHOWN else [])])
+    return f" (which holds {shown or 'nothing'})"
 
 
 def _key(heading: str) -> str:
@@ -157,38 +172,46 @@ def _these(cells: Mapping[str, Sequence[str]]) -> str:
     return f" (headings: {', '.join(map(repr, cells)) or 'none'})"
 
 
-def _read_id(found: Reading, left: dict[str, str], cells: Mapping[str, Sequence[str]], assumed: list[str]) -> None:
+def _read_id(
+    found: Reading, heading: str, left: dict[str, str], cells: Mapping[str, Sequence[str]], assumed: list[str]
+) -> None:
     """A column ``id`` is the person if it comes again: else it may just as well count the rows."""
-    values = [v for v in cells[left["id"]] if v.strip()]
+    values = [v for v in cells[heading] if v.strip()]
     if len(set(values)) < len(values):
-        found.columns["subject"] = left.pop("id")
-        assumed.append(f"{found.columns['subject']!r} as subject")
+        found.columns["subject"] = heading
+        del left[heading]
+        assumed.append(f"{heading!r} as subject")
     else:
         found.remarks.append(
-            f"column {left['id']!r} has another value in every row, so that it is not read as the person; if it is, "
-            f"give data.columns.subject={left['id']}"
+            f"column {heading!r} has another value in every row, so that it is not read as the person; if it is, "
+            f"give data.columns.subject={heading}"
         )
 
 
 def _read_any(
     table: str, found: Reading, left: dict[str, str], cells: Mapping[str, Sequence[str]], assumed: list[str]
 ) -> None:
-    """Read columns whose heading says nothing by their words."""
-    for key in [k for k in ANY_LABEL if k in left]:
-        words = {w for v in cells[left[key]] if not is_no_label(w := v.strip().lower())}
+    """Read columns whose heading says nothing by their words; numbers alone stop if nothing else says what is real."""
+    switches: list[tuple[str, set[str]]] = []
+    for heading in [h for usual in ANY_LABEL for h, key in left.items() if key == usual]:
+        words = {w for v in cells[heading] if not is_no_label(w := v.strip().lower())}
         emotion, authenticity = "emotion" in found.columns, any(k in found.columns for k in _AUTHENTICITY)
+        read: tuple[str, ...] = ()
         if _mostly(words, emotion_words(found.space)) and not emotion:
-            found.columns["emotion"] = left.pop(key)
-            assumed.append(f"{found.columns['emotion']!r} as emotion")
+            read = ("emotion",)
         elif _mostly(words - SWITCH_WORDS, AUTHENTICITY_WORDS) and not authenticity:
-            found.columns["authenticity"] = left.pop(key)
-            assumed.append(f"{found.columns['authenticity']!r} as authenticity")
+            read = ("authenticity",)
         elif sum(_is_joint(w, found.space) for w in words) * 2 > len(words) and not emotion and not authenticity:
-            found.columns |= dict.fromkeys(("emotion", "authenticity"), left.pop(key))
-            found.joint = True
-            assumed.append(f"{found.columns['emotion']!r} as emotion and authenticity")
-        elif words and words <= SWITCH_WORDS and not authenticity:
-            raise UserError(_which_is_real(f"{table}, column {left[key]!r}", sorted(words)[-1], left[key]))
+            read, found.joint = ("emotion", "authenticity"), True
+        elif words and words <= SWITCH_WORDS:
+            switches.append((heading, words))
+        if read:
+            found.columns |= dict.fromkeys(read, heading)
+            del left[heading]
+            assumed.append(f"{heading!r} as {' and '.join(read)}")
+    if switches and not any(k in found.columns for k in _AUTHENTICITY):
+        heading, words = switches[0]
+        raise UserError(_which_is_real(f"{table}, column {heading!r}", sorted(words)[-1], heading))
 
 
 def _mostly(words: Iterable[str], known: Iterable[str]) -> bool:
@@ -218,7 +241,7 @@ def _undirected(text: str, heading: str, usual: bool) -> int:
 
 def _which_is_real(where: str, value: str, heading: str) -> str:
     names = " or ".join(
-        f"data.columns.{a.name.lower()}={heading} (1 = {a.name.lower()})"
+        f"{as_override(f'data.columns.{a.name.lower()}', heading)} (1 = {a.name.lower()})"
         for a in (Authenticity.REAL, Authenticity.FAKE)
     )
     return f"{where}{': ' if where else ''}{value!r} does not say what is real; give {names}, or write real and fake"

@@ -10,24 +10,33 @@ from functools import lru_cache
 from realfake.labels import ABSENT, AUTHENTICITIES, SASE_FE, Authenticity, LabelSpace
 
 _EMOTION_SYNONYMS = (
-    ("angry", "anger", "enraged", "rage"),
-    ("contempt", "contentment", "contemptuous"),  # the challenge release writes CONTENTMENT for contempt
-    ("disgust", "disgusted"),
-    ("happy", "happiness", "joy", "joyful", "smile", "smiling", "enjoyment"),
-    ("sad", "sadness", "sorrow"),
-    ("surprise", "surprised", "astonishment", "astonished"),
-    ("fear", "afraid", "fearful", "scared", "frightened"),
+    ("angry", "anger", "enraged", "rage", "wut", "wütend", "ärger", "zorn"),
+    ("contempt", "contentment", "contemptuous", "verachtung"),  # the challenge release writes CONTENTMENT for contempt
+    ("disgust", "disgusted", "ekel"),
+    ("happy", "happiness", "joy", "joyful", "smile", "smiling", "enjoyment", "freude", "fröhlich", "glücklich"),
+    ("sad", "sadness", "sorrow", "trauer", "traurig"),
+    ("surprise", "surprised", "astonishment", "astonished", "überraschung", "überrascht"),
+    ("fear", "afraid", "fearful", "scared", "frightened", "angst", "furcht"),
     ("neutral", "neutrality"),
 )
 """Words that mean the same."""
 _AUTHENTICITY_SYNONYMS = {
     Authenticity.FAKE: (
         "posed", "deliberate", "acted", "false", "faked", "feigned", "simulated", "voluntary", "insincere",
+        "gespielt", "gestellt", "posiert", "unecht", "simuliert", "vorgetäuscht",
     ),
-    Authenticity.REAL: ("genuine", "spontaneous", "felt", "true", "authentic", "sincere", "involuntary", "evoked"),
+    Authenticity.REAL: (
+        "genuine", "spontaneous", "felt", "true", "authentic", "sincere", "involuntary", "evoked",
+        "echt", "spontan", "authentisch", "gefühlt",
+    ),
 }  # fmt: skip
-_NO_LABEL = {"", "none", "nan", "null", "na", "n/a", "?", "unknown", "-", "<na>", "nat"}
-_ON, _OFF = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
+_NO_LABEL = {
+    "", "none", "nan", "null", "nil", "na", "n/a", "n.a.", "<na>", "nat", "unknown", "unbekannt", "k.a.",
+    "#n/a", "#n/v", "#na", "#nv", "#null!", "#ref!", "#value!", "#wert!", "#bezug!", "#name?",
+    "?", "??", "???", "-", "--", "---", "–", "—",
+}  # fmt: skip
+"""Words for nothing, those of spreadsheets among them."""
+_ON, _OFF = ("1", "1.0", "true", "yes", "wahr", "ja"), ("0", "0.0", "false", "no", "falsch", "nein")
 SWITCH_WORDS = frozenset((*_ON, *_OFF))
 """Words that only a heading gives a meaning."""
 

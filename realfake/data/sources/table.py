@@ -34,6 +34,7 @@ from realfake.data.sources.listing import (
     did_you_mean_path,
     finish,
     join_respelt,
+    person_key,
     read_text,
     respelt_subjects,
     subject_id,
@@ -146,15 +147,14 @@ class ClipTable:
             of_file[(self.table.parent / clip.path).resolve()].append((row, clip))
         for same in of_file.values():
             (first_row, first), *more = same
-            if len({(c.emotion, c.authenticity, c.subject) for _, c in same}) > 1:
+            said = {(c.emotion, c.authenticity, person_key(c.subject), c.part, c.fold) for _, c in same}
+            if len(said) > 1:
                 if self.keep_contradictions:
                     yield from same
                     continue
                 numbers = " and ".join(str(row) for row, _ in same)
-                reason = (
-                    f"rows {numbers} name this file with different labels or people (data.duplicates=keep keeps it)"
-                )
-                problems.append(Problem(first.path, reason))
+                reason = f"rows {numbers} name this file with different labels, people or parts"
+                problems.append(Problem(first.path, f"{reason} (data.duplicates=keep keeps it)"))
                 continue
             problems += [Problem(c.path, f"row {row} lists it again; row {first_row} is kept") for row, c in more]
             yield first_row, first
