@@ -79,7 +79,7 @@ def test_an_id_is_a_person_if_it_comes_again(tmp_path: Path) -> None:
 
 def test_two_headings_of_one_meaning_are_not_chosen_from(tmp_path: Path) -> None:
     for headings, ways in {
-        "speaker,person": r"'person' and 'speaker' .* the subject: .*\.subject=person or data\.columns\.subject=speaker",
+        "speaker,person": r"'person' and 'speaker' .* .*\.subject=person or data\.columns\.subject=speaker",
         "speaker,subject": r"'subject' and 'speaker' may all mean the subject",
         "Subject ID,subject_id": r"""'Subject ID' and 'subject_id' .* 'data\.columns\.subject="Subject ID"' or data""",
         "posed,authenticity": r"'authenticity' and 'posed' .* data\.columns\.authenticity=authenticity or .*\.fake=",
@@ -162,7 +162,7 @@ def test_a_label_that_is_nothing_known_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "nobody", ["", " ", "NaN", "nan", "None", "n/a", "-", "–", "?", "unknown", "unbekannt", "#N/A"]
+    "nobody", ["", " ", "NaN", "nan", "None", "n/a", "–", "?", "unknown", "unbekannt", "#N/A"]
 )
 def test_an_empty_person_is_nobody(tmp_path: Path, nobody: str) -> None:
     found = listing(tmp_path, f"path,subject,emotion\na.mp4,{nobody},sad\nb.mp4,x,sad\n")
