@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from realfake.composing.messages import changed
-from realfake.config import RecurrentBackbone, TrainConfig
+from realfake.config import BackboneConfig, RecurrentBackbone, TrainConfig
 from realfake.data.learned import Learned
 from realfake.data.splits import assign_parts
 from realfake.data.store import MARK, PreparedStore
 from realfake.errors import UserError
+from realfake.models.weights import published
 from realfake.runs.checkpoints import read_checkpoint
 from realfake.runs.folder import RunFolder, as_trained, checkpoint_of, open_run, runs_inside
 from realfake.runs.results import COMPLETED, config_digest, read_results
@@ -92,7 +93,9 @@ def _split_and_backbone(cfg: TrainConfig) -> list[str]:
 
 
 def origins(cfg: TrainConfig, resumed: Path | None, initial: Path | None) -> dict[str, Path]:
-    """The checkpoints that a run starts from, by the key that names them.
+    """The checkpoints and other files of weights that a run starts from, by the key that names them.
+
+    Published files are none of them: their publishers say what they have learned.
 
     Args:
         cfg: The run's configuration.
@@ -100,12 +103,13 @@ def origins(cfg: TrainConfig, resumed: Path | None, initial: Path | None) -> dic
         initial: What ``init_from`` means.
     """
     found = {"ckpt": resumed, "init_from": initial}
-    networks = {"backbone.weights": cfg.backbone.weights}
+    networks: dict[str, BackboneConfig] = {"backbone": cfg.backbone}
     if isinstance(cfg.backbone, RecurrentBackbone):
-        networks["backbone.frame.weights"] = cfg.backbone.frame.weights
-    for key, weights in networks.items():
-        path = Path(weights).expanduser()
-        found[key] = path if weights != "none" and path.is_file() and is_own(path) else None
+        networks["backbone.frame"] = cfg.backbone.frame
+    for key, network in networks.items():
+        path = Path(network.weights).expanduser()
+        known = network.weights == "none" or path.name in [file.filename for file in published(network.name)]
+        found[f"{key}.weights"] = path if not known and path.is_file() else None
     return {key: path for key, path in found.items() if path is not None}
 
 
@@ -134,7 +138,10 @@ def learned_with(cfg: TrainConfig, data: ClipDataModule, checkpoints: Mapping[st
     """
     learned = data.learned()
     for key, path in checkpoints.items():
-        before = learned_by(path, cfg, data)
+        if key.endswith(".weights") and not is_own(path):
+            before = Learned(unknown=(f"{path}, which does not say it",))
+        else:
+            before = learned_by(path, cfg, data)
         known = data.tested_of(before)
         if known:
             people = _shown([f"{k.name} of {k.dataset}" for k in known], ", ")

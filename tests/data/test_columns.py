@@ -161,9 +161,7 @@ def test_a_label_that_is_nothing_known_is_named(tmp_path: Path) -> None:
         listing(tmp_path, "path,label\na.mp4,sad\nb.mp4,hapy\nc.mp4,angry\n")
 
 
-@pytest.mark.parametrize(
-    "nobody", ["", " ", "NaN", "nan", "None", "n/a", "–", "?", "unknown", "unbekannt", "#N/A"]
-)
+@pytest.mark.parametrize("nobody", ["", " ", "NaN", "nan", "None", "n/a", "–", "?", "unknown", "unbekannt", "#N/A"])
 def test_an_empty_person_is_nobody(tmp_path: Path, nobody: str) -> None:
     found = listing(tmp_path, f"path,subject,emotion\na.mp4,{nobody},sad\nb.mp4,x,sad\n")
     assert [(c.subject, c.pair) for c in found.clips] == [("", ""), ("x", "x/sad")]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from realfake.approaches import build_datamodule
 from realfake.composing.composition import compose, option
 from realfake.config import (
     CsvData,
@@ -99,6 +100,14 @@ def test_commands_stop_before_they_prepare(as_csv: list[str], table: Path, tmp_p
     with pytest.raises(UserError, match=r"headings: 'file', 'label', 'typ', 'age'"):
         describe_dataset(compose("describe", [*as_csv, f"out={tmp_path}/out"], DescribeConfig))
     assert not (table.parent / "prepared").exists()
+
+
+def test_a_column_that_was_not_understood_is_named_where_labels_are_missing(as_csv: list[str], table: Path) -> None:
+    other = table.with_name("other.csv")
+    other.write_text("\n".join(["file,typ", *(f"{row.partition(',')[0]},x" for row in table.read_text().split()[1:])]))
+    words = [*as_csv, f"data.root={other}", "data.subjects=each_clip", "approach.tasks=[authenticity]"]
+    with pytest.raises(UserError, match=r"left for the train part; columns ignored: 'typ' \(which holds 'x'\)"):
+        build_datamodule(compose("train", words, TrainConfig)).setup()
 
 
 def test_every_figure_says_that_clips_count_one_by_one(

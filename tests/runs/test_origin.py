@@ -12,13 +12,14 @@ import torch
 from omegaconf import OmegaConf
 
 from realfake.approaches import build_datamodule
+from realfake.composing.composition import compose
 from realfake.config import TrainConfig
 from realfake.data.learned import Learned
 from realfake.errors import UserError
 from realfake.experiments.execution import train
 from realfake.runs.checkpoints import read_checkpoint, remember
 from realfake.runs.folder import RunFolder
-from realfake.runs.origin import initial_checkpoint, learned_by
+from realfake.runs.origin import initial_checkpoint, learned_by, learned_with, origins
 from realfake.runs.results import read_results
 
 SPLIT = ["split=kfold", "split.folds=3", "split.fold=0"]
@@ -75,6 +76,22 @@ def test_nobody_who_was_learned_is_tested(first: Path, tiny: list[str], tmp_path
     assert "use the split of that run" in line
     assert "\n" not in line
     assert not (tmp_path / "second/checkpoints").exists()
+
+
+def test_files_that_do_not_say_whom_they_have_learned_are_remarked_on(
+    copied: RunFolder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain, cfg = tmp_path / "plain.pt", copied.load_config()
+    torch.save({"state_dict": read_checkpoint(copied.best)["state_dict"]}, plain)
+    started = cfg.model_copy(update={"backbone": cfg.backbone.model_copy(update={"weights": str(plain)})})
+    data = build_datamodule(cfg)
+    data.setup()
+    learned = learned_with(started, data, origins(started, None, None))
+    assert learned.unknown == (f"{plain}, which does not say it",)
+    assert caplog.text.count(f"backbone.weights={plain}: which people its weights have learned is not known") == 1
+    published = shutil.copy(plain, tmp_path / "resnet18-f37072fd.pth")
+    resnet = compose("train", ["backbone=resnet18", f"backbone.weights={published}"], TrainConfig)
+    assert not origins(resnet, None, None)
 
 
 def test_what_was_learned_is_passed_on(copied: RunFolder, first: Path, tiny: list[str], tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from realfake.data.sources.label_names import AUTHENTICITY_WORDS
+from realfake.data.sources.label_names import is_no_label
 from realfake.data.sources.listing import subject_id
 from realfake.errors import UserError
 
@@ -240,7 +241,7 @@ def _subjects(table: Table, column: int) -> dict[str, str]:
     for number, row in enumerate(table):
         video = next(m[1].casefold() for cell in row if (m := _VIDEO_CELL.fullmatch(cell)))
         subject = subject_id(row[column])
-        if not subject:
+        if is_no_label(subject):
             continue
         if subjects.setdefault(video, subject) != subject:
             raise _Doubt(f"{video} would show {subjects[video]!r} and {subject!r}", 2)
