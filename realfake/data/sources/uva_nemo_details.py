@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from realfake.data.sources.label_names import AUTHENTICITY_WORDS
-from realfake.data.sources.label_names import is_no_label
+from realfake.data.sources.label_names import AUTHENTICITY_WORDS, is_no_label
 from realfake.data.sources.listing import subject_id
 from realfake.errors import UserError
 
