@@ -109,5 +109,5 @@ def _read(text: str, words: Mapping[str, int], names: Sequence[str]) -> int:
 def suggest(given: str, known: Iterable[str], *, at_most: int = 1) -> str:
     """``; did you mean 'x'?`` with the nearest known words, or nothing."""
     spelt = {k.lower(): k for k in known}
-    near = difflib.get_close_matches(given.lower(), spelt, n=at_most, cutoff=0.5)
+    near = difflib.get_close_matches(given.lower(), spelt, n=at_most, cutoff=0.55)
     return f"; did you mean {' or '.join(repr(spelt[n]) for n in near)}?" if near else ""
