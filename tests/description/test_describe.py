@@ -135,7 +135,7 @@ def test_the_page_is_self_contained(described: tuple[Path, dict, DescribeConfig]
 
     out, found, _ = described
     page = Page((out / "description.html").read_text(encoding="utf-8"))
-    plots = sorted(p.name for p in (out / "plots").iterdir())
+    plots = sorted(p.name for p in (out / "plots").glob("*.png"))
     assert {f"contact_{name}.png" for name in found["classes"]} < set(plots)
     assert {"classes.png", "durations.png", "face_yield.png", "subjects.png"} < set(plots)
     assert len(page.sources) == page.tags.count("img") == len(plots)
