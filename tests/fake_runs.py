@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 
 from realfake.labels import AUTHENTICITIES, EMOTIONS
-from realfake.scoring.metrics import DEFINITIONS
+from realfake.scoring.metric_table import DEFINITIONS
 from realfake.scoring.predictions import Predictions
 
 SUBJECTS = tuple(f"s{i:02}" for i in range(10))

@@ -768,7 +768,7 @@ def test_questions_are_answered_without_torch(
         "try:\n"
         f"    runpy.run_module('realfake.{name}', run_name='__main__')\n"
         "finally:\n"
-        "    print(sorted({'torch', 'pandas', 'cv2', 'matplotlib', 'decord'} & set(sys.modules)))\n"
+        "    print(sorted({'torch', 'scipy', 'pandas', 'cv2', 'matplotlib', 'decord'} & set(sys.modules)))\n"
     )
     cwd = tmp_path / "empty"
     cwd.mkdir()

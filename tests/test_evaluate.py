@@ -19,8 +19,7 @@ from realfake.errors import UserError
 from realfake.evaluation.evaluating import evaluate_run
 from realfake.experiments.execution import train
 from realfake.runs.results import read_results
-from realfake.scoring.metric_table import REPORTED
-from realfake.scoring.metrics import DEFINITIONS
+from realfake.scoring.metric_table import DEFINITIONS, REPORTED
 from realfake.scoring.statistics import HOLDS
 
 

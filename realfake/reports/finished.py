@@ -29,8 +29,7 @@ from realfake.runs.foreign import (
 )
 from realfake.runs.results import COMPLETED, FAILED, INTERRUPTED
 from realfake.runs.settings import is_setting, look_up, parse_override
-from realfake.scoring.metric_table import METRICS
-from realfake.scoring.metrics import DEFINITIONS
+from realfake.scoring.metric_table import DEFINITIONS, METRICS
 
 DIVERGED, RUNNING, UNFINISHED, DAMAGED, EMPTY = "diverged", "running", "unfinished", "damaged", "empty"
 STATUSES = (COMPLETED, DIVERGED, FAILED, DAMAGED, INTERRUPTED, UNFINISHED, RUNNING, EMPTY)
@@ -78,7 +77,7 @@ class FinishedRun:
     curves: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     """Metric → epochs, values; both (n,) with n at most ``CURVE_POINTS``."""
     definitions: int = DEFINITIONS
-    """By which definitions the metrics were computed, see :data:`realfake.scoring.metrics.DEFINITIONS`."""
+    """By which definitions the metrics were computed, see :data:`realfake.scoring.metric_table.DEFINITIONS`."""
     predictions: Path | None = None
     """Table of the predictions that the metrics were computed of; it need not exist."""
 

@@ -16,7 +16,7 @@ from realfake.config import TrainConfig, as_plain
 from realfake.files import write_whole
 from realfake.runs.folder import RunFolder
 from realfake.runs.foreign import Unreadable, read_json
-from realfake.scoring.metrics import DEFINITIONS
+from realfake.scoring.metric_table import DEFINITIONS
 
 COMPLETED, FAILED, INTERRUPTED = "completed", "failed", "interrupted"
 

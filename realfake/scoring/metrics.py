@@ -19,14 +19,6 @@ from realfake.scoring.metric_table import METRICS, told_metrics
 from realfake.scoring.predictions import Predictions
 from realfake.scoring.scores import RunScores, real_levels
 
-DEFINITIONS = 2
-"""Number of the definitions below; results carry it as ``metric_definitions``, and those that have none were 1.
-
-1: of each task the most probable class by itself was predicted; scores of equal inputs were ranked by their rounding.
-2: one decision a sample, the most probable joint class; scores that differ by rounding are equal; the joint
-probability of a clip from two heads is the product of their means, not the mean of their products.
-A further metric changes none of them: results from before it was there lack it, and stay valid.
-"""
 ECE_BINS = 15
 
 

@@ -33,8 +33,8 @@ from realfake.reports.pooling import pooled_intervals, read_clips
 from realfake.reports.ranking import command, rank
 from realfake.runs.folder import RunFolder
 from realfake.runs.settings import look_up, parse_override
-from realfake.scoring.metric_table import REPORTED
-from realfake.scoring.metrics import DEFINITIONS, metrics
+from realfake.scoring.metric_table import DEFINITIONS, REPORTED
+from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import Predictions
 
 KINDS = {"failed", "diverged", "interrupted", "running", "damaged", "empty"}
