@@ -165,5 +165,32 @@ class LabelSpace:
         return decided
 
 
+class Told:
+    """Names for the parts of ``p``, for whatever holds the probabilities of tasks that are told, of one or of many."""
+
+    p: Mapping[str, np.ndarray]
+    """Task that is told → probabilities (..., classes)."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What is told, in the order of :data:`TASKS`."""
+        return tuple(task for task in TASKS if task in self.p)
+
+    @property
+    def p_joint(self) -> np.ndarray:
+        """Of the joint classes (..., twice the emotions)."""
+        return self.p["joint"]
+
+    @property
+    def p_emotion(self) -> np.ndarray:
+        """Of the emotions (..., emotions)."""
+        return self.p["emotion"]
+
+    @property
+    def p_authenticity(self) -> np.ndarray:
+        """Of fake and real (..., 2)."""
+        return self.p["authenticity"]
+
+
 SASE_FE = LabelSpace(EMOTIONS)
 """What a dataset has unless it declares other emotions."""

@@ -10,37 +10,17 @@ from typing import Any
 import numpy as np
 
 from realfake.data.faces import Box
-from realfake.labels import TASKS, Authenticity, LabelSpace
+from realfake.labels import TASKS, Authenticity, LabelSpace, Told
 
 
 @dataclass(frozen=True, eq=False)
-class Probabilities:
+class Probabilities(Told):
     """What a network says about one face or one clip: labels, or ``None`` where it has no head for them."""
 
     p: Mapping[str, np.ndarray]
-    """Task that is told → probability of each class (classes,) float64."""
+    """Task that is told → probability of each class (classes,) float64; of ``authenticity`` first fake, then real."""
     space: LabelSpace
     """The classes."""
-
-    @property
-    def p_joint(self) -> np.ndarray:
-        """Of the joint classes, ``space.names("joint")``."""
-        return self.p["joint"]
-
-    @property
-    def p_emotion(self) -> np.ndarray:
-        """Of the emotions, ``space.emotions``."""
-        return self.p["emotion"]
-
-    @property
-    def p_authenticity(self) -> np.ndarray:
-        """(2,): fake, real."""
-        return self.p["authenticity"]
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """What is told, in the order of :data:`realfake.labels.TASKS`."""
-        return tuple(task for task in TASKS if task in self.p)
 
     @property
     def decision(self) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from realfake.errors import UserError
-from realfake.labels import ABSENT, AUTHENTICITIES, SASE_FE, TASKS, LabelSpace
+from realfake.labels import ABSENT, AUTHENTICITIES, SASE_FE, TASKS, LabelSpace, Told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ COLUMNS = ("emotion", "authenticity", "joint")
 
 
 @dataclass(frozen=True, eq=False)
-class Predictions:
+class Predictions(Told):
     """Truth and probabilities: one row a sample (a frame or a window), or one row a clip after :meth:`by_clip`.
 
     A row has one decision, its most probable joint class, of which the predicted emotion and authenticity are the two
@@ -93,26 +93,6 @@ class Predictions:
         """True joint class (N,) int64; -1 unless both labels are there."""
         known = (self.emotion != ABSENT) & (self.authenticity != ABSENT)
         return np.where(known, self.space.joint_classes(self.emotion, self.authenticity), ABSENT)
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """What is told, in the order of :data:`realfake.labels.TASKS`."""
-        return tuple(task for task in TASKS if task in self.p)
-
-    @property
-    def p_joint(self) -> np.ndarray:
-        """(N, twice the emotions) float64."""
-        return self.p["joint"]
-
-    @property
-    def p_emotion(self) -> np.ndarray:
-        """(N, emotions) float64."""
-        return self.p["emotion"]
-
-    @property
-    def p_authenticity(self) -> np.ndarray:
-        """(N, 2) float64; the second is the probability of real."""
-        return self.p["authenticity"]
 
     def true(self, task: str) -> np.ndarray:
         """True class of a task (N,), -1 = absent."""
