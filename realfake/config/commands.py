@@ -97,6 +97,12 @@ def _name_of(data: Any) -> Any:
     return data.get("name") if isinstance(data, dict) else getattr(data, "name", None)
 
 
+def check_run_given(run: str | None) -> None:
+    """Raise ``ValueError`` unless a command that needs a finished run was told one."""
+    if not run:
+        raise ValueError("run is missing: give it as run=outputs/<approach>/<folder of a finished run>")
+
+
 class EvaluateConfig(Strict):
     """``realfake evaluate``."""
 
@@ -124,8 +130,7 @@ class EvaluateConfig(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> EvaluateConfig:
-        if not self.run:
-            raise ValueError("run is missing: give it as run=outputs/<approach>/<folder of a finished run>")
+        check_run_given(self.run)
         if not isinstance(self.data, OwnData) and self.part != "test":
             raise ValueError(f"part={self.part}: another dataset is tested as a whole; leave part out")
         if self.part == "val" and self.calibration == "temperature":
@@ -169,8 +174,7 @@ class PredictConfig(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> PredictConfig:
-        if not self.run:
-            raise ValueError("run is missing: give it as run=outputs/<approach>/<folder of a finished run>")
+        check_run_given(self.run)
         if not self.input:
             raise ValueError("input is missing: give it as input=<image, video, folder or pattern>")
         return self
@@ -191,6 +195,5 @@ class ExportConfig(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> ExportConfig:
-        if not self.run:
-            raise ValueError("run is missing: give it as run=outputs/<approach>/<folder of a finished run>")
+        check_run_given(self.run)
         return self
