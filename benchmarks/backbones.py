@@ -28,7 +28,9 @@ def shared(batch: int, repeats: int) -> list[float]:
     cfg = compose("train", LARGE, TrainConfig)
     seed_everything(0, verbose=False)
     module = ApproachModule(cfg).train()
-    x = torch.randn(module.backbone.input_shape(batch))
+    blank = module.backbone.blank(batch)
+    assert isinstance(blank, torch.Tensor)
+    x = torch.randn_like(blank)
     emotion, authenticity = torch.randint(0, 6, (batch,)), torch.randint(0, 2, (batch,))
 
     def step(passes: int) -> float:

@@ -64,7 +64,9 @@ class Step:
         cfg = compose("train", [f"approach={BACKBONES[name]}", f"backbone={name}", *extra], TrainConfig)
         self.backbone = build_backbone(cfg.backbone).to(device).train()
         self.network = torch.compile(self.backbone, dynamic=False) if compiled else self.backbone
-        shape = self.backbone.input_shape(batch)
+        blank = self.backbone.blank(batch)
+        assert isinstance(blank, torch.Tensor)
+        shape = blank.shape
         layout = torch.channels_last if len(shape) == 4 else torch.channels_last_3d
         self.x = torch.randn(shape, device=device).to(memory_format=layout)
         self.device, self.bf16 = device, precision == "bf16"

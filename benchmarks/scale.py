@@ -23,7 +23,7 @@ from realfake.composing.composition import compose, option
 from realfake.config import HaarFace, SyntheticData, TrainConfig
 from realfake.data.datamodule import FrameDataModule
 from realfake.data.store import PreparedStore
-from realfake.models import input_spec
+from realfake.models import sample_spec
 
 
 class OnePicture(PreparedStore):
@@ -52,7 +52,7 @@ def measure(folder: Path, workers: int) -> dict[str, float]:
     """Seconds to split and to start epochs, and bytes of a worker a clip."""
     cfg = compose("train", ["approach=single_task"], TrainConfig)
     settings = option(SyntheticData, workers=workers, batch_size=32)
-    module = FrameDataModule(settings, option(HaarFace), cfg.split, cfg.sampling, input_spec(cfg.backbone), seed=0)
+    module = FrameDataModule(settings, option(HaarFace), cfg.split, cfg.sampling, sample_spec(cfg.backbone), seed=0)
     store = OnePicture.open(folder)
     module.store = store
     start = time.perf_counter()

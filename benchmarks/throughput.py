@@ -44,7 +44,7 @@ from realfake.experiments.training import build_trainer, quiet_warnings
 from realfake.runs.devices import Devices, choose_devices, trainer_precision
 from realfake.runs.folder import RunFolder
 from realfake.streams.augment import augment
-from realfake.streams.preprocess import normalise
+from realfake.streams.preprocess import network_input
 
 
 class ByHand:
@@ -58,7 +58,7 @@ class ByHand:
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """What is minimised."""
-        x = normalise(augment(batch["frames"], self.cfg.augmentation), self.module.spec)
+        x = network_input(augment(batch["streams"], self.module.spec.streams, self.cfg.augmentation), self.module.spec)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.cfg.precision.name == "bf16"):
             logits = self.module.compiled(x)["joint"].float()
         return F.cross_entropy(logits, target_of(batch, "joint", self.module.space))
@@ -240,9 +240,8 @@ def measure(approach: str, cache: str, epochs: int, extra: list[str]) -> dict[st
         callbacks = [StopBetweenBatches(), MetricsTable(run.metrics), timing, waiting]
         build_trainer(cfg, run, devices, callbacks).fit(module, data)
     seconds = {name: values[1:-1] for name, values in timing.seconds.items()}  # the first epoch warms up
-    frames = (
-        len(held) * held[0]["frames"].shape[0] * (held[0]["frames"].shape[1] if cfg.approach.samples != "frames" else 1)
-    )
+    samples, moments = held[0]["streams"]["pixels"].values.shape[:2]
+    frames = len(held) * samples * moments
     return {
         "approach": approach,
         "cache": cache,

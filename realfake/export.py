@@ -24,16 +24,20 @@ def run(cfg: ExportConfig) -> None:
     from rich.console import Console
     from rich.markup import escape
 
+    from realfake.composing.messages import changed
     from realfake.exporting.formats import export, random_samples, real_samples, require_packages
+    from realfake.exporting.served import Served
     from realfake.prediction.command import new_folder
     from realfake.runs.network import open_trained
 
     require_packages(cfg.format)
     folder, trained, module = open_trained(cfg.run)
-    samples = real_samples(folder, trained, cfg.clips)
+    trained = changed(trained, {"data": folder.locate(trained.data)})
+    served = Served(module)
+    samples = real_samples(folder, trained, served, cfg.clips)
     compared = f"{sum(map(len, samples))} samples of clips of the test part"
     if not samples:
-        samples, compared = random_samples(module), "random pictures: the run's prepared data are not at hand"
+        samples, compared = random_samples(served), "random pictures: the run's prepared data are not at hand"
     out = new_folder(cfg.out, "export")
     done = export(module, trained, cfg.format, out, samples, compared, cfg.tolerance)
     console = Console()

@@ -57,7 +57,7 @@ def composed(*overrides: str) -> OmegaConf:
 def test_the_promised_groups_exist() -> None:
     promised = (
         "approach data split face backbone head loss_mix optimizer scheduler augmentation trainer precision logger "
-        "callbacks experiment search launcher debug loss/joint loss/emotion loss/authenticity"
+        "callbacks signals experiment search launcher debug loss/joint loss/emotion loss/authenticity"
     )
     assert set(GROUPS) == set(promised.split())
 

@@ -18,7 +18,8 @@ from realfake.approaches import build_datamodule
 from realfake.approaches.module import ApproachModule
 from realfake.config import TrainConfig
 from realfake.data.sources import build_source
-from realfake.exporting.formats import Served, export, real_samples
+from realfake.exporting.formats import export, real_samples
+from realfake.exporting.served import Arrays, Served
 from realfake.labels import AUTHENTICITIES, EMOTIONS, SASE_FE
 from realfake.prediction.annotation import said as said_in_words
 from realfake.prediction.over_time import running_mean
@@ -88,7 +89,7 @@ def test_a_clip_has_one_decision_everywhere(
         assert [answer.emotion, answer.authenticity, answer.joint] == parts(answer.decision)
         assert_equally_good(joint[row : row + 1], np.array([answer.decision]))
     # The exported network, whose samples are put together as those of a clip are.
-    samples = real_samples(run, cfg, clips=len(table))
+    samples = real_samples(run, cfg, Served(module), clips=len(table))
     outputs = exported_outputs(module, cfg, samples, tmp_path) if onnx else served_outputs(module, samples)
     p_joint, p_emotion, p_authenticity, decision = (np.concatenate(of) for of in zip(*outputs, strict=True))
     assert decision.dtype == np.int64
@@ -119,19 +120,19 @@ def assert_equally_good(joint: np.ndarray, decision: np.ndarray) -> None:
 
 
 def exported_outputs(
-    module: ApproachModule, cfg: TrainConfig, samples: list[np.ndarray], folder: Path
+    module: ApproachModule, cfg: TrainConfig, samples: list[Arrays], folder: Path
 ) -> list[list[np.ndarray]]:
     """What ONNX Runtime says of each batch: joint, emotion, authenticity and the decision."""
     import onnxruntime
 
     done = export(module, cfg, "onnx", folder, samples, "clips", 1e-4)
     session = onnxruntime.InferenceSession(done.path, providers=["CPUExecutionProvider"])
-    return [session.run(["joint", "emotion", "authenticity", "decision"], {"frames": batch}) for batch in samples]
+    return [session.run(["joint", "emotion", "authenticity", "decision"], {"frames": batch[0]}) for batch in samples]
 
 
-def served_outputs(module: ApproachModule, samples: list[np.ndarray]) -> list[list[np.ndarray]]:
+def served_outputs(module: ApproachModule, samples: list[Arrays]) -> list[list[np.ndarray]]:
     """The same of the module that is exported."""
-    return [[output.numpy() for output in Served(module)(torch.from_numpy(batch))] for batch in samples]
+    return [[output.numpy() for output in Served(module)(torch.from_numpy(batch[0]))] for batch in samples]
 
 
 # --- the arithmetic --------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from realfake.prediction import explain as explaining
 from realfake.prediction.command import predict_all
 from realfake.prediction.explain import Explanation, explain, require_explainable
 from realfake.prediction.explain_pictures import overlay
+from realfake.streams.base import as_pixels
 from realfake.streams.preprocess import normalise
 
 ASTRONAUT = Path(skimage.data.__file__).parent / "astronaut.png"
@@ -47,8 +48,8 @@ def face(size: int) -> np.ndarray:
 def test_grad_cam_equals_its_equations() -> None:
     module = network("approach=multi_task")
     frames = np.stack([face(64), face(64)[:, ::-1]])
-    found = explain(module, frames)
-    x = normalise(torch.from_numpy(frames.copy()), module.spec).requires_grad_()
+    found = explain(module, as_pixels(frames.copy()))
+    x = normalise(torch.from_numpy(frames.copy()), module.backbone.pixels).requires_grad_()
     maps: list[torch.Tensor] = []
     layer = module.backbone.net.blocks
     hook = layer.register_forward_hook(lambda _, __, output: maps.append(output))
@@ -72,8 +73,8 @@ def test_grad_cam_equals_its_equations() -> None:
 def test_time_is_what_is_lost_with_a_frame() -> None:
     module = network("approach=temporal_multi_task", "backbone.frames=5")
     clip = np.stack([np.roll(face(64), 4 * t, axis=1) for t in range(5)])
-    (found,) = explain(module, clip[None])
-    x = normalise(torch.from_numpy(clip[None]), module.spec)
+    (found,) = explain(module, as_pixels(clip[None]))
+    x = normalise(torch.from_numpy(clip[None]), module.backbone.pixels)
     with torch.no_grad():
         for task in ("emotion", "authenticity"):
             p = module.logits(x)[task].softmax(dim=1)
@@ -83,7 +84,7 @@ def test_time_is_what_is_lost_with_a_frame() -> None:
                 lost = p.max() - module.logits(without)[task].softmax(dim=1)[0, p.argmax()]
                 assert found.time[task][t] == pytest.approx(float(lost), abs=1e-6)
     assert found.maps["emotion"].shape == (5, 64, 64)
-    (still,) = explain(module, np.repeat(clip[:1], 5, axis=0)[None])
+    (still,) = explain(module, as_pixels(np.repeat(clip[:1], 5, axis=0)[None]))
     assert np.abs(still.time["emotion"]).max() < 1e-6
 
 
@@ -99,10 +100,10 @@ def test_time_is_what_is_lost_with_a_frame() -> None:
 )
 def test_maps_of_every_kind_of_network(overrides: list[str]) -> None:
     module = network(*overrides)
-    size, time = module.spec.size, module.spec.frames
+    size, time = module.backbone.pixels.size, module.spec.frames
     frames = np.stack([face(size), face(size)[:, ::-1]])
     samples = frames if time is None else np.repeat(frames[:, None], time, axis=1)
-    for found in explain(module, samples):
+    for found in explain(module, as_pixels(samples)):
         assert isinstance(found, Explanation)
         for task in ("emotion", "authenticity"):
             assert found.maps[task].shape == (time or 1, size, size)
@@ -113,13 +114,13 @@ def test_maps_of_every_kind_of_network(overrides: list[str]) -> None:
 def test_a_transformer_has_no_map() -> None:
     module = network("approach=single_task", "backbone=vit_b_16", "backbone.input.size=32", "backbone.weights=none")
     with pytest.raises(UserError, match=r"vit_b_16 has no last layer with places .*use a run with a convolutional"):
-        explain(module, face(32)[None])
+        explain(module, as_pixels(face(32)[None]))
 
 
 def test_without_captum_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(explaining, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"needs captum: pip install 'captum>="):
-        explain(network("approach=multi_task"), face(64)[None])
+        explain(network("approach=multi_task"), as_pixels(face(64)[None]))
 
 
 def test_overlay_brightens_what_counts() -> None:
@@ -154,6 +155,6 @@ def test_what_is_explained_is_the_decision() -> None:
         output = module.heads["joint"].output
         output.weight.mul_(1e-3)
         output.bias.copy_(p.log())
-    (found,) = explain(module, face(64)[None])
+    (found,) = explain(module, as_pixels(face(64)[None]))
     assert found.classes == {"authenticity": "real", "emotion": "angry"}
     assert found.probability == pytest.approx({"authenticity": 0.55, "emotion": 0.3}, abs=0.01)

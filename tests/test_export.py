@@ -24,10 +24,12 @@ from realfake.composing.composition import compose
 from realfake.config import TrainConfig
 from realfake.errors import UserError
 from realfake.exporting import formats as exporting
-from realfake.exporting.formats import Served, export, random_samples, real_samples
+from realfake.exporting.formats import export, random_samples, real_samples
+from realfake.exporting.served import Served
 from realfake.labels import EMOTIONS, SASE_FE
 from realfake.prediction.predicted import ImagePrediction
 from realfake.runs.network import open_trained
+from realfake.streams.base import as_pixels
 
 ASTRONAUT = Path(skimage.data.__file__).parent / "astronaut.png"
 GUIDE = Path(__file__).resolve().parents[1] / "docs" / "export.md"
@@ -87,11 +89,11 @@ def test_onnx_says_what_the_network_says(overrides: list[str], tmp_path: Path) -
         for head in module.heads.values():
             head.output.weight.mul_(10)  # an untrained network says the same of everything
     module.eval().requires_grad_(False)
-    samples = random_samples(module)
-    assert [len(batch) for batch in samples] == [1, 7]
+    samples = random_samples(Served(module))
+    assert [len(frames) for (frames,) in samples] == [1, 7]
     done = export(module, cfg, "onnx", tmp_path, samples, "noise", 1e-4)
     served = Served(module).eval()
-    for batch in samples:
+    for (batch,) in samples:
         *original, decision = [p.numpy() for p in served(torch.from_numpy(batch))]
         *probabilities, decided = session_outputs(done.path, batch)
         assert decided.dtype == np.int64
@@ -101,7 +103,7 @@ def test_onnx_says_what_the_network_says(overrides: list[str], tmp_path: Path) -
             np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-4)
             np.testing.assert_allclose(theirs.sum(axis=1), 1, atol=1e-5)
         assert batch.dtype == np.uint8
-        logits = module(torch.from_numpy(batch))
+        logits = module(as_pixels(batch))
         said = module.predictions(
             {
                 "probabilities": module.probabilities(logits).numpy(),
@@ -144,23 +146,23 @@ def test_the_command_checks_on_real_clips(exported: Path) -> None:
 
 
 def test_real_samples_are_those_of_the_test_part(trained: Trained) -> None:
-    folder, cfg, _ = open_trained(trained("approach=temporal"))
-    batches = real_samples(folder, cfg, clips=5)
-    assert [len(b) for b in batches] == [1, 4]
-    assert batches[0].shape == (1, 16, 64, 64, 3)
-    assert batches[0].std() > 10
+    folder, cfg, module = open_trained(trained("approach=temporal"))
+    batches = real_samples(folder, cfg, Served(module), clips=5)
+    assert [len(frames) for (frames,) in batches] == [1, 4]
+    assert batches[0][0].shape == (1, 16, 64, 64, 3)
+    assert batches[0][0].std() > 10
     elsewhere = cfg.model_copy(update={"data": cfg.data.model_copy(update={"prepared": "nowhere"})})
-    assert real_samples(folder, elsewhere, clips=5) == []
+    assert real_samples(folder, elsewhere, Served(module), clips=5) == []
 
 
 def test_torch_export_loads_without_this_package(trained: Trained, tmp_path: Path) -> None:
     folder, cfg, module = open_trained(trained("approach=temporal"))
-    samples = real_samples(folder, cfg, clips=8)
+    samples = real_samples(folder, cfg, Served(module), clips=8)
     links = linked(tmp_path, "model.pt2")
     done = export(module, cfg, "torch_export", tmp_path, samples, "clips", 1e-4)
     assert_replaced(links)
     assert done.difference < 1e-6
-    np.save(tmp_path / "clip.npy", samples[1])
+    np.save(tmp_path / "clip.npy", samples[1][0])
     code = (
         "import sys, numpy, torch\n"
         "p = torch.export.load('model.pt2').module()(torch.from_numpy(numpy.load('clip.npy')))\n"
@@ -168,7 +170,7 @@ def test_torch_export_loads_without_this_package(trained: Trained, tmp_path: Pat
         "numpy.save('said.npy', p[1].detach().numpy())\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
-    _, emotion, *_ = Served(module)(torch.from_numpy(samples[1]))
+    _, emotion, *_ = Served(module)(torch.from_numpy(samples[1][0]))
     np.testing.assert_allclose(np.load(tmp_path / "said.npy"), emotion.numpy(), atol=1e-6)
 
 
@@ -192,7 +194,7 @@ def test_a_difference_fails_loudly(
 
     monkeypatch.setattr(exporting, "_to_torch_export", wrong)
     with pytest.raises(UserError, match=rf"differs from the original by {difference}"):
-        export(module, cfg, "torch_export", tmp_path, random_samples(module), "noise", 1e-4)
+        export(module, cfg, "torch_export", tmp_path, random_samples(Served(module)), "noise", 1e-4)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -12,10 +12,10 @@ from torch import nn
 
 import realfake
 from realfake.composing.composition import compose, conf_dir
-from realfake.config import BackboneConfig, TrainConfig
+from realfake.config import BackboneConfig, StreamInfo, TrainConfig
 from realfake.experiments.execution import train
 from realfake.labels import SASE_FE
-from realfake.models import input_spec
+from realfake.models import sample_spec
 
 BACKBONES = sorted(p.stem for p in (conf_dir() / "backbone").glob("[!_]*.yaml"))
 SEEN: dict[str, list[torch.Tensor]] = {"train": [], "test": [], "predict": []}
@@ -27,11 +27,15 @@ class Recorder(nn.Module):
 
     features = 4
 
-    def __init__(self, cfg: BackboneConfig) -> None:
+    def __init__(self, cfg: BackboneConfig, streams: dict[str, StreamInfo]) -> None:
         super().__init__()
-        self.spec = input_spec(cfg)
+        self.spec = sample_spec(cfg, streams)
         self.scale = nn.Parameter(torch.ones(self.features))
         self.stage = "predict"
+
+    def take_statistics(self, statistics: dict[str, object]) -> None:
+        """Pixels have none."""
+        assert not statistics
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         SEEN["train" if self.training else self.stage].extend(x.detach().clone())
@@ -78,12 +82,12 @@ def test_the_same_image_gives_the_same_tensor(
     for shown in SEEN.values():
         shown.clear()
     train(words, tmp_path / "run")
-    spec = input_spec(cfg.backbone)
+    spec = sample_spec(cfg.backbone)
     predictor = realfake.load(tmp_path / "run", device="cpu")
     trained, tested = list(SEEN["train"]), list(SEEN["test"])
     assert trained
     assert len(tested) >= 4
-    assert all(t.shape[-2:] == (spec.size, spec.size) for t in trained + tested)
+    assert all(t.shape[-2:] == (spec.pixels.size, spec.pixels.size) for t in trained + tested)
     if spec.frames is not None:
         return  # a clip network refuses photographs: tests/test_predict.py compares its clips
     SEEN["predict"].clear()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def build_datamodule(cfg: TrainConfig) -> ClipDataModule:
     """The data module that feeds the approach of a configuration: frames or sequences."""
     from realfake.data.datamodule import FrameDataModule, SequenceDataModule
-    from realfake.models import input_spec
+    from realfake.models import sample_spec
 
     kind = {"frames": FrameDataModule, "sequences": SequenceDataModule}[cfg.approach.samples]
     return kind(
@@ -21,7 +21,8 @@ def build_datamodule(cfg: TrainConfig) -> ClipDataModule:
         cfg.face,
         cfg.split,
         cfg.sampling,
-        input_spec(cfg.backbone),
+        sample_spec(cfg.backbone, cfg.streams),
+        cfg.signals,
         seed=cfg.seed,
         tasks=cfg.tasks,
     )

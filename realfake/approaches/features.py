@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from realfake.config import FrameBackbone, TimmBackbone, TrainConfig
+from realfake.config import PIXELS, FrameBackbone, TimmBackbone, TrainConfig
 from realfake.data.sampling import nearest_rows, sampled_intervals
 from realfake.streams.preprocess import normalise
 
@@ -58,8 +58,8 @@ def compute_features(module: ApproachModule, data: ClipDataModule, device: torch
     with torch.inference_mode():
         for i in track(starts, "features of the frozen backbone", transient=True):
             rows = wanted[i : i + size]
-            frames = torch.from_numpy(data.sets["train"].reader.gather(rows)).to(device)
-            features[rows] = backbone(normalise(frames, module.spec)).float().cpu().numpy()
+            frames = torch.from_numpy(data.sets["train"].streams[PIXELS.name].gather(rows)).to(device)
+            features[rows] = backbone(normalise(frames, backbone.pixels)).float().cpu().numpy()
     data.use_features(features)
 
 

@@ -20,11 +20,13 @@ from realfake.labels import ABSENT, LabelSpace, told_by
 from realfake.losses.mixes import build_mix
 from realfake.losses.tasks import TaskLoss, build_task_loss
 from realfake.models import build_backbone, build_head
+from realfake.models.backbone import Inputs
 from realfake.scoring.calibration import log_loss
 from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import Predictions, pair_numbers
 from realfake.streams.augment import augment
-from realfake.streams.preprocess import normalise
+from realfake.streams.base import StreamValues
+from realfake.streams.preprocess import network_input
 
 STEPS_AT_ONCE = 32
 """Training steps whose figures are counted together."""
@@ -50,7 +52,7 @@ class ApproachModule(LightningModule):
         self.cfg = cfg
         self.tasks, self.space = cfg.tasks, cfg.space
         self.told = told_by(self.tasks)
-        self.backbone = build_backbone(cfg.backbone)
+        self.backbone = build_backbone(cfg.backbone, cfg.streams)
         self.spec = self.backbone.spec
         classes = {task: self.space.size(task) for task in self.tasks}
         self.heads = nn.ModuleDict({t: build_head(cfg.head, self.backbone.features, k) for t, k in classes.items()})
@@ -71,17 +73,17 @@ class ApproachModule(LightningModule):
 
     # --- the network ---------------------------------------------------------------------------------------------
 
-    def logits(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Normalised input (B, 3, H, W) or (B, 3, T, H, W) → logits (B, classes) of each task; one backbone pass."""
+    def logits(self, x: Inputs) -> dict[str, torch.Tensor]:
+        """What the backbone takes → logits (B, classes) of each task; one backbone pass."""
         return self.head_logits(self.backbone(x))
 
     def head_logits(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
         """Features (B, F) → logits (B, classes) of each task."""
         return {task: head(features) for task, head in self.heads.items()}
 
-    def forward(self, frames: torch.Tensor) -> dict[str, torch.Tensor]:
-        """uint8 frames (B, H, W, 3) or (B, T, H, W, 3), RGB, at the input size → logits (B, classes) of each task."""
-        logits: dict[str, torch.Tensor] = self.compiled(normalise(frames, self.spec))
+    def forward(self, streams: dict[str, StreamValues]) -> dict[str, torch.Tensor]:
+        """Streams of a batch → logits (B, classes) of each task."""
+        logits: dict[str, torch.Tensor] = self.compiled(network_input(streams, self.spec))
         return logits
 
     def predictions(self, rows: dict[str, np.ndarray]) -> Predictions:
@@ -106,8 +108,8 @@ class ApproachModule(LightningModule):
         if "features" in batch:
             logits = self.head_logits(batch["features"])
         else:
-            frames = batch["frames"]
-            logits = self(augment(frames, self.cfg.augmentation) if stage == "train" else frames)
+            streams = batch["streams"]
+            logits = self(augment(streams, self.spec.streams, self.cfg.augmentation) if stage == "train" else streams)
         targets = {task: target_of(batch, task, self.space) for task in self.tasks}
         if stage == "train":
             losses = {t: self.losses[t](logits[t].float(), targets[t]) for t in self.tasks}

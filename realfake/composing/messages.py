@@ -235,6 +235,8 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     elif get_origin(annotation) in (Union, UnionType):
         for member in get_args(annotation):
             yield from models_in(member)
+    elif get_origin(annotation) is dict:  # several options of a group, by their names
+        yield from models_in(get_args(annotation)[1])
     elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
 
@@ -247,7 +249,11 @@ def known_keys(schema: type[BaseModel]) -> tuple[str, ...]:
         for name, info in model.model_fields.items():
             yield prefix + name
             for inner in models_in(info.annotation):
-                yield from walk(inner, f"{prefix}{name}.")
+                below = f"{prefix}{name}."
+                if get_origin(info.annotation) is dict:
+                    below += f"{get_args(inner.model_fields['name'].annotation)[0]}."
+                    yield below[:-1]
+                yield from walk(inner, below)
 
     return tuple(dict.fromkeys(walk(schema, "")))
 

@@ -20,6 +20,8 @@ LARGEST_CHECK = 256
 
 ALIASES = {"launcher.": "hydra.launcher.", "search.": "hydra.sweeper."}
 """Keys of the presets, and the nodes of Hydra's own configuration that they fill."""
+SEVERAL = ("logger", "signals")
+"""Groups of which several options may be chosen at once."""
 _OPTIONS: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(
         ("--help", "--hydra-help", "--version", "--resolve", "--run", "--multirun", "--shell-completion"), ()
@@ -119,7 +121,7 @@ def rewrite(words: list[str], conf: Path, *, sweep: bool) -> list[str]:
 
     - ``experiment=thesis/*`` becomes the list of the experiments that it matches (Hydra's glob enters no folders);
     - ``precision=16`` names an option, although it looks like a number;
-    - ``debug=null`` takes the group's option away, ``logger=null`` all of them;
+    - ``debug=null`` takes the group's option away, ``logger=null`` all of them (of :data:`SEVERAL`);
     - ``launcher.x`` and ``search.x`` are keys of the presets, which lie in Hydra's own configuration.
 
     Args:
@@ -145,8 +147,8 @@ def _rewrite(word: str, conf: Path, sweep: bool) -> str:
     group = key.partition("@")[0]
     if group == "experiment" and re.search(r"[*?]", value):
         return f"{key}={','.join(_experiments(value, conf / group, sweep))}"
-    if group == "logger" and value == "null":
-        return f"{key}=[]"  # the one group of which several options may be chosen, or none
+    if group in SEVERAL and value == "null":
+        return f"{key}=[]"  # several of its options may be chosen, or none
     if (conf / group).is_dir() and value == "null":
         return f"~{key}"
     if (

@@ -87,6 +87,7 @@ from realfake.config.networks import (
     LinearHead,
     MlpHead,
     RecurrentBackbone,
+    SequenceBackbone,
     TimmBackbone,
 )
 from realfake.config.optimisation import (
@@ -104,18 +105,29 @@ from realfake.config.optimisation import (
     SchedulerConfig,
     Sgd,
 )
-from realfake.config.running import (
-    STRATEGIES,
+from realfake.config.recording import (
     CallbacksConfig,
     CsvLogger,
     EarlyStopping,
     LoggerConfig,
     MlflowLogger,
+    TensorBoardLogger,
+    WandbLogger,
+)
+from realfake.config.running import (
+    STRATEGIES,
     PrecisionConfig,
     Published,
     SweepConfig,
-    TensorBoardLogger,
     TrainConfig,
     TrainerConfig,
-    WandbLogger,
+)
+from realfake.config.signals import (
+    BOX,
+    PIXELS,
+    MotionSignal,
+    SignalConfig,
+    SignalOptions,
+    StreamInfo,
+    stream_infos,
 )

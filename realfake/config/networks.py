@@ -83,6 +83,11 @@ class InputSpec(Strict):
 
 
 class _Backbone(Strict):
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """Names of the streams that the network looks at."""
+        return ("pixels",)
+
     weights: str
     """``none``, ``default``, the name of published weights, or the path of a local file."""
     freeze: bool
@@ -162,25 +167,54 @@ class ClipBackbone(_Backbone):
         return self
 
 
-class RecurrentBackbone(_Backbone):
-    """A recurrent network over the features of a frame backbone."""
+class SequenceBackbone(_Backbone):
+    """One encoder a stream over the moments of a sample, whose features are fused.
 
-    kind: Literal["recurrent"]
-    name: Literal[RECURRENT_BACKBONES]  # type: ignore[valid-type]
+    Pixels pass through a frame backbone first, numbers are standardised by the training part.
+    """
+
+    name: str
+    streams: list[str]
+    """What the network looks at: ``pixels``, ``box``, and what ``signals`` give."""
+    fusion: Literal["concatenate", "gate", "multiply"]
+    """How the features of several streams become one vector, see :mod:`realfake.models.fusion`."""
+    gather: Literal["moments", "interval"]
+    """Of numbers: those at the sample's moments, or all that the stream has between the first and the last of them."""
     frame: Annotated[FrameBackbone | TimmBackbone, Field(discriminator="kind")]
-    hidden: Count
-    layers: Count
-    bidirectional: bool
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
-    """Of the frame features, and between recurrent layers."""
-    pool: Literal["last", "mean", "max"]
-    """What of the outputs over time becomes the clip's feature."""
-    motion: bool
-    """Feed each frame's difference to the clip's mean feature, which removes what is constant: identity."""
     frames: Count
     stride_sec: Positive | None
     repeat_crops: bool
     """As :attr:`InputSpec.repeat_crops`."""
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """Names of the streams that the network looks at."""
+        return tuple(self.streams)
+
+    @model_validator(mode="after")
+    def _check_streams(self) -> SequenceBackbone:
+        shown = f"backbone.streams=[{','.join(self.streams)}]"
+        if not self.streams:
+            raise ValueError(f"{shown}: expected at least one, such as pixels or box")
+        if twice := [name for name in self.streams if self.streams.count(name) > 1]:
+            raise ValueError(f"{shown}: {twice[0]} twice; expected each stream once")
+        return self
+
+
+class RecurrentBackbone(SequenceBackbone):
+    """A recurrent network over each stream."""
+
+    kind: Literal["recurrent"]
+    name: Literal[RECURRENT_BACKBONES]  # type: ignore[valid-type]
+    hidden: Count
+    layers: Count
+    bidirectional: bool
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
+    """Of what each moment gives, and between recurrent layers."""
+    pool: Literal["last", "mean", "max"]
+    """What of the outputs over time becomes the clip's feature."""
+    motion: bool
+    """Feed each frame's difference to the clip's mean feature, which removes what is constant: identity."""
 
 
 BackboneConfig = Annotated[FrameBackbone | TimmBackbone | ClipBackbone | RecurrentBackbone, Field(discriminator="kind")]

@@ -30,9 +30,11 @@ from realfake.config.networks import (
     ClipBackbone,
     HeadConfig,
     MlpHead,
-    RecurrentBackbone,
+    SequenceBackbone,
 )
 from realfake.config.optimisation import Augmentation, Cosine, OptimizerConfig, Plateau, SchedulerConfig
+from realfake.config.recording import CallbacksConfig, LoggerConfig
+from realfake.config.signals import Signals, StreamInfo, stream_infos
 from realfake.errors import nearest
 from realfake.labels import LabelSpace, told_by
 from realfake.scoring.metric_table import measured_names
@@ -96,50 +98,6 @@ class PrecisionConfig(Strict):
     name: Literal["32", "bf16", "16"]
 
 
-class EarlyStopping(Strict):
-    patience: Count
-    min_delta: Annotated[float, Field(ge=0.0)]
-
-
-class CallbacksConfig(Strict):
-    early_stopping: EarlyStopping | None
-    lr_monitor: bool
-    progress_bar: Literal["rich", "plain", "none"]
-    model_summary: bool
-    plots: bool
-    """Draw the pictures of ``plots/`` after testing."""
-
-
-class TensorBoardLogger(Strict):
-    graph: bool
-
-
-class CsvLogger(Strict):
-    pass
-
-
-class WandbLogger(Strict):
-    project: str
-    entity: str | None
-    offline: bool
-    tags: list[str]
-
-
-class MlflowLogger(Strict):
-    experiment: str
-    tracking_uri: str | None
-    """null = a local store, ``mlruns`` in the working folder."""
-
-
-class LoggerConfig(Strict):
-    """The loggers in use; ``metrics.csv`` is always written beside them."""
-
-    tensorboard: TensorBoardLogger | None = None
-    csv: CsvLogger | None = None
-    wandb: WandbLogger | None = None
-    mlflow: MlflowLogger | None = None
-
-
 class SweepConfig(Strict):
     """How a run that belongs to a sweep (``-m``) behaves."""
 
@@ -177,6 +135,7 @@ class TrainConfig(Strict):
     data: LocatedData
     split: SplitConfig
     face: FaceConfig
+    signals: Signals
     sampling: Sampling
     backbone: BackboneConfig
     head: HeadConfig
@@ -207,6 +166,12 @@ class TrainConfig(Strict):
     def space(self) -> LabelSpace:
         """The classes of the run's data."""
         return self.data.space
+
+    @property
+    def streams(self) -> dict[str, StreamInfo]:
+        """What the network looks at, by its name."""
+        known = stream_infos(self.signals)
+        return {name: known[name] for name in self.backbone.takes}
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -250,6 +215,7 @@ class TrainConfig(Strict):
                 f"backbone={self.backbone.name} is a clip backbone, but approach={self.approach.name} needs a frame "
                 f"backbone: one of {', '.join(FRAME_BACKBONES)}, timm"
             )
+        self._check_streams()
         self._check_spacing()
         # A run that was trained before these were refused is still evaluated as it was trained.
         if is_new(info):
@@ -260,6 +226,15 @@ class TrainConfig(Strict):
             self._check_batch_norm()
             check_subjects(self.data, self.split)
         return self
+
+    def _check_streams(self) -> None:
+        known = list(stream_infos(self.signals))
+        for name in self.backbone.takes:
+            if name not in known:
+                raise ValueError(
+                    f"backbone.streams=[{','.join(self.backbone.takes)}]: the data have no stream "
+                    f"{name}{nearest(name, known)} (there are: {', '.join(known)}); others come from signals=[…]"
+                )
 
     def _check_training(self) -> None:
         (start, end), (first, last) = self.sampling.window, self.data.window
@@ -334,7 +309,7 @@ class TrainConfig(Strict):
     def _check_spacing(self) -> None:
         if isinstance(self.backbone, ClipBackbone):
             key, stride, repeat = "input.stride_sec", self.backbone.input.stride_sec, self.backbone.input.repeat_crops
-        elif isinstance(self.backbone, RecurrentBackbone):
+        elif isinstance(self.backbone, SequenceBackbone) and "pixels" in self.backbone.takes:
             key, stride, repeat = "stride_sec", self.backbone.stride_sec, self.backbone.repeat_crops
         else:
             return

@@ -12,7 +12,7 @@ from realfake.config.data import TableColumns
 from realfake.errors import UserError
 from realfake.labels import EMOTIONS
 
-FORMAT = 2
+FORMAT = 3
 """Of the configurations that runs save; it stands in them under ``format``. Those from before there was one are 1."""
 
 FINGERPRINT = "data_fingerprint"
@@ -51,6 +51,12 @@ NEW: dict[int, dict[str, Any]] = {
         "backbone.frame.input.repeat_crops": True,
         "optimizer.decay_norms": True,
         "logger": {},
+    },
+    3: {
+        "signals": {},
+        "backbone.streams": where("backbone", ("recurrent",), ["pixels"]),
+        "backbone.fusion": where("backbone", ("recurrent",), "concatenate"),
+        "backbone.gather": where("backbone", ("recurrent",), "moments"),
     },
 }
 """Format → dotted key that came with it or since the one before → the value that reproduces what runs without it did.

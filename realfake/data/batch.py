@@ -6,15 +6,17 @@ from typing import TypedDict
 
 import torch
 
+from realfake.streams.base import StreamValues
+
 
 class Batch(TypedDict, total=False):
-    """A batch of samples; a sample is one frame of a clip, or one window of several frames.
+    """A batch of samples; a sample is one frame of a clip, or one window of several moments.
 
-    ``frames`` is missing where ``features`` stand in for it (a frozen backbone whose features were computed before).
+    ``streams`` is missing where ``features`` stand in for it (a frozen backbone whose features were computed before).
     """
 
-    frames: torch.Tensor
-    """uint8 (B, H, W, 3), or (B, T, H, W, 3) for windows; RGB, at the input size of the backbone."""
+    streams: dict[str, StreamValues]
+    """What the network looks at, by its name; of single frames, T is 1."""
     features: torch.Tensor
     """float32 (B, F): outputs of a frozen backbone."""
     emotion: torch.Tensor

@@ -10,17 +10,20 @@ import torch
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from realfake.config import DataConfig, FaceConfig, InputSpec, Sampling, SplitConfig
+from realfake.config import DataConfig, FaceConfig, Sampling, SignalConfig, SplitConfig
 from realfake.data.batch import Batch
 from realfake.data.learned import Known, Learned
 from realfake.data.people import check_people, people_note
 from realfake.data.preparation import prepare
 from realfake.data.samples import ClipSamples, CropReader, EpochBatches, FrameSamples, WindowSamples
+from realfake.data.signal_store import StoredStream
 from realfake.data.sources.columns import IGNORED
 from realfake.data.splits import UNUSED, assign_parts, check_split
+from realfake.data.stream_sets import compute_streams, stream_set
 from realfake.data.work import cores
 from realfake.errors import UserError
 from realfake.labels import ABSENT, TASKS, LabelSpace, told_by
+from realfake.streams.base import SampleSpec, StreamSet
 
 if TYPE_CHECKING:
     from realfake.data.clips import Listing
@@ -35,7 +38,8 @@ class ClipDataModule(LightningDataModule):
         face: How faces are found.
         split: Who trains, validates and tests.
         sampling: Which crops make a sample.
-        spec: Input of the backbone, :func:`realfake.models.input_spec`.
+        spec: What the network takes, :func:`realfake.models.sample_spec`.
+        signals: How streams that are not prepared with the crops are computed.
         seed: Of the order and the random samples of training.
         tasks: What is learned: joint classes need clips with both labels.
         space: By which emotions are numbered, those that it lacks being absent; None = that of the dataset.
@@ -51,7 +55,8 @@ class ClipDataModule(LightningDataModule):
         face: FaceConfig,
         split: SplitConfig,
         sampling: Sampling,
-        spec: InputSpec,
+        spec: SampleSpec,
+        signals: dict[str, SignalConfig] | None = None,
         *,
         seed: int = 0,
         tasks: tuple[str, ...] = ("emotion", "authenticity"),
@@ -61,10 +66,12 @@ class ClipDataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         self.data, self.face, self.split, self.sampling, self.spec = data, face, split, sampling, spec
+        self.signals = signals or {}
         self.seed, self.tasks, self.tested, self.whole = seed, tasks, tested, whole
         self.space = data.space if space is None else space
         self.parts: np.ndarray = np.empty(0, dtype="<U5")
         self.store: PreparedStore | None = None
+        self.computed: dict[str, StoredStream] = {}
         self.sets: dict[str, ClipSamples] = {}
         self._loaders: dict[str, DataLoader[Batch]] = {}
 
@@ -78,11 +85,13 @@ class ClipDataModule(LightningDataModule):
             return
         store = self.opened()
         self.parts = np.full(len(store), self.tested) if self.whole else assign_parts(store.table, self.split)
-        reader = self._reader(store)
+        streams = self._streams(store)
         for name in ("test",) if self.whole else ("train", "val", "test"):
             training, part = name == "train", self.tested if name == "test" else name
             rows = np.flatnonzero((self.parts == part) & self.usable(training=training))
-            samples = self.samples_class(store, rows, reader, self.sampling, self.spec, random=training, seed=self.seed)
+            samples = self.samples_class(
+                store, rows, streams, self.sampling, self.spec, random=training, seed=self.seed
+            )
             samples.emotion = self._emotions()[rows]
             if not len(samples):
                 ignored = [r["reason"] for r in store.settings["remarks"] if r["reason"].startswith(IGNORED)]
@@ -92,17 +101,19 @@ class ClipDataModule(LightningDataModule):
                 )
             self.sets[name] = samples
 
-    def _reader(self, store: PreparedStore) -> CropReader:
-        if self.data.cache == "memmap":
+    def _streams(self, store: PreparedStore) -> StreamSet:
+        reader: CropReader | None = None
+        if self.data.cache == "memmap" and self.spec.pixels is not None:
             from realfake.data.cache import open_cache
 
-            return open_cache(store, self.spec.size)
-        return store.reader(self.spec.size)
+            reader = open_cache(store, self.spec.pixels.size)
+        return stream_set(store, self.spec, reader, self.computed)
 
     def opened(self) -> PreparedStore:
         """The prepared dataset, opened (and prepared) once."""
         if self.store is None:
             self.store = prepare(self.data, self.face, check=self._check)
+            self.computed = compute_streams(self.store, self.spec, self.data, self.face, self.signals)
         return self.store
 
     def _check(self, listing: Listing) -> None:
@@ -160,6 +171,15 @@ class ClipDataModule(LightningDataModule):
         labels["joint"] = np.where(both, self.space.joint_classes(**labels), ABSENT)
         counted = {task: y[y != ABSENT] for task, y in labels.items()}
         return {task: np.bincount(counted[task], minlength=self.space.size(task)).tolist() for task in TASKS}
+
+    def statistics(self) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        """Mean and standard deviation (size,) float32 of each stream of numbers, over the training part."""
+        found = {}
+        for info in self.spec.numbers:
+            values = self.sets["train"].streams[info.name].values_of(self.sets["train"].rows).reshape(-1, info.size)
+            mean, deviation = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
+            found[info.name] = torch.from_numpy(mean).float(), torch.from_numpy(deviation).float()
+        return found
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Random samples in a random order; an incomplete last batch is left out."""

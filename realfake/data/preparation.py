@@ -65,7 +65,13 @@ def prepare(
     source, listing = list_clips(data, progress=progress)
     if check is not None:
         check(listing)
-    jobs = list_jobs(Path(source.root), listing.clips, data.patience_sec)
+    store = _prepared(data, face, listing, Path(source.root), progress)
+    store.root = Path(source.root)
+    return store
+
+
+def _prepared(data: DataConfig, face: FaceConfig, listing: Listing, root: Path, progress: bool) -> PreparedStore:
+    jobs = list_jobs(root, listing.clips, data.patience_sec)
     settings = store_settings(data, face, listing, jobs)
     folder = Path(data.prepared).expanduser() / f"{data.name}-{settings['digest']}"
     store = _up_to_date(folder, jobs)

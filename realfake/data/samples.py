@@ -10,18 +10,20 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
-from realfake.config import InputSpec, Sampling
+from realfake.config import Sampling
 from realfake.data.batch import Batch
 from realfake.data.sampling import (
     FIXED_PHASE,
     TOLERANCE_SEC,
     fixed_phases,
     nearest_rows,
+    sample_spans,
     sampled_intervals,
     segment_times,
     uniform,
     window_times,
 )
+from realfake.streams.base import SampleSpec, StreamSet, take
 
 if TYPE_CHECKING:
     from realfake.data.store import PreparedStore
@@ -44,9 +46,9 @@ class ClipSamples(Dataset[Batch], ABC):
     Args:
         store: The prepared dataset.
         rows: (clips,) rows of its table.
-        reader: Where decoded crops come from.
+        streams: Those that the network takes.
         sampling: Window and number of samples.
-        spec: Input of the backbone.
+        spec: What the network takes of a sample.
         random: Draw the phases anew each epoch; otherwise they are fixed.
         seed: Of the drawing.
     """
@@ -55,14 +57,14 @@ class ClipSamples(Dataset[Batch], ABC):
         self,
         store: PreparedStore,
         rows: np.ndarray,
-        reader: CropReader,
+        streams: StreamSet,
         sampling: Sampling,
-        spec: InputSpec,
+        spec: SampleSpec,
         *,
         random: bool = False,
         seed: int = 0,
     ) -> None:
-        self.store, self.reader, self.sampling, self.spec = store, reader, sampling, spec
+        self.store, self.streams, self.sampling, self.spec = store, streams, sampling, spec
         self.random, self.stream = random, int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
         self.rows = np.asarray(rows, dtype=np.int64)
         table = store.table
@@ -90,20 +92,22 @@ class ClipSamples(Dataset[Batch], ABC):
         phases = uniform(self.stream, key) if self.random else self._fixed_phases(places)
         start, end = sampled_intervals(self.duration_sec[clips], self.sampling.window)
         times = self._times(clips, places, start[:, None], end[:, None], phases[:, None])
-        timestamps = np.asarray(self.store.crops["time_sec"])
-        rows = nearest_rows(timestamps, self.first_crop[clips], self.stored[clips], times)
         batch = Batch(
             emotion=torch.from_numpy(self.emotion[clips].astype(np.int64)),
             authenticity=torch.from_numpy(self.authenticity[clips].astype(np.int64)),
             clip=torch.from_numpy(self.rows[clips]),
-            sample=torch.tensor(self._sample_ids(numbers, rows)),
+            sample=torch.tensor(self._sample_ids(numbers, clips, times)),
         )
         if self.features is not None:
-            batch["features"] = torch.from_numpy(self.features[rows[:, 0]])
+            batch["features"] = torch.from_numpy(self.features[batch["sample"].numpy()])
         else:
-            frames = torch.from_numpy(self.reader.gather(rows.reshape(-1)))
-            batch["frames"] = frames if self.spec.frames is None else frames.unflatten(0, rows.shape)
+            batch["streams"] = take(self.streams, self.rows[clips], times, sample_spans(start, end, times, self.spec))
         return batch
+
+    def nearest_crops(self, clips: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Rows of the store's crops (B, T) nearest to moments (B, T) of some of these clips (B,)."""
+        timestamps = np.asarray(self.store.crops["time_sec"])
+        return nearest_rows(timestamps, self.first_crop[clips], self.stored[clips], times)
 
     def too_short(self) -> np.ndarray:
         """Whether a clip's sampled window is too short for the spacing of the frames, (clips,) bool."""
@@ -127,7 +131,7 @@ class ClipSamples(Dataset[Batch], ABC):
         """Moments of samples, (B, frames), in seconds; start and end of the interval and the phases are (B, 1)."""
 
     @abstractmethod
-    def _sample_ids(self, numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def _sample_ids(self, numbers: np.ndarray, clips: np.ndarray, times: np.ndarray) -> np.ndarray:
         """What tells samples apart, (B,) int64; of those that share it, one counts."""
 
 
@@ -145,8 +149,8 @@ class FrameSamples(ClipSamples):
     ) -> np.ndarray:
         return segment_times(start, end, self.per_clip[clips][:, None], places[:, None], phases)
 
-    def _sample_ids(self, numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        return rows[:, 0]  # two segments may share their nearest crop: it is one sample
+    def _sample_ids(self, numbers: np.ndarray, clips: np.ndarray, times: np.ndarray) -> np.ndarray:
+        return self.nearest_crops(clips, times)[:, 0]  # two segments may share their nearest crop: it is one sample
 
 
 class WindowSamples(ClipSamples):
@@ -165,7 +169,7 @@ class WindowSamples(ClipSamples):
         assert spec.frames is not None
         return window_times(start, end, spec.frames, spec.stride_sec, phases, repeat=spec.repeat_crops)
 
-    def _sample_ids(self, numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def _sample_ids(self, numbers: np.ndarray, clips: np.ndarray, times: np.ndarray) -> np.ndarray:
         return numbers
 
 

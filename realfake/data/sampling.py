@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from realfake.config import InputSpec, Sampling
+from realfake.config import Sampling
+from realfake.streams.base import SampleSpec
 
 FIXED_PHASE = 0.5
 """Phase of frames in validation and test: the middle of their segments."""
@@ -142,40 +143,34 @@ def sampled_intervals(duration_sec: np.ndarray, window: Sequence[float]) -> tupl
     return window[0] * duration, window[1] * duration
 
 
-def frame_crops(timestamps: np.ndarray, interval: tuple[float, float], count: int, phase: float) -> np.ndarray:
-    """Which crops are the samples of a clip whose samples are single frames, (count,) int64; two may be the same.
-
-    Args:
-        timestamps: (n,) seconds of the clip's crops.
-        interval: Start and end of what is sampled, in seconds.
-        count: Number of segments, out of each of which one frame is taken.
-        phase: 0 to 1, place within each segment.
-    """
-    return nearest(timestamps, frame_times(*interval, count, phase))
-
-
-def window_crops(timestamps: np.ndarray, interval: tuple[float, float], spec: InputSpec, phase: float) -> np.ndarray:
-    """Which crops make one window of ``spec.frames`` frames, (frames,) int64; see :func:`window_times`."""
-    assert spec.frames is not None
-    times = window_times(*interval, spec.frames, spec.stride_sec, phase, repeat=spec.repeat_crops)
-    return nearest(timestamps, times)
-
-
-def fixed_crops(timestamps: np.ndarray, duration_sec: float, sampling: Sampling, spec: InputSpec) -> np.ndarray:
-    """Which crops make the samples of a clip in validation, test and prediction.
+def fixed_moments(
+    timestamps: np.ndarray, duration_sec: float, sampling: Sampling, spec: SampleSpec
+) -> tuple[np.ndarray, np.ndarray]:
+    """Moments that make the samples of a clip in validation, test and prediction.
 
     Args:
         timestamps: (n,) seconds of the clip's crops, n ≥ 1.
         duration_sec: Of the clip.
         sampling: Window and number of samples.
-        spec: Input of the backbone.
+        spec: What the network takes.
 
     Returns:
-        (samples, frames) int64, one row a sample; a frame counts once, so samples of one frame are all different.
+        Moments (samples, T) in seconds, one row a sample, and its start and end (samples, 2). A frame counts once, so
+        the nearest crops of samples of one frame are all different.
     """
     interval = sampled_interval(duration_sec, sampling.window)
     if spec.frames is None:
-        count = min(sampling.frames_per_clip, len(timestamps))
-        return np.unique(frame_crops(timestamps, interval, count, FIXED_PHASE))[:, None]
-    phases = fixed_phases(sampling.windows_per_clip)
-    return np.stack([window_crops(timestamps, interval, spec, float(phase)) for phase in phases])
+        times = frame_times(*interval, min(sampling.frames_per_clip, len(timestamps)), FIXED_PHASE)
+        _, first = np.unique(nearest(timestamps, times), return_index=True)
+        times = times[first][:, None]
+    else:
+        phases = fixed_phases(sampling.windows_per_clip)[:, None]
+        times = window_times(*interval, spec.frames, spec.stride_sec, phases, repeat=spec.repeat_crops)
+    start, end = np.full((2, len(times)), np.array(interval)[:, None])
+    return times, sample_spans(start, end, times, spec)
+
+
+def sample_spans(start_sec: np.ndarray, end_sec: np.ndarray, times: np.ndarray, spec: SampleSpec) -> np.ndarray:
+    """Start and end of samples (B, 2): of what is sampled of the clip (B,) where moments (B, T) spread over that, else
+    the first and the last of these."""
+    return np.stack([start_sec, end_sec], axis=1) if spec.stride_sec is None else times[:, [0, -1]]

@@ -93,6 +93,8 @@ class PreparedStore:
         """Digest of the settings and of the content of all files; the same wherever the files lie."""
         self.size: int = settings["size"]
         """Side of a stored crop in pixels."""
+        self.root: Path | None = None
+        """Folder to which the paths of the clips are relative, where preparation told it."""
 
     @classmethod
     def open(cls, folder: Path | str) -> PreparedStore:

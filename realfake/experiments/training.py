@@ -110,6 +110,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
             log.warning(remark)
     with phases.measure("build"):
         module = ApproachModule(cfg, data.class_counts())
+        module.backbone.take_statistics(data.statistics())
         module.learned = learned.as_plain()
         if initial is not None:
             take_backbone(module.backbone, str(initial))

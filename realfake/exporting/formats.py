@@ -1,4 +1,4 @@
-"""A trained network for other runtimes: uint8 crops in, probabilities out, compared with the original."""
+"""A trained network for other runtimes: crops and other streams in, probabilities out, compared with the original."""
 
 from __future__ import annotations
 
@@ -11,32 +11,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from realfake import __version__
 from realfake.approaches.module import ApproachModule
-from realfake.config import TrainConfig, YunetFace
+from realfake.config import TrainConfig
 from realfake.data.samples import FrameSamples, WindowSamples
 from realfake.data.splits import assign_parts
 from realfake.data.store import MARK, PreparedStore
+from realfake.data.stream_sets import compute_streams, stream_set
 from realfake.errors import UserError, install
+from realfake.exporting.metadata import describe
+from realfake.exporting.served import Arrays, Served
 from realfake.files import write_whole
-from realfake.labels import told_by
-from realfake.models import input_spec
 from realfake.runs.folder import RunFolder
 from realfake.runs.results import read_results
-from realfake.streams.preprocess import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-INPUT = "frames"
-DECISION = "decision"
-"""The output behind those of the tasks that are told: the one decision on each sample."""
 FILES = {"onnx": "model.onnx", "torch_export": "model.pt2"}
 METADATA = "model.json"
 CHECKED_BATCHES = (1, 7)
@@ -45,40 +40,7 @@ CHECKED_BATCHES = (1, 7)
 _MOST_IN_ONE_FILE = 1.8e9
 """Bytes of weights that fit into an ONNX file, whose format ends at 2 GiB; more lie beside it."""
 
-Runtime = Callable[[np.ndarray], Sequence[np.ndarray]]
-
-
-class Served(nn.Module):
-    """What is exported: preprocessing, network, the probabilities of the tasks that are told, and the decision.
-
-    Args:
-        module: In evaluation mode.
-    """
-
-    def __init__(self, module: ApproachModule) -> None:
-        super().__init__()
-        self.backbone, self.heads, self.spec, self.space = module.backbone, module.heads, module.spec, module.space
-        self.outputs = [*module.told, DECISION]
-
-    def forward(self, frames: Tensor) -> tuple[Tensor, ...]:
-        """Probabilities of every task that is told, and the decision (:meth:`realfake.labels.LabelSpace.decide`).
-
-        Args:
-            frames: uint8 (B, S, S, 3) or (B, T, S, S, 3), RGB.
-
-        Returns:
-            joint, emotion, authenticity (B, classes) float32, as far as they are told; class of the decision in the
-            first of them (B,) int64.
-        """
-        features = self.backbone(normalise(frames, self.spec))
-        heads = {task: head(features).softmax(dim=1) for task, head in self.heads.items()}
-        p, decided = self.space.complete(heads), self.space.decide(heads)
-        return *p.values(), decided[self.outputs[0]]
-
-    def example(self, batch: int) -> Tensor:
-        """Random input of the right shape."""
-        _, _, *time, height, width = self.backbone.input_shape(batch)
-        return torch.randint(0, 256, (batch, *time, height, width, 3), dtype=torch.uint8)
+Runtime = Callable[[Arrays], Sequence[np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -101,7 +63,7 @@ def require_packages(kind: str) -> None:
 
 
 def export(
-    module: ApproachModule, cfg: TrainConfig, kind: str, folder: Path, samples: Sequence[np.ndarray], compared: str,
+    module: ApproachModule, cfg: TrainConfig, kind: str, folder: Path, samples: Sequence[Arrays], compared: str,
     tolerance: float,
 ) -> Exported:  # fmt: skip
     """Export a network, and compare what was written with the original.
@@ -111,18 +73,30 @@ def export(
         cfg: The run's configuration.
         kind: ``onnx`` or ``torch_export``.
         folder: Exists; receives the model and its metadata.
-        samples: Batches of real input, uint8 (B, S, S, 3) or (B, T, S, S, 3); see :func:`real_samples`.
+        samples: Batches of real input; see :func:`real_samples`.
         compared: What they are, for the metadata.
         tolerance: Largest allowed difference of a probability.
 
     Raises:
-        UserError: If a package is missing, or the exported network says something else than the original.
+        UserError: If a package is missing, the network cannot be exported, or what was written says something else.
     """
     require_packages(kind)
     served = Served(module).eval()
     path = folder / FILES[kind]
+    if any(stream.gather == "interval" for stream in served.spec.streams):
+        raise UserError(
+            f"backbone={cfg.backbone.name} cannot be exported: with backbone.gather=interval samples differ in length; "
+            "export a run with backbone.gather=moments"
+        )
     with _quiet():
-        runtime = {"onnx": _to_onnx, "torch_export": _to_torch_export}[kind](served, path)
+        try:
+            runtime, used = {"onnx": _to_onnx, "torch_export": _to_torch_export}[kind](served, path)
+        except (UserError, OSError):
+            raise
+        except Exception as error:
+            path.unlink(missing_ok=True)
+            reason = " ".join((str(error).strip().splitlines() or [type(error).__name__])[0].split())
+            raise UserError(f"backbone={cfg.backbone.name} cannot be exported as format={kind}: {reason}") from error
     difference = largest_difference(served, runtime, samples)
     if not difference <= tolerance:
         path.unlink()
@@ -131,11 +105,11 @@ def export(
             f"tolerance={tolerance:g}: nothing was written; try another format"
         )
     metadata = folder / METADATA
-    write_whole(metadata, json.dumps(describe(cfg, kind, difference, compared), indent=2) + "\n")
+    write_whole(metadata, json.dumps(describe(cfg, kind, used, difference, compared), indent=2) + "\n")
     return Exported(path, metadata, difference, compared)
 
 
-def largest_difference(served: Served, runtime: Runtime, batches: Sequence[np.ndarray]) -> float:
+def largest_difference(served: Served, runtime: Runtime, batches: Sequence[Arrays]) -> float:
     """Largest difference between a probability of two runtimes over batches; NaN if one of them gives none.
 
     A decision differs by as much as it is less probable than the original's, by the original's own probabilities: where
@@ -144,22 +118,25 @@ def largest_difference(served: Served, runtime: Runtime, batches: Sequence[np.nd
     worst = 0.0
     for batch in batches:
         with torch.inference_mode():
-            *original, decision = [p.numpy() for p in served(torch.from_numpy(batch))]
+            *original, decision = [p.numpy() for p in served(*map(torch.from_numpy, batch))]
         *exported, decided = runtime(batch)
         differences = [np.abs(a.astype(np.float64) - b) for a, b in zip(original, exported, strict=True)]
-        rows, p = np.arange(len(batch)), original[0].astype(np.float64)
+        rows, p = np.arange(len(decision)), original[0].astype(np.float64)
         differences.append(p[rows, decision] - p[rows, np.asarray(decided).astype(np.int64)])
         worst = float(np.max([worst, *(d.max() for d in differences)]))  # a NaN stays one
     return worst
 
 
-def real_samples(run: RunFolder, cfg: TrainConfig, clips: int) -> list[np.ndarray]:
+def real_samples(run: RunFolder, cfg: TrainConfig, served: Served, clips: int) -> list[Arrays]:
     """Samples of clips of the run's test part, as testing gives them; none if the prepared data are not at hand.
 
     The data are known by their fingerprint in the run's results, so that no other data pass for them.
 
-    Returns:
-        Batches uint8 (B, S, S, 3) or (B, T, S, S, 3).
+    Args:
+        run: Its folder.
+        cfg: Its configuration, with data that are where it says.
+        served: Its network.
+        clips: How many.
     """
     fingerprint = (read_results(run.path) or {}).get("data_fingerprint")
     for mark in sorted(Path(cfg.data.prepared).expanduser().glob(f"{cfg.data.name}-*/{MARK}")):
@@ -168,86 +145,44 @@ def real_samples(run: RunFolder, cfg: TrainConfig, clips: int) -> list[np.ndarra
             continue
         rows = np.flatnonzero(assign_parts(store.table, cfg.split) == "test")
         rows = rows[np.linspace(0, len(rows) - 1, min(clips, len(rows))).round().astype(int)]
-        spec = input_spec(cfg.backbone)
+        spec = served.spec
         kind = {"frames": FrameSamples, "sequences": WindowSamples}[cfg.approach.samples]
-        samples = kind(store, rows, store.reader(spec.size), cfg.sampling, spec)
-        frames = samples.__getitems__(range(len(samples)))["frames"].numpy()
-        return in_batches(frames)
+        try:
+            computed = compute_streams(store, spec, cfg.data, cfg.face, cfg.signals)
+        except UserError:  # of changed options, say: then they are not at hand
+            return []
+        streams = stream_set(store, spec, None, computed)
+        samples = kind(store, rows, streams, cfg.sampling, spec)
+        return in_batches(served.arrays(samples.__getitems__(range(len(samples)))["streams"]))
     return []
 
 
-def in_batches(frames: np.ndarray) -> list[np.ndarray]:
+def in_batches(arrays: Arrays) -> list[Arrays]:
     """Samples in batches of alternating :data:`CHECKED_BATCHES`."""
-    found: list[np.ndarray] = []
+    found: list[Arrays] = []
     start = 0
-    while start < len(frames):
+    while start < len(arrays[0]):
         size = CHECKED_BATCHES[len(found) % len(CHECKED_BATCHES)]
-        found.append(frames[start : start + size])
+        found.append(tuple(array[start : start + size] for array in arrays))
         start += size
     return found
 
 
-def random_samples(module: ApproachModule, seed: int = 0) -> list[np.ndarray]:
+def random_samples(served: Served, seed: int = 0) -> list[Arrays]:
     """One batch of noise of each of :data:`CHECKED_BATCHES`."""
     torch.manual_seed(seed)
-    served = Served(module)
-    return [served.example(size).numpy() for size in CHECKED_BATCHES]
+    return [served.example(size) for size in CHECKED_BATCHES]
 
 
-def describe(cfg: TrainConfig, kind: str, difference: float, compared: str) -> dict[str, Any]:
-    """What a user of the exported network has to know: labels, shapes, and how a face is cropped."""
-    spec = input_spec(cfg.backbone)
-    face = cfg.face.model_dump(mode="json")
-    if isinstance(cfg.face, YunetFace):
-        del face["weights"]  # a path of the machine that trained
-    time, told = [] if spec.frames is None else [spec.frames], told_by(cfg.tasks)
-    parts = ", whose two parts are the decided emotion and authenticity" if "joint" in told else ""
-    return {
-        "format": kind,
-        "realfake": __version__,
-        "approach": cfg.approach.name,
-        "backbone": cfg.backbone.name,
-        "labels": {task: list(cfg.space.names(task)) for task in told},
-        "input": {
-            "name": INPUT,
-            "dtype": "uint8",
-            "shape": ["batch", *time, spec.size, spec.size, 3],
-            "colour": "RGB, 0 to 255; scaled and normalised inside",
-            "size": spec.size,
-            "frames": spec.frames,
-            "stride_sec": spec.stride_sec,
-            "repeat_crops": spec.repeat_crops,
-        },
-        "outputs": {
-            **{task: {"dtype": "float32", "shape": ["batch", cfg.space.size(task)]} for task in told},
-            DECISION: {
-                "dtype": "int64",
-                "shape": ["batch"],
-                "meaning": f"index into labels.{told[0]}{parts}",
-            },
-        },
-        "crop": {
-            "face": face,
-            "shape": "square around the box, its longer side plus the margin on each side; beyond the edge the border "
-            "is repeated",
-            "stored_size": cfg.data.size,
-            "jpeg_quality": cfg.data.jpeg_quality,
-            "resize": "area",
-        },
-        "sampling": {**cfg.sampling.model_dump(mode="json"), "rate_fps": cfg.data.rate_fps},
-        "check": {"largest_difference": difference, "compared": compared},
-    }
-
-
-def _to_onnx(served: Served, path: Path) -> Runtime:
+def _to_onnx(served: Served, path: Path) -> tuple[Runtime, list[str]]:
     import onnxruntime
 
     program = torch.onnx.export(
         served,
-        (served.example(2),),
+        tuple(map(torch.from_numpy, served.example(2))),
         dynamo=True,
-        dynamic_shapes=({0: "batch"},),
-        input_names=[INPUT],
+        dynamic_shapes=(({0: "batch"},) * len(served.inputs),),
+        input_names=served.inputs,
         output_names=served.outputs,
         verbose=False,
     )
@@ -257,17 +192,24 @@ def _to_onnx(served: Served, path: Path) -> Runtime:
         old.unlink(missing_ok=True)  # a link is replaced, not followed
     program.save(path, external_data=size > _MOST_IN_ONE_FILE)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return lambda frames: session.run(served.outputs, {INPUT: frames})
+    used = [i.name for i in session.get_inputs()]
+
+    def run(arrays: Arrays) -> Sequence[np.ndarray]:
+        given = dict(zip(served.inputs, arrays, strict=True))
+        return session.run(served.outputs, {name: given[name] for name in used})
+
+    return run, used
 
 
-def _to_torch_export(served: Served, path: Path) -> Runtime:
+def _to_torch_export(served: Served, path: Path) -> tuple[Runtime, list[str]]:
+    shapes = (({0: torch.export.Dim("batch")},) * len(served.inputs),)
     with torch.no_grad():
-        program = torch.export.export(served, (served.example(2),), dynamic_shapes=({0: torch.export.Dim("batch")},))
+        program = torch.export.export(served, tuple(map(torch.from_numpy, served.example(2))), dynamic_shapes=shapes)
     content = io.BytesIO()
     torch.export.save(program, content)
     write_whole(path, content.getvalue())
     loaded = torch.export.load(path).module()
-    return lambda frames: [p.detach().numpy() for p in loaded(torch.from_numpy(frames))]
+    return lambda arrays: [p.detach().numpy() for p in loaded(*map(torch.from_numpy, arrays))], served.inputs
 
 
 @contextmanager

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
 from realfake.config import InputSpec
+from realfake.models.fusion import Standardise
+from realfake.streams.base import SampleSpec, StreamValues
+
+Inputs = Tensor | dict[str, StreamValues]
+"""What a backbone is called with: normalised pixels ``(B, 3, H, W)`` or ``(B, 3, T, H, W)`` if it looks at them alone;
+else streams by their names, pixels among them normalised ``(B, 3, T, H, W)``, numbers ``(B, T, *shape)``."""
 
 
 class Backbone(nn.Module):
-    """A network that turns frames or clips into one feature vector each, of length 1 once ``normalize`` is set.
+    """A network that turns samples into one feature vector each, of length 1 once ``normalize`` is set.
 
     Args:
         name: The backbone's name in the configuration, for messages.
-        net: Maps ``(B, 3, H, W)``, or ``(B, 3, T, H, W)`` where ``spec.frames`` is set, to ``(B, features)``.
-        spec: What ``net`` eats; preprocessing obeys it.
+        net: Maps :data:`Inputs` to ``(B, features)``.
+        spec: What ``net`` eats, of pixels alone or of several streams; preprocessing obeys it.
         features: Length of the feature vector; null = whatever ``net`` gives.
         classifier: Prefixes of the keys in published files that belong to the classifier, which ``net`` lacks.
 
@@ -27,7 +35,7 @@ class Backbone(nn.Module):
         self,
         name: str,
         net: nn.Module,
-        spec: InputSpec,
+        spec: InputSpec | SampleSpec,
         features: int | None = None,
         *,
         classifier: tuple[str, ...] = (),
@@ -35,17 +43,24 @@ class Backbone(nn.Module):
         super().__init__()
         self.name = name
         self.net = net
-        self.spec = spec
+        self.spec = SampleSpec.of_pixels(spec) if isinstance(spec, InputSpec) else spec
         self.classifier = classifier
         self.normalize = False
         self.frozen = False
-        shape = output_shape(net, self.input_shape(2))
+        shape = output_shape(net, blank := self.blank(2, "meta"))
         if shape != (2, features or shape[-1]):
-            raise ValueError(f"{name} gives {shape} for an input {self.input_shape(2)}: expected (2, {features})")
+            of = tuple(blank.shape) if isinstance(blank, Tensor) else f"of {', '.join(blank)}"
+            raise ValueError(f"{name} gives {shape} for an input {of}: expected (2, {features})")
         self.features = shape[-1]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Features ``(B, features)`` of normalised input, ``(B, 3, H, W)`` or ``(B, 3, T, H, W)``."""
+    @property
+    def pixels(self) -> InputSpec:
+        """How the pixels that it looks at are scaled and normalised."""
+        assert self.spec.pixels is not None
+        return self.spec.pixels
+
+    def forward(self, x: Inputs) -> Tensor:
+        """Features ``(B, features)`` of normalised input."""
         features: Tensor = self.net(x)
         return nn.functional.normalize(features) if self.normalize else features
 
@@ -60,20 +75,38 @@ class Backbone(nn.Module):
         super().train(mode and not self.frozen)
         return self
 
-    def input_shape(self, batch: int) -> tuple[int, ...]:
-        """Shape of a batch of this backbone's input."""
-        side = self.spec.size
-        return (batch, 3, side, side) if self.spec.frames is None else (batch, 3, self.spec.frames, side, side)
+    def take_statistics(self, statistics: Mapping[str, tuple[Tensor, Tensor]]) -> None:
+        """Standardise numbers by mean and standard deviation (size,) of each stream in the training part."""
+        for module in self.modules():
+            if isinstance(module, Standardise):
+                module.take(*statistics[module.stream])
+
+    def blank(self, batch: int, device: str | torch.device = "cpu") -> Inputs:
+        """An input of zeros."""
+        time = () if self.spec.frames is None else (self.spec.frames,)
+
+        def pixels() -> Tensor:
+            return torch.zeros(batch, 3, *time, self.pixels.size, self.pixels.size, device=device)
+
+        if self.spec.pixels_alone:
+            return pixels()
+        steps = self.spec.frames or 1
+        when, valid = (
+            torch.zeros(batch, steps, device=device),
+            torch.ones(batch, steps, dtype=torch.bool, device=device),
+        )
+        shapes = {info.name: torch.zeros(batch, steps, *info.shape, device=device) for info in self.spec.numbers}
+        return {n: StreamValues(shapes[n] if n in shapes else pixels(), when, valid) for n in self.spec.names}
 
 
-def output_shape(net: nn.Module, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of ``net``'s output in evaluation mode, from the layers' shape arithmetic alone: nothing is computed."""
+def output_shape(net: nn.Module, example: Inputs) -> tuple[int, ...]:
+    """Shape of ``net``'s output for an input on ``meta``, in evaluation mode: nothing is computed."""
     modes = [(module, module.training) for module in net.modules()]
     net.eval()
     tensors = {name: t.to("meta") for name, t in [*net.named_parameters(), *net.named_buffers()]}
     try:
         with torch.no_grad():
-            output: Tensor = torch.func.functional_call(net, tensors, torch.empty(input_shape, device="meta"))
+            output: Tensor = torch.func.functional_call(net, tensors, (example,))
     finally:
         for module, training in modes:
             module.training = training

@@ -2,53 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import nn
 
-from realfake.composing.messages import changed
-from realfake.config import BackboneConfig, ClipBackbone, FrameBackbone, InputSpec, RecurrentBackbone, TimmBackbone
+from realfake.config import (
+    PIXELS,
+    BackboneConfig,
+    ClipBackbone,
+    FrameBackbone,
+    InputSpec,
+    RecurrentBackbone,
+    SequenceBackbone,
+    StreamInfo,
+    TimmBackbone,
+)
 from realfake.errors import UserError
 from realfake.models.backbone import Backbone
 from realfake.models.cnn3d import Cnn3d
+from realfake.models.fusion import FrameEncoder, Fused, NumberEncoder
 from realfake.models.inception_resnet_v1 import InceptionResnetV1, inception_resnet_v1_wide
 from realfake.models.pytorchvideo_networks import FEATURES as PYTORCHVIDEO
 from realfake.models.pytorchvideo_networks import build_pytorchvideo
-from realfake.models.recurrent import Recurrent
+from realfake.models.recurrent import Recurrent, RecurrentEncoder
 from realfake.models.small_cnn import TINY_CHANNELS, SmallCnn, TinyCnn
 from realfake.models.thesis_networks import ThesisCnn3d, ThesisRecurrent
 from realfake.models.timm_networks import build_timm, timm_spec
 from realfake.models.torchvision_networks import LAST_LAYER as TORCHVISION
 from realfake.models.torchvision_networks import build_torchvision
 from realfake.models.weights import load_weights
+from realfake.streams.base import SampleSpec, StreamSpec
 
 
-def input_spec(cfg: BackboneConfig) -> InputSpec:
-    """What the backbone eats, known without building it.
+def sample_spec(cfg: BackboneConfig, streams: Mapping[str, StreamInfo] | None = None) -> SampleSpec:
+    """What the backbone takes of a clip, known without building it.
+
+    Args:
+        cfg: The group ``backbone``.
+        streams: Those that it takes, :attr:`realfake.config.TrainConfig.streams`; ``None`` = pixels alone.
 
     Raises:
         UserError: If a timm model is asked for and timm is missing or knows no such model.
     """
-    if isinstance(cfg, RecurrentBackbone):
-        frame = input_spec(cfg.frame)
-        return changed(frame, {"frames": cfg.frames, "stride_sec": cfg.stride_sec, "repeat_crops": cfg.repeat_crops})
+    if isinstance(cfg, SequenceBackbone):
+        infos = {PIXELS.name: PIXELS} if streams is None else streams
+        pixels = _input_spec(cfg.frame) if PIXELS.name in infos else None
+        taken = [StreamSpec(i, "moments" if i == PIXELS else cfg.gather) for i in infos.values()]
+        return SampleSpec(cfg.frames, cfg.stride_sec, cfg.repeat_crops, pixels, tuple(taken))
+    return SampleSpec.of_pixels(_input_spec(cfg))
+
+
+def _input_spec(cfg: FrameBackbone | ClipBackbone | TimmBackbone) -> InputSpec:
     return timm_spec(cfg) if isinstance(cfg, TimmBackbone) else cfg.input
 
 
-def build_backbone(cfg: BackboneConfig) -> Backbone:
+def build_backbone(cfg: BackboneConfig, streams: Mapping[str, StreamInfo] | None = None) -> Backbone:
     """Make the network of a configuration, with its weights loaded, and frozen if asked.
 
-    Initial values come from torch's global generator: seed it first.
+    Initial values come from torch's global generator: seed it first. Arguments as of :func:`sample_spec`.
 
     Raises:
         UserError: If the network cannot take such an input, or its weights are unknown, cannot be had or do not fit.
     """
-    spec = input_spec(cfg)
+    spec = sample_spec(cfg, streams)
     try:
         backbone = _build(cfg, spec)
     except RuntimeError as error:
         # Layers complain about an input that is smaller than their kernels.
         frames = f", frames={spec.frames}" if spec.frames else ""
         reason = str(error).strip().splitlines()[0]
-        raise UserError(f"backbone.input.size={spec.size}{frames}: too small for {cfg.name} ({reason})") from None
+        size = spec.pixels.size if spec.pixels else None
+        raise UserError(f"backbone.input.size={size}{frames}: too small for {cfg.name} ({reason})") from None
     backbone.normalize = cfg.normalize
     if not isinstance(cfg, TimmBackbone):
         load_weights(backbone, cfg.name, cfg.weights)
@@ -57,17 +81,49 @@ def build_backbone(cfg: BackboneConfig) -> Backbone:
     return backbone
 
 
-def _build(cfg: BackboneConfig, spec: InputSpec) -> Backbone:
+def _build(cfg: BackboneConfig, sample: SampleSpec) -> Backbone:
+    if isinstance(cfg, SequenceBackbone):
+        return _build_sequence(cfg, sample)
+    assert sample.pixels is not None
+    spec = sample.pixels
     if isinstance(cfg, TimmBackbone):
         return build_timm(cfg, spec)
-    if isinstance(cfg, RecurrentBackbone):
-        recurrent = Recurrent(build_backbone(cfg.frame), cfg)
-        return Backbone(cfg.name, recurrent, spec, recurrent.features)
     if cfg.name in TORCHVISION:
         return build_torchvision(cfg.name, spec)
     if cfg.name in PYTORCHVIDEO:
         return build_pytorchvideo(cfg.name, spec)
     return _build_own(cfg, spec)
+
+
+def _build_sequence(cfg: SequenceBackbone, spec: SampleSpec) -> Backbone:
+    """One encoder a stream, fused; of pixels alone, that of the frames."""
+    encoders: dict[str, nn.Module] = {}
+    sizes: dict[str, int] = {}
+    for stream in spec.streams:
+        if stream.name == PIXELS.name:
+            frame = build_backbone(cfg.frame)
+            if isinstance(cfg, RecurrentBackbone):
+                encoder: nn.Module = Recurrent(frame, cfg)
+                sizes[stream.name] = encoder.features  # type: ignore[assignment]
+            else:
+                over_time, sizes[stream.name] = _sequence_encoder(frame.features, cfg)
+                encoder = FrameEncoder(frame, over_time)
+        else:
+            over_time, sizes[stream.name] = _sequence_encoder(stream.info.size, cfg)
+            encoder = NumberEncoder(stream.info, over_time)
+        encoders[stream.name] = encoder
+    if spec.pixels_alone:
+        return Backbone(cfg.name, encoders[PIXELS.name], spec, sizes[PIXELS.name])
+    fused = Fused(encoders, sizes, cfg.fusion)
+    return Backbone(cfg.name, fused, spec, fused.features)
+
+
+def _sequence_encoder(size: int, cfg: SequenceBackbone) -> tuple[nn.Module, int]:
+    """What turns moments (B, T, size) into features, and the number of these."""
+    if isinstance(cfg, RecurrentBackbone):
+        encoder = RecurrentEncoder(size, cfg)
+        return encoder, encoder.features
+    raise ValueError(f"backbone.name={cfg.name}: no encoder of this name")
 
 
 def _build_own(cfg: FrameBackbone | ClipBackbone, spec: InputSpec) -> Backbone:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from realfake.config import BackboneConfig, RecurrentBackbone, TimmBackbone
+from realfake.config import BackboneConfig, SequenceBackbone, TimmBackbone
 from realfake.errors import UserError
 from realfake.models.backbone import Backbone
 from realfake.models.pytorchvideo_networks import FEATURES as PYTORCHVIDEO
@@ -83,7 +83,9 @@ def load_weights(backbone: Backbone, name: str, weights: str) -> None:
     path = Path(weights).expanduser() if file is None else fetch(file)
     state = read_state_dict(path)
     if name == "vit_b_16":
-        state = _resize_positions(below_prefix(state, backbone.net.state_dict().keys(), str(path)), backbone.spec.size)
+        state = _resize_positions(
+            below_prefix(state, backbone.net.state_dict().keys(), str(path)), backbone.pixels.size
+        )
     load_published_state(backbone, state, str(path))
 
 
@@ -93,7 +95,7 @@ def obtain_weights(cfg: BackboneConfig) -> None:
     Raises:
         UserError: If there are no such weights, or they cannot be had.
     """
-    if isinstance(cfg, RecurrentBackbone):
+    if isinstance(cfg, SequenceBackbone) and "pixels" in cfg.streams:
         obtain_weights(cfg.frame)
     if cfg.weights != "none" and not isinstance(cfg, TimmBackbone):
         file = _find(cfg.name, cfg.weights)

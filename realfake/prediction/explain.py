@@ -1,11 +1,13 @@
-"""What a network looked at: Grad-CAM over frames, and what each frame of a clip adds.
+"""What a network looked at: Grad-CAM over frames, what each frame of a clip adds, and what each number does.
 
 Captum computes both; it is the extra ``explain``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +17,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from realfake.approaches.module import ApproachModule
+from realfake.config import PIXELS, SequenceBackbone
 from realfake.errors import UserError, install
-from realfake.streams.preprocess import normalise
+from realfake.models.backbone import Inputs
+from realfake.prediction.stream_shares import StreamShare, of_task, shares_of, some
+from realfake.runs.network import on_device
+from realfake.streams.base import StreamValues
+from realfake.streams.preprocess import network_input
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,12 +34,15 @@ EXPLAINED = ("authenticity", "emotion")
 """Tasks that are explained, as far as they are told: the decision's two parts."""
 
 
+Logits = Callable[[Tensor], dict[str, Tensor]]
+
+
 @dataclass(frozen=True, eq=False)
 class Explanation:
     """Why a sample got its labels."""
 
-    frames: np.ndarray
-    """uint8 (T, S, S, 3) RGB: the sample; T is 1 for a single frame."""
+    frames: np.ndarray | None
+    """uint8 (T, S, S, 3) RGB: the sample; T is 1 for a single frame; ``None`` if the network looks at numbers alone."""
     classes: dict[str, str]
     """Task → decided class, which is explained."""
     probability: dict[str, float]
@@ -42,6 +52,8 @@ class Explanation:
     time: dict[str, np.ndarray]
     """Task → float64 (T,): by how much the class's probability falls if the frame is replaced by the clip's mean frame,
     which takes its movement away; empty for single frames."""
+    streams: dict[str, StreamShare] = field(default_factory=dict)
+    """What each stream adds, where the network looks at others than pixels."""
 
 
 def require_captum() -> None:
@@ -52,12 +64,12 @@ def require_captum() -> None:
 
 def require_explainable(network: Network) -> None:
     """Raise :class:`UserError` unless captum is installed and the network has a layer that Grad-CAM is defined at."""
-    require_captum()
-    blank = torch.zeros(network.module.backbone.input_shape(1), device=network.device)
-    last_map(network.module, blank)
+    if network.spec.pixels is not None:
+        require_captum()
+        last_map(network.module, network.module.backbone.blank(1, network.device))
 
 
-def explain(module: ApproachModule, frames: np.ndarray, *, perturbations: int = 16) -> list[Explanation]:
+def explain(module: ApproachModule, streams: dict[str, StreamValues], *, perturbations: int = 16) -> list[Explanation]:
     """Explain the labels of some samples.
 
     Grad-CAM (Selvaraju et al. 2017, eq. 1 and 2) on the log-probability of the class, at the last layer that has
@@ -65,49 +77,60 @@ def explain(module: ApproachModule, frames: np.ndarray, *, perturbations: int = 
 
     Args:
         module: In evaluation mode.
-        frames: uint8 (N, S, S, 3), or (N, T, S, S, 3) for networks that see clips; at the input size.
+        streams: N samples, as a batch has them.
         perturbations: Changed clips that are computed at once.
 
     Raises:
         UserError: If captum is missing, or the network has no layer with places (vision transformers).
     """
-    require_captum()
     device = next(module.parameters()).device
-    x = normalise(torch.from_numpy(np.ascontiguousarray(frames)).to(device), module.spec)
-    layer = last_map(module, x[:1])
-    clips = frames if frames.ndim == 5 else frames[:, None]
+    x = network_input(on_device(streams, device), module.spec)
+    pixels = x if isinstance(x, Tensor) else x[PIXELS.name].values if PIXELS.name in x else None
+    clips = None if pixels is None else streams[PIXELS.name].values.cpu().numpy()
     maps: dict[str, np.ndarray] = {}
     time: dict[str, np.ndarray] = {}
     classes, values = {}, {}
+    sees_clips = module.spec.frames is not None
+    if pixels is not None:
+        require_captum()
+        layer = last_map(module, x if isinstance(x, Tensor) else some(x, slice(0, 1)))
     # cuDNN's recurrent layers have no backward pass in evaluation mode.
-    with torch.backends.cudnn.flags(enabled=device.type != "cuda" or frames.ndim == 4):
+    with torch.backends.cudnn.flags(enabled=device.type != "cuda" or not sees_clips):
         with torch.no_grad():
             logits = module.logits(x)
         decided = module.guesses(logits)
         for task in (t for t in EXPLAINED if t in decided):
             p, best = of_task(module, logits, task), decided[task]
             classes[task], values[task] = best.tolist(), p.gather(1, best[:, None])[:, 0].tolist()
-            maps[task] = _grad_cam(module, layer, x, task, best, clips.shape[:2])
-            if frames.ndim == 5:
-                time[task] = _ablate_frames(module, x, task, best, perturbations)
+            if pixels is not None and clips is not None:
+                of_pixels = partial(_with_pixels, module, x)
+                maps[task] = _grad_cam(module, of_pixels, layer, pixels, task, best, clips.shape[:2])
+                if sees_clips:
+                    time[task] = _ablate_frames(module, of_pixels, pixels, task, best, perturbations)
+        shares = {} if isinstance(x, Tensor) else shares_of(module, x, decided, perturbations)
     return [
         Explanation(
-            frames=clips[i],
+            frames=None if clips is None else clips[i],
             classes={t: module.space.names(t)[classes[t][i]] for t in classes},
             probability={t: values[t][i] for t in classes},
-            maps={t: maps[t][i] for t in classes},
+            maps={t: maps[t][i] for t in maps},
             time={t: time[t][i] for t in time},
+            streams={name: every[i] for name, every in shares.items()},
         )
-        for i in range(len(frames))
+        for i in range(len(next(iter(streams.values())).values))
     ]
 
 
-def of_task(module: ApproachModule, logits: dict[str, Tensor], task: str) -> Tensor:
-    """Probabilities of emotion or authenticity (B, K), marginals if the network has a joint head."""
-    return module.space.complete({name: values.softmax(dim=1) for name, values in logits.items()})[task]
+def _with_pixels(module: ApproachModule, x: Inputs, pixels: Tensor) -> dict[str, Tensor]:
+    """Logits with other pixels; the other streams are repeated for several changed copies of all samples."""
+    if isinstance(x, Tensor):
+        return module.logits(pixels)
+    copies = len(pixels) // len(x[PIXELS.name].values)
+    others = {name: StreamValues(*(torch.cat([t] * copies) for t in stream)) for name, stream in x.items()}
+    return module.logits({**others, PIXELS.name: others[PIXELS.name]._replace(values=pixels)})
 
 
-def last_map(module: ApproachModule, x: Tensor) -> nn.Module:
+def last_map(module: ApproachModule, x: Inputs) -> nn.Module:
     """The last layer of the backbone whose output still has places: (B, C, h, w) or (B, C, t, h, w), more than one.
 
     Args:
@@ -120,7 +143,7 @@ def last_map(module: ApproachModule, x: Tensor) -> nn.Module:
     name = module.cfg.backbone.name
     found: list[nn.Module] = []
     calls: dict[nn.Module, int] = {}
-    wanted = 4 if x.ndim == 4 or module.cfg.backbone.kind == "recurrent" else 5
+    wanted = 4 if module.spec.frames is None or isinstance(module.cfg.backbone, SequenceBackbone) else 5
 
     def note(layer: nn.Module, _: Any, output: Any) -> None:
         calls[layer] = calls.get(layer, 0) + 1
@@ -146,13 +169,13 @@ def last_map(module: ApproachModule, x: Tensor) -> nn.Module:
 
 
 def _grad_cam(
-    module: ApproachModule, layer: nn.Module, x: Tensor, task: str, target: Tensor, shape: Sequence[int]
+    module: ApproachModule, logits: Logits, layer: nn.Module, x: Tensor, task: str, target: Tensor, shape: Sequence[int]
 ) -> np.ndarray:
     """Maps (N, T, S, S) float32, 0 to 1."""
     from captum.attr import LayerGradCam
 
     def log_probability(inputs: Tensor) -> Tensor:
-        return of_task(module, module.logits(inputs), task).gather(1, target[:, None])[:, 0].log()
+        return of_task(module, logits(inputs), task).gather(1, target[:, None])[:, 0].log()
 
     cam: Tensor = LayerGradCam(log_probability, layer).attribute(x, relu_attributions=True).detach()
     side = x.shape[-1]
@@ -165,12 +188,14 @@ def _grad_cam(
     return scaled
 
 
-def _ablate_frames(module: ApproachModule, x: Tensor, task: str, target: Tensor, perturbations: int) -> np.ndarray:
+def _ablate_frames(
+    module: ApproachModule, logits: Logits, x: Tensor, task: str, target: Tensor, perturbations: int
+) -> np.ndarray:
     """Falls of the probability (N, T) float64."""
     from captum.attr import FeatureAblation
 
     def probability(inputs: Tensor) -> Tensor:
-        p = of_task(module, module.logits(inputs), task)
+        p = of_task(module, logits(inputs), task)
         return p.gather(1, target.repeat(len(inputs) // len(target))[:, None])[:, 0]
 
     frames = x.shape[2]

@@ -18,12 +18,12 @@ _SIDE = 1.25
 """Of a face, in inches."""
 _ROW = _SIDE + 0.2
 """Of a row of faces with words below."""
-_COLORS = dict(zip(EXPLAINED, (BLUE, ORANGE), strict=True))
+COLORS = dict(zip(EXPLAINED, (BLUE, ORANGE), strict=True))
 
 
 def draw_explanations(found: Sequence[Explanation], path: Path) -> Path:
     """Draw the explanations of one input, one below the other for clips, side by side for single frames."""
-    return save(clip_figure(found) if len(found[0].frames) > 1 else frame_figure(found), path)
+    return save(clip_figure(found) if len(_frames(found[0])) > 1 else frame_figure(found), path)
 
 
 def overlay(face: np.ndarray, heat: np.ndarray) -> np.ndarray:
@@ -43,9 +43,9 @@ def frame_figure(found: Sequence[Explanation]) -> Figure:
     """A column for each frame or face: the face, what speaks for its authenticity, and for its emotion."""
     shown, tasks = found[:COLUMNS], list(found[0].classes)
     figure = new_figure(0.9 + _SIDE * len(shown), 0.1 + _ROW * (1 + len(tasks)))
-    rows: list[tuple[str, list[np.ndarray], list[str]]] = [("crop", [e.frames[0] for e in shown], [""] * len(shown))]
+    rows: list[tuple[str, list[np.ndarray], list[str]]] = [("crop", [_frames(e)[0] for e in shown], [""] * len(shown))]
     rows += [
-        (task, [overlay(e.frames[0], e.maps[task][0]) for e in shown], [_said(e, task) for e in shown])
+        (task, [overlay(_frames(e)[0], e.maps[task][0]) for e in shown], [said(e, task) for e in shown])
         for task in tasks
     ]
     _grid(figure, rows, 0.05)
@@ -59,17 +59,17 @@ def clip_figure(found: Sequence[Explanation]) -> Figure:
     figure = new_figure(0.9 + _SIDE * COLUMNS, block * len(blocks))
     wide, high = figure.get_figwidth(), figure.get_figheight()
     for b, e in enumerate(blocks):
-        picked = np.unique(np.linspace(0, len(e.frames) - 1, COLUMNS).round().astype(int))
+        picked = np.unique(np.linspace(0, len(_frames(e)) - 1, COLUMNS).round().astype(int))
         words = [f"frame {i + 1}" for i in picked]
-        rows = [(task, [overlay(e.frames[i], e.maps[task][i]) for i in picked], words) for task in tasks]
-        said = "what speaks for " + " and ".join(_said(e, task) for task in tasks)
+        rows = [(task, [overlay(_frames(e)[i], e.maps[task][i]) for i in picked], words) for task in tasks]
+        said = "what speaks for " + " and ".join(said(e, task) for task in tasks)
         figure.text(0.85 / wide, 1 - (b * block + 0.27) / high, said, fontsize=TEXT)
         _grid(figure, rows, b * block + 0.35)
         bottom = 1 - ((b + 1) * block - 0.5) / high
         axis = figure.add_axes((0.85 / wide, bottom, (_SIDE * COLUMNS - 0.05) / wide, 0.9 / high))
-        number = np.arange(len(e.frames)) + 1
+        number = np.arange(len(_frames(e))) + 1
         for k, (task, values) in enumerate(e.time.items()):
-            axis.bar(number + (k - 0.5) * 0.38, 100 * values, 0.36, color=_COLORS[task], label=e.classes[task])
+            axis.bar(number + (k - 0.5) * 0.38, 100 * values, 0.36, color=COLORS[task], label=e.classes[task])
         axis.axhline(0, color=GREY, linewidth=0.8)
         axis.set_xlim(0.4, len(number) + 0.6)
         axis.legend(fontsize=SMALL, frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1.0, 0.95))
@@ -92,5 +92,10 @@ def _grid(figure: Figure, rows: Sequence[tuple[str, list[np.ndarray], list[str]]
             figure.text(left, bottom - 0.02 / high, text, fontsize=SMALL, va="top")
 
 
-def _said(e: Explanation, task: str) -> str:
+def _frames(e: Explanation) -> np.ndarray:
+    assert e.frames is not None
+    return e.frames
+
+
+def said(e: Explanation, task: str) -> str:
     return f"{e.classes[task]} {e.probability[task]:.2f}"

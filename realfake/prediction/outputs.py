@@ -25,6 +25,7 @@ from realfake.errors import UserError
 from realfake.files import open_whole, require_inside, safe_name, write_whole
 from realfake.labels import AUTHENTICITIES
 from realfake.prediction.annotation import SAID, annotate, percent, said
+from realfake.prediction.answers import Answer
 from realfake.prediction.predicted import (
     Failure,
     ImagePrediction,
@@ -35,7 +36,7 @@ from realfake.prediction.predicted import (
     as_rows,
     columns,
 )
-from realfake.prediction.predictor import Answer, Predictor
+from realfake.prediction.predictor import Predictor
 
 DRAWN = "annotated"
 """Folder of what is drawn of each input."""
@@ -116,12 +117,17 @@ class Record:
     def _explain(self, answer: Answer, target: Path) -> None:
         from realfake.prediction.explain import explain
         from realfake.prediction.explain_pictures import draw_explanations
+        from realfake.prediction.stream_pictures import draw_shares
 
         assert answer.samples is not None
-        reader, index = answer.samples
+        samples = answer.samples
         network = self.predictor.network
-        frames = network.frames(reader, index[:: -(-len(index) // EXPLAINED_SAMPLES)])
-        draw_explanations(explain(network.module, frames), _with(target, ".explained.png"))
+        chosen = samples.values(slice(None, None, -(-len(samples.times) // EXPLAINED_SAMPLES)))
+        found = explain(network.module, chosen)
+        if found[0].frames is not None:
+            draw_explanations(found, _with(target, ".explained.png"))
+        if found[0].streams:
+            draw_shares(found, _with(target, ".streams.png"))
 
 
 def _check_place(folder: Path, paths: list[Path], names: Iterable[str]) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from realfake.composing.messages import changed
-from realfake.config import InputSpec
-from realfake.data.sampling import window_crops
+from realfake.data.sampling import window_times
 from realfake.prediction.predicted import Curve
 from realfake.scoring.predictions import Predictions
+from realfake.streams.base import SampleSpec
 
 FRAME_WINDOW_SEC = 1.0
 """Over which the probabilities of single frames are averaged."""
@@ -37,29 +36,28 @@ def running_mean(times_sec: np.ndarray, p: Predictions, window_sec: float | None
 
 
 def sliding_windows(
-    times_sec: np.ndarray, interval: tuple[float, float], spec: InputSpec, window_sec: float | None
-) -> tuple[np.ndarray, np.ndarray, float]:
+    times_sec: np.ndarray, interval: tuple[float, float], spec: SampleSpec, window_sec: float | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """The windows that the curve of a network that sees clips is made of.
 
     Args:
         times_sec: (n,) of the crops, rising.
         interval: Start and end of what the network samples of the clip, in seconds.
-        spec: Input of the backbone.
+        spec: What the network takes.
         window_sec: Width of a window, from its first to its last frame; ``None`` = what the spec's stride makes of
             its frames, or half of the interval if it has none.
 
     Returns:
-        Middles (M,) in seconds, crops of each window (M, frames), and the width in seconds.
+        Middles (M,), moments of each window (M, frames), its start and end (M, 2), and the width, all in seconds.
     """
     assert spec.frames is not None
     start, end = interval
     width = window_sec or (spec.stride_sec * (spec.frames - 1) if spec.stride_sec else (end - start) / 2)
     width = min(width, end - start)
-    spread = changed(spec, {"stride_sec": None})
     count = min(MOST_WINDOWS, max(2, len(times_sec))) if width < end - start else 1
     middles = np.linspace(start + width / 2, end - width / 2, count) if count > 1 else np.array([(start + end) / 2])
-    index = [window_crops(times_sec, (m - width / 2, m + width / 2), spread, 0.5) for m in middles]
-    return middles, np.stack(index), float(width)
+    spans = np.stack([middles - width / 2, middles + width / 2], axis=1)
+    return middles, window_times(spans[:, :1], spans[:, 1:], spec.frames, None, 0.5), spans, float(width)
 
 
 def clip_curve(middles_sec: np.ndarray, p: Predictions, width_sec: float) -> Curve:

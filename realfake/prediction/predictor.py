@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,14 +13,16 @@ from realfake.composing.messages import changed
 from realfake.config import Decoder, FaceConfig, TrainConfig, YunetFace
 from realfake.data.extraction import Crops, crop_frames, encode_crop, extract_crops
 from realfake.data.faces import Box, Detector, build_detector, too_small, whole
-from realfake.data.sampling import fixed_crops, sampled_interval
+from realfake.data.media import FINE, Media
+from realfake.data.sampling import fixed_moments, nearest, sampled_interval
 from realfake.data.stills import ARRAY_ENDING, read_image
-from realfake.data.store import decode_crops
+from realfake.data.stream_sets import clip_streams, pictures
 from realfake.data.video import Frame, Frames, VideoInfo, wanted_frames
 from realfake.data.work import Hung, bounded, time_limit_sec
 from realfake.errors import UserError
 from realfake.prediction.annotation import canvas_scale, resize
-from realfake.prediction.film import Film, film_crops
+from realfake.prediction.answers import Answer, Samples, Seen, numbered
+from realfake.prediction.film import film_crops
 from realfake.prediction.inputs import ending, is_image
 from realfake.prediction.over_time import clip_curve, running_mean, sliding_windows
 from realfake.prediction.predicted import (
@@ -34,6 +36,7 @@ from realfake.prediction.predicted import (
 )
 from realfake.runs.network import Network, choose_device, open_trained
 from realfake.scoring.predictions import Predictions
+from realfake.streams.kinds import build_signal
 
 T = TypeVar("T")
 
@@ -42,45 +45,6 @@ LEAST_OVERLAP = 0.3
 
 HELD_BYTES = 2**28
 """Pictures that wait for their batch to be full hold at most about this much memory."""
-
-
-@dataclass(frozen=True)
-class JpegReader:
-    """Decodes crops that are held in memory as JPEG, as those of a store are."""
-
-    jpegs: list[bytes]
-    size: int
-    """Side of the result in pixels."""
-
-    def gather(self, rows: np.ndarray) -> np.ndarray:
-        """Crops by their number: (n,) → uint8 (n, size, size, 3), RGB."""
-        return decode_crops([self.jpegs[i] for i in rows.tolist()], self.size)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A picture whose faces were found."""
-
-    path: Path | None
-    width: int
-    height: int
-    boxes: list[Box]
-    jpegs: list[bytes]
-    picture: np.ndarray | None
-    """The picture itself, scaled to be drawn on, if it is wanted."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What became of an input, and what is needed to draw or explain it."""
-
-    item: Prediction | Failure
-    picture: np.ndarray | None = None
-    """RGB (H, W, 3) uint8 of an image, scaled to be drawn on, if it was asked for."""
-    film: Film | None = None
-    """Frames of a video, if they were asked for."""
-    samples: tuple[JpegReader, np.ndarray] | None = None
-    """Crops, and which of them make the samples that the labels stand on, one row each."""
 
 
 class Predictor:
@@ -103,6 +67,9 @@ class Predictor:
         self.patience_sec = patience_sec or cfg.data.patience_sec
         self.data, self.face = cfg.data, cfg.face
         self.detector = build_detector(cfg.face)
+        names = network.spec.names
+        wanted = [o for o in cfg.signals.values() if any(info.name in names for info in o.infos())]
+        self.signals = [build_signal(options) for options in wanted]
 
     def predict(self, source: str | Path | np.ndarray, *, fps: float | None = None) -> Prediction:
         """Predict one image or one video.
@@ -172,8 +139,8 @@ class Predictor:
 
     def _answer_images(self, waiting: list[Seen | Failure]) -> Iterator[Answer]:
         jpegs = [jpeg for seen in waiting if isinstance(seen, Seen) for jpeg in seen.jpegs]
-        reader = JpegReader(jpegs, self.network.spec.size)
-        rows = probabilities(self.network(reader, np.arange(len(jpegs))[:, None])) if jpegs else []
+        every = numbered(pictures(jpegs, self.network.spec), range(len(jpegs))) if jpegs else None
+        rows = probabilities(self.network(every.streams, every.times, every.spans)) if every else []
         first = 0
         for seen in waiting:
             if isinstance(seen, Failure):
@@ -185,7 +152,8 @@ class Predictor:
                 FacePrediction(rows[i].p, rows[i].space, box) for i, box in zip(numbers, seen.boxes, strict=True)
             )
             item = ImagePrediction(seen.path, seen.width, seen.height, faces)
-            yield Answer(item, seen.picture, samples=(reader, np.array(numbers)[:, None]))
+            assert every is not None
+            yield Answer(item, seen.picture, samples=numbered(every.streams, numbers))
 
     def _require_frames(self) -> None:
         if self.network.sees_clips:
@@ -213,20 +181,25 @@ class Predictor:
             self.detector = build_detector(self.face)  # the other one may be in use until the end
             raise
 
-    def _judge(self, path: Path | None, crops: Crops) -> Answer:
+    def _judge(self, path: Path | None, crops: Crops, array: Callable[[], Iterator[Frame]] | None = None) -> Answer:
         info, network, sampling = crops.info, self.network, self.cfg.sampling
         times = np.array(crops.rows["time_sec"])
-        reader = JpegReader(crops.jpegs, network.spec.size)
-        chosen = fixed_crops(times, info.duration_sec, sampling, network.spec)
+        media = Media.of_crops(crops, path, self.data, self.face, array)
+        if path is not None and self.signals:
+            streams = self._in_time(path, lambda: clip_streams(media, network.spec, self.signals))
+        else:
+            streams = clip_streams(media, network.spec, self.signals)
+        chosen = Samples(streams, *fixed_moments(times, info.duration_sec, sampling, network.spec))
         if network.sees_clips:
             interval = sampled_interval(info.duration_sec, sampling.window)
-            middles, windows, width = sliding_windows(times, interval, network.spec, self.window_sec)
-            p = network(reader, np.concatenate([chosen, windows]))
-            samples = p.select(np.arange(len(chosen)))
-            curve = clip_curve(middles, p.select(np.arange(len(chosen), len(p))), width)
+            middles, windows, spans, width = sliding_windows(times, interval, network.spec, self.window_sec)
+            count = len(chosen.times)
+            p = network(streams, np.concatenate([chosen.times, windows]), np.concatenate([chosen.spans, spans]))
+            samples = p.select(np.arange(count))
+            curve = clip_curve(middles, p.select(np.arange(count, len(p))), width)
         else:
-            p = network(reader, np.arange(len(times))[:, None])
-            samples = p.select(chosen[:, 0])
+            p = network(streams, times[:, None].astype(np.float64), np.repeat(times[:, None], 2, axis=1))
+            samples = p.select(nearest(times, chosen.times[:, 0]))
             curve = running_mean(times, p, self.window_sec)
         verdict = mean(samples)
         boxes = np.stack([crops.rows[name].astype(np.float64) for name in ("x", "y", "width", "height")], axis=1)
@@ -238,12 +211,12 @@ class Predictor:
             height=info.height,
             fps=info.fps,
             duration_sec=info.duration_sec,
-            samples=len(chosen),
+            samples=len(chosen.times),
             curve=curve,
             track=Track(times.astype(np.float64), boxes),
             remarks=crops.remarks,
         )
-        return Answer(item, samples=(reader, chosen))
+        return Answer(item, samples=chosen)
 
     # --- arrays --------------------------------------------------------------------------------------------------
 
@@ -258,18 +231,21 @@ class Predictor:
         else:
             if not fps or fps <= 0:
                 raise UserError(f"fps={fps}: a video that is given as an array needs its frames per second")
-            answer = self._judge(None, self._crop_array(array, fps))
+            answer = self._judge(None, *self._crop_array(array, fps))
         assert not isinstance(answer.item, Failure)
         return answer.item
 
-    def _crop_array(self, video: np.ndarray, fps: float) -> Crops:
+    def _crop_array(self, video: np.ndarray, fps: float) -> tuple[Crops, Callable[[], Iterator[Frame]]]:
         count, height, width = video.shape[:3]
         info = VideoInfo(fps, count, count / fps, width, height)
         times = np.arange(count) / fps
         window = (self.data.window[0], self.data.window[1])
-        wanted = wanted_frames(times, info.duration_sec, self.data.rate_fps, window)
-        frames = Frames(Frame(float(times[i]), video[i]) for i in wanted)
-        return crop_frames(info, frames, self.data, self.face, self.detector)
+
+        def frames(rate_fps: float = FINE * fps) -> Iterator[Frame]:
+            wanted = wanted_frames(times, info.duration_sec, rate_fps, window)
+            return (Frame(float(times[i]), video[i]) for i in wanted)
+
+        return crop_frames(info, Frames(frames(self.data.rate_fps)), self.data, self.face, self.detector), frames
 
     @staticmethod
     def _attempt(path: Path, work: Callable[..., T], *arguments: object) -> T | Failure:

@@ -75,7 +75,7 @@ def convert_model(cfg: ConvertConfig) -> RunFolder:
     say = partial(Console().print, highlight=False, soft_wrap=True, markup=False)
     heads = ", ".join(f"{task} ({'-'.join(map(str, found.hidden)) or 'linear'})" for task in found.heads)
     say(f"{model.name}: {found.backbone} with {len(found.heads)} heads: {heads}")
-    spec = module.spec
+    spec = module.backbone.pixels
     length = "" if spec.frames is None else f"{spec.frames} frames, "
     say(
         f"  input: {length}{spec.size} × {spec.size} pixels, {spec.channel_order}, mean {spec.mean}, deviation "

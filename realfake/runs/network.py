@@ -9,13 +9,13 @@ import torch
 
 from realfake.approaches.module import ApproachModule
 from realfake.composing.messages import changed
-from realfake.config import BackboneConfig, RecurrentBackbone, TrainConfig
-from realfake.data.samples import CropReader
+from realfake.config import BackboneConfig, SequenceBackbone, TrainConfig
 from realfake.errors import UserError
 from realfake.labels import ABSENT
 from realfake.runs.checkpoints import load_weights
 from realfake.runs.folder import RunFolder, open_run
 from realfake.scoring.predictions import Predictions
+from realfake.streams.base import StreamSet, StreamValues, take
 
 
 def open_trained(
@@ -43,7 +43,7 @@ def open_trained(
 
 def without_weights(cfg: BackboneConfig) -> BackboneConfig:
     """The same backbone with values of its own, not published ones."""
-    frame = {"frame.weights": "none"} if isinstance(cfg, RecurrentBackbone) else {}
+    frame = {"frame.weights": "none"} if isinstance(cfg, SequenceBackbone) else {}
     return changed(cfg, {"weights": "none", **frame})
 
 
@@ -67,6 +67,11 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def on_device(streams: dict[str, StreamValues], device: torch.device) -> dict[str, StreamValues]:
+    """The same streams on a device."""
+    return {name: StreamValues(*(t.to(device) for t in stream)) for name, stream in streams.items()}
+
+
 class Network:
     """A trained network that answers for face crops.
 
@@ -87,19 +92,21 @@ class Network:
         return self.spec.frames is not None
 
     @torch.inference_mode()
-    def __call__(self, crops: CropReader, index: np.ndarray) -> Predictions:
-        """Predict samples.
+    def __call__(self, streams: StreamSet, times: np.ndarray, spans: np.ndarray) -> Predictions:
+        """Predict samples of one clip.
 
         Args:
-            crops: Gives crops at the input size.
-            index: (N, T) which crops make each of N samples, at least one; T is 1 for a network that sees frames.
+            streams: Of the clip, see :func:`realfake.data.stream_sets.clip_streams`.
+            times: (N, T) moments of each of N samples, at least one, in seconds; T is 1 for a network that sees frames.
+            spans: (N, 2) start and end of each.
 
         Returns:
             One row a sample; ``clip`` counts them.
         """
         rows = []
-        for i in range(0, len(index), self.batch_size):
-            logits = self._logits(self.frames(crops, index[i : i + self.batch_size]))
+        for i in range(0, len(times), self.batch_size):
+            some = slice(i, i + self.batch_size)
+            logits = self._logits(take(streams, np.zeros(len(times[some]), np.int64), times[some], spans[some]))
             rows.append(self.module.probabilities(logits).cpu().numpy())
         probabilities = np.concatenate(rows)
         number, absent = np.arange(len(probabilities)), np.full(len(probabilities), ABSENT)
@@ -107,14 +114,9 @@ class Network:
             {"probabilities": probabilities, "clip": number, "emotion": absent, "authenticity": absent}
         )
 
-    def frames(self, crops: CropReader, index: np.ndarray) -> np.ndarray:
-        """The samples of ``index`` as the network takes them, uint8 (N, S, S, 3) or (N, T, S, S, 3)."""
-        frames = crops.gather(index.reshape(-1))
-        return frames.reshape(*index.shape, *frames.shape[1:]) if self.sees_clips else frames
-
-    def _logits(self, frames: np.ndarray) -> dict[str, torch.Tensor]:
+    def _logits(self, streams: dict[str, StreamValues]) -> dict[str, torch.Tensor]:
         with self._precision():
-            logits: dict[str, torch.Tensor] = self.module(torch.from_numpy(frames).to(self.device))
+            logits: dict[str, torch.Tensor] = self.module(on_device(streams, self.device))
         return logits
 
     def _precision(self) -> torch.autocast:

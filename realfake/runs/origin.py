@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from realfake.composing.messages import changed
-from realfake.config import BackboneConfig, RecurrentBackbone, TrainConfig
+from realfake.config import BackboneConfig, SequenceBackbone, TrainConfig
 from realfake.data.learned import Learned
 from realfake.data.splits import assign_parts
 from realfake.data.store import MARK, PreparedStore
@@ -104,7 +104,7 @@ def origins(cfg: TrainConfig, resumed: Path | None, initial: Path | None) -> dic
     """
     found = {"ckpt": resumed, "init_from": initial}
     networks: dict[str, BackboneConfig] = {"backbone": cfg.backbone}
-    if isinstance(cfg.backbone, RecurrentBackbone):
+    if isinstance(cfg.backbone, SequenceBackbone):
         networks["backbone.frame"] = cfg.backbone.frame
     for key, network in networks.items():
         path = Path(network.weights).expanduser()

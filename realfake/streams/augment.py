@@ -1,42 +1,72 @@
-"""Random changes of training samples, in batch and on the device: drawn per sample, the same for all its frames."""
+"""Random changes of training samples, in batch and on the device: drawn per sample, the same for all its moments."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch.nn import functional as F
 
-from realfake.config import Augmentation
+from realfake.config import PIXELS, Augmentation, StreamInfo
+from realfake.streams.base import StreamSpec, StreamValues
 
 _LUMA = (0.299, 0.587, 0.114)
 
 
-def augment(frames: torch.Tensor, settings: Augmentation) -> torch.Tensor:
-    """Change each sample at random; geometry costs one interpolation however many changes are on.
+def augment(
+    streams: dict[str, StreamValues], specs: Iterable[StreamSpec], settings: Augmentation
+) -> dict[str, StreamValues]:
+    """Change each sample at random; a face that is mirrored is so in every stream, other changes are of pixels alone.
 
-    Random numbers come from torch's global generator of the frames' device.
+    Random numbers come from torch's global generator of the device.
 
     Args:
-        frames: uint8 (B, H, W, 3) or (B, T, H, W, 3), RGB.
-        settings: What may change and how much; inactive settings return the frames as they are.
+        streams: Of a batch.
+        specs: What the network takes of them.
+        settings: What may change and how much; inactive settings return the streams as they are.
 
     Returns:
-        uint8, the same shape.
+        New streams, of the same shapes and types.
     """
     if not settings.active:
-        return frames
-    windows = frames if frames.ndim == 5 else frames[:, None]
-    # Half precision is for the network: eight significant bits are too few to mix 256 values of a colour.
-    with torch.autocast(frames.device.type, enabled=False):
-        result = _augmented(windows, settings)
-    return result if frames.ndim == 5 else result[:, 0]
+        return streams
+    values = next(iter(streams.values())).values
+    flip = torch.empty(len(values), device=values.device).uniform_(0.0, 1.0) < settings.flip
+    changed = {}
+    for spec in specs:
+        stream = streams[spec.name]
+        if spec.name == PIXELS.name:
+            # Half precision is for the network: eight significant bits are too few to mix 256 values of a colour.
+            with torch.autocast(values.device.type, enabled=False):
+                new = augment_pixels(stream.values, settings, flip)
+        else:
+            new = mirror(stream.values, spec.info, flip)
+        changed[spec.name] = stream._replace(values=new)
+    return changed
 
 
-def _augmented(windows: torch.Tensor, settings: Augmentation) -> torch.Tensor:
+def mirror(values: torch.Tensor, info: StreamInfo, flip: torch.Tensor) -> torch.Tensor:
+    """Values (B, T, *shape) of a stream, those of the mirrored face where ``flip`` (B,) says so."""
+    if not info.mirrored:
+        return values
+    places, factors = zip(*info.mirrored, strict=True)
+    flat = values.flatten(2)
+    mirrored = flat[..., list(places)] * torch.tensor(factors, device=flat.device)
+    return torch.where(flip[:, None, None], mirrored, flat).view_as(values)
+
+
+def augment_pixels(windows: torch.Tensor, settings: Augmentation, flip: torch.Tensor) -> torch.Tensor:
+    """Change windows uint8 (B, T, H, W, 3) RGB; geometry costs one interpolation however many changes are on.
+
+    Args:
+        windows: Pixels of each sample.
+        settings: What may change and how much.
+        flip: (B,) bool, which samples are mirrored.
+    """
     # One plane a colour: interpolation and mixing of colours are several times faster on it.
     x = windows.permute(0, 1, 4, 2, 3).to(torch.float32, memory_format=torch.contiguous_format)
-    x = _geometry(x, settings)
+    x = _geometry(x, settings, flip)
     x = _colour(x, settings)
     x = _erase(x, settings).round_().clamp_(0, 255)
     # Moved as floats, since copying single bytes across is slower than the conversion.
@@ -48,8 +78,8 @@ def _uniform(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
     return torch.empty(x.shape[0], device=x.device).uniform_(low, high)
 
 
-def _geometry(x: torch.Tensor, s: Augmentation) -> torch.Tensor:
-    flip = torch.where(_uniform(x, 0.0, 1.0) < s.flip, -1.0, 1.0)
+def _geometry(x: torch.Tensor, s: Augmentation, flipped: torch.Tensor) -> torch.Tensor:
+    flip = torch.where(flipped, -1.0, 1.0)
     if not (s.rotate_deg or s.scale or s.translate):
         return torch.where((flip < 0)[:, None, None, None, None], x.flip(-1), x)
     angle = _uniform(x, -s.rotate_deg, s.rotate_deg) * (math.pi / 180.0)

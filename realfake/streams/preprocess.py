@@ -1,7 +1,8 @@
 """From stored crops to what a network eats. Training, testing, prediction and export all use these functions.
 
 Two steps, since one belongs to the worker that reads and one to the device that computes:
-:func:`realfake.data.store.decode_crops` gives uint8 at the input size, :func:`normalise` gives floats.
+:func:`realfake.streams.base.take` gathers streams, :func:`network_input` makes floats of pixels. Numbers are
+standardised inside of the network, by what it has learned of the training part.
 """
 
 from __future__ import annotations
@@ -10,7 +11,17 @@ from functools import lru_cache
 
 import torch
 
-from realfake.config import InputSpec
+from realfake.config import PIXELS, InputSpec
+from realfake.streams.base import SampleSpec, StreamValues
+
+
+def network_input(streams: dict[str, StreamValues], spec: SampleSpec) -> torch.Tensor | dict[str, StreamValues]:
+    """The streams of a batch as a backbone takes them, :data:`realfake.models.backbone.Inputs`."""
+    if spec.pixels is None:
+        return streams
+    pixels = streams[PIXELS.name]
+    x = normalise(pixels.values if spec.frames is not None else pixels.values[:, 0], spec.pixels)
+    return x if spec.pixels_alone else {**streams, PIXELS.name: pixels._replace(values=x)}
 
 
 def normalise(frames: torch.Tensor, spec: InputSpec, dtype: torch.dtype = torch.float32) -> torch.Tensor:

@@ -47,7 +47,7 @@ def test_the_backbone_runs_once_a_batch(approach: str, tiny: list[str]) -> None:
     assert passes == [True, False]  # one batch of training, one of validation
     assert {name for name in module.measured if name.startswith("val/")} == set(measured_names("val", module.tasks))
     batch = next(iter(data.train_dataloader()))
-    assert batch["frames"].dtype == torch.uint8
+    assert batch["streams"]["pixels"].values.dtype == torch.uint8
     emotion, authenticity = batch["emotion"], batch["authenticity"]
     assert torch.equal(target_of(batch, "joint", SASE_FE), 6 * authenticity + emotion)
 
@@ -162,9 +162,14 @@ def test_clips_too_short_for_the_spacing_are_counted_and_spread(tiny: list[str])
     assert spread.remarks() == []
     (line,) = apart.remarks()
     assert line.startswith("72 of 72 clips are too short for 8 frames 0.2 s apart within sampling.window=[0.0, 1.0]")
-    frames = [module.sets["test"].__getitems__([0, 1])["frames"] for module in (apart, spread)]
+    frames = [module.sets["test"].__getitems__([0, 1])["streams"]["pixels"].values for module in (apart, spread)]
     assert torch.equal(*frames)
-    repeated = data("backbone.stride_sec=0.2", "backbone.repeat_crops=true").sets["test"].__getitems__([0, 1])["frames"]
+    repeated = (
+        data("backbone.stride_sec=0.2", "backbone.repeat_crops=true")
+        .sets["test"]
+        .__getitems__([0, 1])["streams"]["pixels"]
+        .values
+    )
     assert torch.equal(repeated[:, -1], repeated[:, -2])
 
 

@@ -12,7 +12,7 @@ from torchvision.models import get_model_weights
 from realfake.composing.messages import changed
 from realfake.composing.overrides import options
 from realfake.errors import UserError
-from realfake.models import Backbone, build_backbone, input_spec
+from realfake.models import Backbone, build_backbone, sample_spec
 from realfake.models.torchvision_networks import LAST_LAYER
 
 FEATURES = {
@@ -76,7 +76,7 @@ def test_builds_at_full_size(name: str) -> None:
     cfg = backbone_config(name)
     with torch.device("meta") if name in LARGE else nullcontext():
         backbone = build_backbone(cfg)
-    assert backbone.spec == input_spec(cfg)
+    assert backbone.spec == sample_spec(cfg)
     assert backbone.features == FEATURES[name]
     assert backbone.training
     assert (backbone.spec.frames is None) == (cfg.kind in ("frame", "timm"))
@@ -96,7 +96,7 @@ def test_one_step_of_training_at_full_size(name: str) -> None:
 
 def learns(backbone: Backbone) -> None:
     torch.manual_seed(0)
-    x = torch.randn(backbone.input_shape(2))
+    x = torch.randn(backbone.blank(2).shape)
     before = [p.detach().clone() for p in backbone.parameters()]
     optimizer = torch.optim.SGD(backbone.parameters(), lr=0.01)
     features = backbone(x)
@@ -122,7 +122,7 @@ def learns(backbone: Backbone) -> None:
 def test_size_of_the_networks_of_the_thesis(name: str, parameters: int) -> None:
     with torch.device("meta"):
         backbone = build_backbone(backbone_config(name))
-    assert backbone.input_shape(1) == (1, 3, 20, 224, 224)
+    assert backbone.blank(1).shape == (1, 3, 20, 224, 224)
     assert sum(p.numel() for p in backbone.parameters()) == parameters
 
 
@@ -130,7 +130,7 @@ def test_size_of_the_networks_of_the_thesis(name: str, parameters: int) -> None:
 def test_normalised_features_have_length_one(name: str) -> None:
     torch.manual_seed(0)
     backbone = build_backbone(backbone_config(name, *SMALL[name])).eval()
-    x = torch.randn(backbone.input_shape(2))
+    x = torch.randn(backbone.blank(2).shape)
     torch.manual_seed(0)
     normalised = build_backbone(backbone_config(name, *SMALL[name], "backbone.normalize=true")).eval()
     with torch.no_grad():
@@ -153,7 +153,7 @@ def test_seed_decides_initial_values(name: str) -> None:
 def test_channels_last_gives_the_same(name: str) -> None:
     backbone = build_backbone(backbone_config(name, *SMALL[name])).eval()
     torch.manual_seed(0)
-    x = torch.randn(backbone.input_shape(2))
+    x = torch.randn(backbone.blank(2).shape)
     layout = torch.channels_last if x.ndim == 4 else torch.channels_last_3d
     with torch.no_grad():
         plain = backbone(x)
@@ -164,7 +164,7 @@ def test_channels_last_gives_the_same(name: str) -> None:
 @pytest.mark.parametrize("name", ["resnet18", "tiny_cnn", "gru", "x3d_s", "timm"])
 def test_input_is_left_alone(name: str) -> None:
     backbone = build_backbone(backbone_config(name, *SMALL[name]))
-    x = torch.randn(backbone.input_shape(2))
+    x = torch.randn(backbone.blank(2).shape)
     before = x.clone()
     backbone(x)
     assert torch.equal(x, before)
@@ -181,7 +181,7 @@ def test_frozen_backbone_stays_bit_identical(name: str) -> None:
     features = []
     for _ in range(2):
         torch.manual_seed(0)
-        x = torch.randn(backbone.input_shape(2))
+        x = torch.randn(backbone.blank(2).shape)
         features.append(backbone(x))
         loss = model(x).square().mean()
         optimizer.zero_grad()
@@ -198,7 +198,7 @@ def test_frozen_frame_encoder_in_a_recurrent_network_that_learns() -> None:
     backbone = build_backbone(backbone_config("gru", "backbone.frames=3", "backbone.frame.freeze=true")).train()
     before = {key: value.clone() for key, value in backbone.state_dict().items()}
     optimizer = torch.optim.SGD([p for p in backbone.parameters() if p.requires_grad], lr=0.1)
-    backbone(torch.randn(backbone.input_shape(2))).square().mean().backward()
+    backbone(torch.randn(backbone.blank(2).shape)).square().mean().backward()
     optimizer.step()
     changed = {key for key, value in backbone.state_dict().items() if not torch.equal(value, before[key])}
     assert changed
@@ -207,19 +207,19 @@ def test_frozen_frame_encoder_in_a_recurrent_network_that_learns() -> None:
 
 @pytest.mark.parametrize("name", sorted(LAST_LAYER))
 def test_normalisation_is_that_of_the_published_weights(name: str) -> None:
-    spec, published = input_spec(backbone_config(name)), get_model_weights(name).DEFAULT.transforms()
+    spec, published = sample_spec(backbone_config(name)).pixels, get_model_weights(name).DEFAULT.transforms()
     assert spec.mean == pytest.approx(published.mean)
     assert spec.std == pytest.approx(published.std)
 
 
 def test_facenet_normalisation() -> None:
-    spec = input_spec(backbone_config("inception_resnet_v1"))
+    spec = sample_spec(backbone_config("inception_resnet_v1")).pixels
     grey = torch.arange(256.0)
     torch.testing.assert_close((grey / 255 - spec.mean[0]) / spec.std[0], (grey - 127.5) / 128)
 
 
 def test_wrong_number_of_features_is_found_at_build() -> None:
-    spec = changed(input_spec(backbone_config("tiny_cnn")), {"size": 32})
+    spec = changed(sample_spec(backbone_config("tiny_cnn")).pixels, {"size": 32})
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 1000))
     with pytest.raises(ValueError, match=r"gives \(2, 1000\) .* expected \(2, 512\)"):
         Backbone("mine", net, spec, 512)
@@ -265,4 +265,4 @@ def test_tiny_cnn_with_other_channels() -> None:
 def test_missing_timm_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "timm", None)
     with pytest.raises(UserError, match=r"pip install 'timm>="):
-        input_spec(backbone_config("timm"))
+        sample_spec(backbone_config("timm"))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from model_cases import backbone_config
 
-from realfake.models import build_backbone, input_spec
+from realfake.models import build_backbone, sample_spec
 from realfake.models.recurrent import pool_time
 
 OUTPUTS = torch.tensor([[[1.0, 10.0], [2.0, 30.0], [6.0, 20.0]]])  # one clip, three steps, one number a direction
@@ -34,7 +34,7 @@ def test_unknown_pooling_fails() -> None:
 def test_order_of_frames_matters_and_frames_do_not_mix_across_clips(name: str) -> None:
     torch.manual_seed(0)
     backbone = build_backbone(backbone_config(name, "backbone.frames=4")).eval()
-    x = torch.randn(backbone.input_shape(3))
+    x = torch.randn(backbone.blank(3).shape)
     with torch.no_grad():
         together = backbone(x)
         alone = torch.cat([backbone(clip[None]) for clip in x])
@@ -57,9 +57,9 @@ def test_motion_ignores_what_is_constant() -> None:
 
 
 def test_spec_is_the_frame_networks_with_the_clips_length() -> None:
-    spec = input_spec(backbone_config("gru", "backbone@backbone.frame=resnet18", "backbone.stride_sec=0.1"))
+    spec = sample_spec(backbone_config("gru", "backbone@backbone.frame=resnet18", "backbone.stride_sec=0.1"))
     assert (spec.size, spec.frames, spec.stride_sec) == (224, 16, 0.1)
-    assert spec.mean == input_spec(backbone_config("resnet18")).mean
+    assert spec.pixels == sample_spec(backbone_config("resnet18")).pixels
 
 
 def test_over_raw_pixels() -> None:
@@ -67,7 +67,7 @@ def test_over_raw_pixels() -> None:
     frame = ["backbone@backbone.frame=pixels", "backbone.frame.input.size=16"]
     backbone = build_backbone(backbone_config("lstm", *frame, "backbone.motion=false", "backbone.pool=last"))
     assert backbone.net.rnn.input_size == 3 * 16 * 16
-    x = torch.randn(backbone.input_shape(2))
+    x = torch.randn(backbone.blank(2).shape)
     with torch.no_grad():
         outputs, _ = backbone.net.rnn(x.transpose(1, 2).flatten(2))
         torch.testing.assert_close(backbone.eval()(x), outputs[:, -1])
@@ -92,4 +92,4 @@ def test_over_any_frame_backbone_with_its_own_weights(tmp_path) -> None:
     )
     loaded = backbone.net.frame.state_dict()
     assert all(torch.equal(value, loaded[key]) for key, value in frame.state_dict().items())
-    assert backbone(torch.randn(backbone.input_shape(2))).shape == (2, 512)
+    assert backbone(torch.randn(backbone.blank(2).shape)).shape == (2, 512)

@@ -61,7 +61,7 @@ def test_same_features_as_the_reference(name: str, classifier: str, overrides: l
 
     seen: list[Tensor] = []
     reference.get_submodule(classifier).register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].detach()))
-    x = numbers("input", ours.input_shape(2))
+    x = numbers("input", tuple(ours.blank(2).shape))
     with torch.no_grad():
         reference(x)
         features = ours(x)

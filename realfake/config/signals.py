@@ -1,0 +1,105 @@
+"""What is known about a clip over time: descriptions of streams, and the group ``signals``, whose options give some."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from realfake.config.base import Positive, Strict
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """A stream, as it is known before any data is read."""
+
+    name: str
+    shape: tuple[int, ...]
+    """Of one moment; of ``pixels`` empty, since networks choose the size."""
+    words: str
+    """What it is and how it is computed, in half a sentence."""
+    components: tuple[str, ...] = ()
+    """Names along the flattened shape; empty = numbers."""
+    unit: str = ""
+    mirrored: tuple[tuple[int, float], ...] = ()
+    """What a mirrored face has, for each component the one that takes its place and the factor; empty = the same."""
+
+    @property
+    def size(self) -> int:
+        """Numbers of a moment."""
+        size = 1
+        for side in self.shape:
+            size *= side
+        return size
+
+    def names(self) -> tuple[str, ...]:
+        """Of the components, one for each of :attr:`size`."""
+        return self.components or tuple(map(str, range(self.size)))
+
+
+PIXELS = StreamInfo("pixels", (), "face crops, uint8 RGB", unit="0 to 255")
+BOX = StreamInfo(
+    "box",
+    (4,),
+    "the face's path: middle of its box, from the middle of the picture, and its sides",
+    ("x", "y", "width", "height"),
+    "parts of the picture's width (x, width) and height (y, height)",
+    ((0, -1.0), (1, 1.0), (2, 1.0), (3, 1.0)),
+)
+PREPARED = (PIXELS, BOX)
+"""Streams of every prepared dataset; others come from signals."""
+
+
+class SignalOptions(Strict):
+    """Base of the options of a kind of signal, which gives one or more streams."""
+
+    def infos(self) -> tuple[StreamInfo, ...]:
+        """The streams that it gives."""
+        raise NotImplementedError
+
+
+class MotionSignal(SignalOptions):
+    """Dense optical flow of the face, pooled on a grid."""
+
+    name: Literal["motion"]
+    rate_fps: Positive | Literal["full"]
+    """Frames a second between which movement is measured; ``full`` = all that the video has."""
+    grid: Annotated[int, Field(ge=1, le=32)]
+    """Cells along each side of the face."""
+    size: Annotated[int, Field(ge=32, le=512)]
+    """Side in pixels to which the face is scaled for it."""
+
+    def infos(self) -> tuple[StreamInfo, ...]:
+        """``motion``: (2, grid, grid), rightwards and downwards."""
+        n = self.grid
+        cells = [(row, column) for row in range(n) for column in range(n)]
+        names = tuple(f"{axis}_{row}_{column}" for axis in ("right", "down") for row, column in cells)
+        places = [row * n + n - 1 - column for row, column in cells]
+        mirrored = tuple((place + k * n * n, factor) for k, factor in ((0, -1.0), (1, 1.0)) for place in places)
+        words = "optical flow of the face (DIS), averaged over the cells of a grid"
+        return (StreamInfo("motion", (2, n, n), words, names, "sides of the face a second", mirrored),)
+
+
+SignalConfig = Annotated[MotionSignal, Field()]
+
+
+def _by_name(signals: dict[str, SignalConfig]) -> dict[str, SignalConfig]:
+    for key, options in signals.items():
+        name = getattr(options, "name", key)
+        if key != name:
+            raise ValueError(f"signals.{key}.name={name}: expected {key}")
+    given = [info.name for options in signals.values() for info in options.infos()]
+    if twice := sorted({name for name in given if given.count(name) > 1 or name in {i.name for i in PREPARED}}):
+        raise ValueError(f"signals=[{','.join(signals)}]: the stream {twice[0]} comes from several; leave one out")
+    return signals
+
+
+Signals = Annotated[dict[str, SignalConfig], AfterValidator(_by_name)]
+"""The signals in use, by their names."""
+
+
+def stream_infos(signals: dict[str, SignalConfig]) -> dict[str, StreamInfo]:
+    """Every stream that there is with some signals, by its name."""
+    infos = (*PREPARED, *(info for options in signals.values() for info in options.infos()))
+    return {info.name: info for info in infos}

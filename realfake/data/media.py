@@ -1,0 +1,119 @@
+"""One clip as signals see it: its frames with the face in them, and its face crops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from realfake.config import DataConfig, FaceConfig
+from realfake.data.extraction import Crops
+from realfake.data.faces import Box, crop
+from realfake.data.sources.listing import IMAGE_ENDINGS, split_ending
+from realfake.data.stills import ARRAY_ENDING, read_frames
+from realfake.data.store import PreparedStore, decode_crops
+from realfake.data.video import Frame, VideoInfo
+from realfake.errors import UserError
+
+FINE = 4.0
+"""Moments for each of a video's frames on average, so that none is passed over where they are close together."""
+
+
+class Media:
+    """See :class:`realfake.streams.base.ClipMedia`.
+
+    Args:
+        path: Of the file; ``None`` for an array.
+        info: What the file tells.
+        rows: Moments and boxes of its crops, at least one.
+        jpegs: Gives the crops.
+        data: Window, rate and size of the crops, and the decoder.
+        face: How crops are cut.
+        array: Frames of an array, in the order of time.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        info: VideoInfo,
+        rows: np.ndarray,
+        jpegs: Callable[[], list[bytes]],
+        data: DataConfig,
+        face: FaceConfig,
+        array: Callable[[], Iterator[Frame]] | None = None,
+    ) -> None:
+        self.path, self.info, self.rows, self.data, self.face_config = path, info, rows, data, face
+        self.jpegs, self._array = jpegs, array
+
+    @classmethod
+    def of_store(cls, store: PreparedStore, row: int, path: Path, data: DataConfig, face: FaceConfig) -> Media:
+        """A clip of a prepared dataset."""
+        table = store.table
+        names = ("fps", "frames", "duration_sec", "width", "height")
+        info = VideoInfo(*(table[name].array[row].item() for name in names))
+        rows = store.rows(row)
+        return cls(path, info, rows, lambda: store.jpegs(row, np.arange(len(rows))), data, face)
+
+    @classmethod
+    def of_crops(
+        cls,
+        crops: Crops,
+        path: Path | None,
+        data: DataConfig,
+        face: FaceConfig,
+        array: Callable[[], Iterator[Frame]] | None = None,
+    ) -> Media:
+        """A clip whose crops were just made."""
+        return cls(path, crops.info, crops.rows, lambda: crops.jpegs, data, face, array)
+
+    def crops(self, size: int | None = None) -> np.ndarray:
+        """The face crops, uint8 (n, size, size, 3) RGB."""
+        return decode_crops(self.jpegs(), size or self.data.size)
+
+    def frames(self, rate_fps: float | None = None) -> Iterator[tuple[float, np.ndarray, Box]]:
+        """Frames of the prepared window in which the face is, with its box."""
+        times, boxes = self.rows["time_sec"].astype(np.float64), box_columns(self.rows)
+        spacing = spacing_sec(self.info.fps, self.data.rate_fps)
+        for frame in self._frames(rate_fps):
+            if np.abs(times - frame.time_sec).min() <= spacing:
+                yield frame.time_sec, frame.image, Box(*(np.interp(frame.time_sec, times, side) for side in boxes.T))
+
+    def _frames(self, rate_fps: float | None) -> Iterator[Frame]:
+        window = (self.data.window[0], self.data.window[1])
+        if self._array is not None:
+            yield from self._array()
+            return
+        if self.path is None:
+            raise UserError("the file itself is needed")
+        # Images and arrays count as taken at the rate of the crops.
+        still = self.path.is_dir() or split_ending(self.path.name)[1] in (ARRAY_ENDING, *IMAGE_ENDINGS)
+        rate = self.data.rate_fps if still else rate_fps or FINE * self.info.fps
+        yield from read_frames(self.path, rate, window, self.data.decoder)[1]
+
+    def face(self, image: np.ndarray, box: Box, size: int) -> np.ndarray:
+        """The square around a face as crops are cut, uint8 (size, size, 3)."""
+        return crop(image, box, self.face_config, size)
+
+
+def box_columns(rows: np.ndarray) -> np.ndarray:
+    """Boxes of crops in pixels, float64 (n, 4): x, y, width, height."""
+    return np.stack([rows[name].astype(np.float64) for name in ("x", "y", "width", "height")], axis=1)
+
+
+def box_stream(rows: np.ndarray, width: np.ndarray | int, height: np.ndarray | int) -> np.ndarray:
+    """The stream ``box`` of crops, float32 (n, 4), see :data:`realfake.config.BOX`.
+
+    Args:
+        rows: (n,) of :data:`realfake.data.store.CROP`.
+        width: Of the picture of each, in pixels.
+        height: Of the picture of each, in pixels.
+    """
+    x, y, wide, high = box_columns(rows).T
+    values = ((x + wide / 2) / width - 0.5, (y + high / 2) / height - 0.5, wide / width, high / height)
+    return np.stack(values, axis=1).astype(np.float32)
+
+
+def spacing_sec(fps: np.ndarray | float, rate_fps: float) -> np.ndarray:
+    """Usual distance of crops, in seconds, of videos with some rates of frames."""
+    return np.maximum(1.0 / rate_fps, 1.0 / np.maximum(np.asarray(fps, np.float64), 1e-3)) + 1e-6

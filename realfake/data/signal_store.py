@@ -1,0 +1,210 @@
+"""Streams of a prepared dataset that signals compute: a folder a signal beside the crops, a file a stream.
+
+``streams/<kind>-<digest>/<stream>.npy`` holds all clips' values, one clip after another. The digest is that of the
+signal's options and of the store's content, so that a further stream never prepares the others again. Until all clips
+are done, each has a file of its own in ``parts/``: whoever is killed is taken up, by any number of processes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import shutil
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from realfake.config import DataConfig, FaceConfig, SignalConfig, StreamInfo
+from realfake.data.media import Media
+from realfake.data.store import PreparedStore
+from realfake.data.work import Crashed, Hung, cores, run_all, shown, time_limit_sec
+from realfake.errors import UserError
+from realfake.files import disk_error, disk_errors, only_one, open_whole, remove_parts, write_whole
+from realfake.streams.base import Extracted
+from realfake.streams.kinds import build_signal
+
+log = logging.getLogger(__name__)
+
+STREAMS, PARTS, MARK, COUNTS = "streams", "parts", "stream.json", "counts.npy"
+
+
+@dataclass(frozen=True)
+class StoredStream:
+    """One stream of all clips of a store, memory-mapped."""
+
+    info: StreamInfo
+    folder: Path
+
+    @property
+    def rows(self) -> np.ndarray:
+        """(rows,) with fields ``time_sec``, ``quality``, ``values``, one clip after another."""
+        return np.load(self.folder / f"{self.info.name}.npy", mmap_mode="r")
+
+    @property
+    def counts(self) -> np.ndarray:
+        """(clips of the store,) int64: rows of each clip; 0 = the stream could not be computed."""
+        return np.load(self.folder / COUNTS)[self.info.name]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The work on one clip."""
+
+    row: int
+    path: Path
+    limit_sec: float
+
+
+def prepare_signal(
+    store: PreparedStore, data: DataConfig, face: FaceConfig, options: SignalConfig, *, progress: bool = True
+) -> dict[str, StoredStream]:
+    """Open the streams of a signal; what is missing is computed first. Any number of processes may ask for them.
+
+    Args:
+        store: The prepared dataset.
+        data: How it was prepared.
+        face: How crops are cut.
+        options: Of the signal.
+        progress: Whether to show a progress bar.
+
+    Raises:
+        UserError: If the signal cannot be computed of any clip, its weights or packages are missing, or nobody knows
+            where the videos lie.
+    """
+    signal = build_signal(options)
+    identity = {"signal": signal.identity(), "data": store.fingerprint}
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    folder = store.folder / STREAMS / f"{options.name}-{digest[:12]}"
+    if not (folder / MARK).exists():
+        if store.root is None:
+            raise UserError(f"{folder}: not computed yet; the videos are needed for it")
+        (folder / PARTS).mkdir(parents=True, exist_ok=True)
+        wait = partial(log.warning, "waiting for another process that computes %s", folder)
+        with disk_errors(folder, "give another data.prepared"), only_one(folder, wait):
+            if not (folder / MARK).exists():
+                remove_parts(folder)
+                _compute(store, store.root, data, face, options, folder, progress)
+                _finish(store, options, folder, identity)
+    if lost := json.loads((folder / MARK).read_text())["failed"]:
+        clip, reason = next(iter(lost.items()))
+        number = f"{len(lost)} of {len(store)} clips"
+        log.warning("signals=[%s]: %s have none, e.g. %s: %s", options.name, number, clip, reason)
+    return {info.name: StoredStream(info, folder) for info in signal.infos()}
+
+
+def _part(folder: Path, row: int) -> Path:
+    return folder / PARTS / f"{row:08d}.npz"
+
+
+def _compute(
+    store: PreparedStore, root: Path, data: DataConfig, face: FaceConfig, options: SignalConfig, folder: Path,
+    progress: bool,
+) -> None:  # fmt: skip
+    paths = [root / path for path in store.table["path"].tolist()]
+    todo = [
+        Part(row, path, time_limit_sec(path.stat().st_size if path.exists() else 0, data.patience_sec))
+        for row, path in enumerate(paths)
+        if not _part(folder, row).exists()
+    ]
+    work = partial(compute_part, store=store.folder, data=data, face=face, options=options, folder=folder)
+    with closing(run_all(work, todo, data.prepare_workers or cores(), attrgetter("limit_sec"))) as results:
+        for part, result in shown(results, len(todo), f"{options.name} of {data.name}", progress, after_sec=2.0):
+            if isinstance(result, Crashed | Hung):
+                _write_part(_part(folder, part.row), {}, str(result))
+            elif isinstance(result, OSError):
+                raise disk_error(result, folder) or UserError(f"{folder}: {result.strerror or result}") from result
+            elif isinstance(result, Exception):
+                raise result
+
+
+def compute_part(
+    part: Part, *, store: Path, data: DataConfig, face: FaceConfig, options: SignalConfig, folder: Path
+) -> None:
+    """Compute the streams of one clip and write them down, or why that cannot be."""
+    signal, opened = _opened(store, options)
+    found: dict[str, Extracted] = {}
+    reason = ""
+    try:
+        found = signal.extract(Media.of_store(opened, part.row, part.path, data, face))
+        reason = computed_fault(found, signal.infos())
+    except UserError as error:
+        reason = str(error)
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror or error})"
+    except Exception as error:  # whatever a strange file does, the other clips go on
+        reason = " ".join(f"cannot be computed ({type(error).__name__}: {error})".split())
+    _write_part(_part(folder, part.row), {} if reason else found, reason)
+
+
+@lru_cache(maxsize=2)
+def _opened_by_text(store: Path, options: type, text: str) -> tuple[Any, PreparedStore]:
+    return build_signal(options.model_validate_json(text)), PreparedStore.open(store)  # type: ignore[attr-defined]
+
+
+def _opened(store: Path, options: SignalConfig) -> tuple[Any, PreparedStore]:
+    return _opened_by_text(store, type(options), options.model_dump_json())
+
+
+def computed_fault(found: dict[str, Extracted], infos: Sequence[StreamInfo]) -> str:
+    """What is wrong with computed streams; empty if nothing is."""
+    for info in infos:
+        if info.name not in found:
+            return f"the stream {info.name} was not computed"
+        times, values, quality = found[info.name]
+        n = len(times)
+        if values.shape != (n, *info.shape) or quality.shape != (n,):
+            return f"{info.name}: values {values.shape}, quality {quality.shape}: expected {(n, *info.shape)}, {(n,)}"
+        if not n or not (quality > 0).any():
+            return f"no moment has a value of {info.name}"
+        if not np.isfinite(values[quality > 0]).all() or (np.diff(times) <= 0).any():
+            return f"{info.name}: values have to be finite where there is no gap, and times rising"
+    return ""
+
+
+def _write_part(path: Path, found: dict[str, Extracted], reason: str) -> None:
+    arrays = {f"{name}/{field}": value for name, e in found.items() for field, value in e._asdict().items()}
+    content = io.BytesIO()
+    np.savez(content, reason=np.array(reason), **arrays)
+    write_whole(path, content.getvalue())
+
+
+def _finish(store: PreparedStore, options: SignalConfig, folder: Path, identity: dict[str, Any]) -> None:
+    infos, names = options.infos(), store.table["clip"].tolist()
+    counts = np.zeros(len(store), [(info.name, "<i8") for info in infos])
+    failed = {}
+    for row, clip in enumerate(names):
+        with np.load(_part(folder, row)) as part:
+            if reason := str(part["reason"]):
+                failed[clip] = reason
+            for info in infos if not reason else ():
+                counts[info.name][row] = len(part[f"{info.name}/times_sec"])
+    if len(failed) == len(names):
+        clip, reason = next(iter(failed.items()))
+        shutil.rmtree(folder)
+        raise UserError(f"signals=[{options.name}]: none of {len(names)} clips has it; the first, {clip}: {reason}")
+    for info in infos:
+        dtype = np.dtype([("time_sec", "<f4"), ("quality", "<f4"), ("values", "<f4", info.shape)])
+        total = int(counts[info.name].sum())
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (total,)}
+        with open_whole(folder / f"{info.name}.npy", total * dtype.itemsize) as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            for row in np.flatnonzero(counts[info.name]).tolist():
+                with np.load(_part(folder, row)) as part:
+                    rows = np.zeros(counts[info.name][row], dtype)
+                    for field, source in (("time_sec", "times_sec"), ("quality", "quality"), ("values", "values")):
+                        rows[field] = part[f"{info.name}/{source}"]
+                    file.write(rows.tobytes())
+    content = io.BytesIO()
+    np.save(content, counts)
+    write_whole(folder / COUNTS, content.getvalue())
+    mark = {**identity, "streams": {info.name: info.words for info in infos}, "failed": failed}
+    write_whole(folder / MARK, json.dumps(mark, indent=2, ensure_ascii=False).encode() + b"\n")
+    shutil.rmtree(folder / PARTS)

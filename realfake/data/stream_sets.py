@@ -1,0 +1,198 @@
+"""The streams of a prepared dataset, or of one clip, as samples take them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from realfake.config import BOX, PIXELS, DataConfig, FaceConfig, SignalConfig
+from realfake.data.media import Media, box_stream, spacing_sec
+from realfake.data.samples import CropReader
+from realfake.data.signal_store import StoredStream, computed_fault, prepare_signal
+from realfake.data.store import PreparedStore, decode_crops
+from realfake.errors import UserError
+from realfake.streams.base import Gather, SampleSpec, Signal, StreamRows, StreamSet, StreamSpec
+
+
+class CropRows(StreamRows):
+    """``pixels`` or ``box`` of a store; cheap to pickle, as the store is.
+
+    Args:
+        store: The prepared dataset.
+        spec: Of the stream.
+        reader: Gives decoded crops, if it is pixels.
+    """
+
+    def __init__(self, store: PreparedStore, spec: StreamSpec, reader: CropReader | None) -> None:
+        self.store, self.spec, self.reader = store, spec, reader
+        table = store.table
+        self.first = table["first_crop"].to_numpy(np.int64)
+        self.stored = table["stored"].to_numpy(np.int64)
+        self.spacing_sec = spacing_sec(table["fps"].to_numpy(np.float64), store.settings["extraction"]["rate_fps"])
+        self.quality = None
+
+    def __reduce__(self) -> Any:
+        return CropRows, (self.store, self.spec, self.reader)
+
+    @property
+    def times_sec(self) -> np.ndarray:  # type: ignore[override]
+        """(crops,) moments."""
+        return np.asarray(self.store.crops["time_sec"])
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """Crops, or boxes, by their rows."""
+        if self.reader is not None:
+            return self.reader.gather(rows)
+        clips = np.searchsorted(self.first, rows, side="right") - 1
+        width, height = (self.store.table[name].to_numpy()[clips] for name in ("width", "height"))
+        return box_stream(self.store.crops[rows], width, height)
+
+
+class SignalRows(StreamRows):
+    """A stream that a signal has computed; cheap to pickle."""
+
+    def __init__(self, stored: StoredStream, spec: StreamSpec) -> None:
+        self.source, self.spec = stored, spec
+        self.stored = stored.counts
+        self.first = np.cumsum(self.stored) - self.stored
+        self.spacing_sec = np.array([self._spacing(i) for i in range(len(self.stored))])
+
+    def __reduce__(self) -> Any:
+        return SignalRows, (self.source, self.spec)
+
+    @cached_property
+    def _rows(self) -> np.ndarray:
+        return self.source.rows
+
+    @property
+    def times_sec(self) -> np.ndarray:  # type: ignore[override]
+        """(rows,) moments."""
+        return self._rows["time_sec"]
+
+    @property
+    def quality(self) -> np.ndarray:  # type: ignore[override]
+        """(rows,); 0 = a gap."""
+        return self._rows["quality"]
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """Values by their rows."""
+        return np.ascontiguousarray(self._rows["values"][rows])
+
+    def _spacing(self, clip: int) -> float:
+        times = self._rows["time_sec"][self.first[clip] : self.first[clip] + self.stored[clip]]
+        return usual_spacing(times)
+
+
+def usual_spacing(times_sec: np.ndarray) -> float:
+    """Median distance of moments (n,) in seconds; of a single one, any distance counts."""
+    return float(np.median(np.diff(times_sec))) + 1e-6 if len(times_sec) > 1 else np.inf
+
+
+def stream_set(
+    store: PreparedStore,
+    spec: SampleSpec,
+    reader: CropReader | None = None,
+    computed: dict[str, StoredStream] | None = None,
+) -> StreamSet:
+    """The streams that a network takes.
+
+    Args:
+        store: The prepared dataset.
+        spec: What the network takes.
+        reader: Of the crops; ``None`` = the store's own.
+        computed: Streams of signals, by their names.
+    """
+    found: StreamSet = {}
+    for stream in spec.streams:
+        if stream.name == PIXELS.name:
+            assert spec.pixels is not None
+            found[stream.name] = CropRows(store, stream, reader or store.reader(spec.pixels.size))
+        elif stream.name == BOX.name:
+            found[stream.name] = CropRows(store, stream, None)
+        else:
+            found[stream.name] = SignalRows((computed or {})[stream.name], stream)
+    return found
+
+
+def compute_streams(
+    store: PreparedStore, spec: SampleSpec, data: DataConfig, face: FaceConfig, signals: dict[str, SignalConfig]
+) -> dict[str, StoredStream]:
+    """Open or compute those streams of signals that a network takes, by their names.
+
+    Raises:
+        UserError: If one cannot be computed.
+    """
+    found: dict[str, StoredStream] = {}
+    for options in signals.values():
+        if any(info.name in spec.names for info in options.infos()):
+            found |= prepare_signal(store, data, face, options)
+    return found
+
+
+def clip_streams(media: Media, spec: SampleSpec, signals: Sequence[Signal]) -> StreamSet:
+    """The streams that a network takes of one clip, which is number 0 in them.
+
+    Args:
+        media: The clip.
+        spec: What the network takes.
+        signals: Those that give streams besides pixels and box.
+
+    Raises:
+        UserError: If a stream cannot be computed.
+    """
+    rows = media.rows
+    spacing = float(spacing_sec(media.info.fps, media.data.rate_fps))
+    found: StreamSet = {}
+    for stream in spec.streams:
+        if stream.name == PIXELS.name:
+            assert spec.pixels is not None
+            reader = JpegReader(media.jpegs(), spec.pixels.size)
+            found[stream.name] = _of_one(stream, rows["time_sec"], reader.gather, spacing)
+        elif stream.name == BOX.name:
+            boxes = box_stream(rows, media.info.width, media.info.height)
+            found[stream.name] = _of_one(stream, rows["time_sec"], boxes.__getitem__, spacing)
+    for signal in signals:
+        wanted = {stream.name: stream for stream in spec.streams if stream.info in signal.infos()}
+        if not wanted:
+            continue
+        computed = signal.extract(media)
+        if fault := computed_fault(computed, signal.infos()):
+            raise UserError(fault)
+        for name, stream in wanted.items():
+            times, values, quality = computed[name]
+            found[name] = _of_one(stream, times, values.__getitem__, usual_spacing(times), quality)
+    return found
+
+
+def _of_one(
+    stream: StreamSpec, times_sec: np.ndarray, gather: Gather, spacing: float, quality: np.ndarray | None = None
+) -> StreamRows:
+    times = np.ascontiguousarray(times_sec)
+    return StreamRows(
+        stream, times, np.zeros(1, np.int64), np.array([len(times)]), gather, np.array([spacing]), quality
+    )
+
+
+def pictures(jpegs: list[bytes], spec: SampleSpec) -> StreamSet:
+    """Crops that belong to no clip, as ``pixels`` whose moments are their numbers."""
+    assert spec.pixels is not None
+    (stream,) = spec.streams
+    reader = JpegReader(jpegs, spec.pixels.size)
+    return {stream.name: _of_one(stream, np.arange(len(jpegs), dtype=np.float64), reader.gather, np.inf)}
+
+
+@dataclass(frozen=True)
+class JpegReader:
+    """Decodes crops that are held in memory as JPEG, as those of a store are."""
+
+    jpegs: list[bytes]
+    size: int
+    """Side of the result in pixels."""
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """Crops by their number: (n,) → uint8 (n, size, size, 3), RGB."""
+        return decode_crops([self.jpegs[i] for i in rows.tolist()], self.size)

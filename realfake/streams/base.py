@@ -1,0 +1,230 @@
+"""What a stream is, from a clip to a batch; ``pixels`` and every other one alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+
+from realfake.config import PIXELS, InputSpec, StreamInfo
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from realfake.data.faces import Box
+    from realfake.data.video import VideoInfo
+
+
+class StreamValues(NamedTuple):
+    """One stream of the samples of a batch."""
+
+    values: Tensor
+    """(B, T, *shape): uint8 (B, T, S, S, 3) RGB of pixels, float32 of others; what is not valid means nothing."""
+    times_sec: Tensor
+    """float32 (B, T): when in the clip each value was."""
+    valid: Tensor
+    """bool (B, T): whether there is a value; not in gaps, and not behind the end of a sample that is shorter."""
+
+
+def as_pixels(frames: Tensor | np.ndarray) -> dict[str, StreamValues]:
+    """Face crops uint8 (B, S, S, 3), or (B, T, S, S, 3), RGB as the streams of a batch; a second a frame."""
+    import torch
+
+    values = torch.as_tensor(frames)
+    values = values if values.ndim == 5 else values[:, None]
+    times = torch.arange(values.shape[1], device=values.device).expand(values.shape[:2])
+    return {PIXELS.name: StreamValues(values, times.float(), torch.ones_like(times, dtype=torch.bool))}
+
+
+class Extracted(NamedTuple):
+    """One stream of a clip."""
+
+    times_sec: np.ndarray
+    """(n,) float32, rising."""
+    values: np.ndarray
+    """(n, *shape) float32."""
+    quality: np.ndarray
+    """(n,) float32: how far the values can be trusted, in the signal's own measure; 0 = a gap."""
+
+
+class ClipMedia(Protocol):
+    """What a signal can look at in one clip."""
+
+    path: Path | None
+    """Of the file; ``None`` for an array."""
+    info: VideoInfo
+    rows: np.ndarray
+    """(n,) of :data:`realfake.data.store.CROP`: moments and boxes of the face crops."""
+
+    def crops(self, size: int | None = None) -> np.ndarray:
+        """The face crops, uint8 (n, size, size, 3) RGB; ``None`` = at the size in which they are stored."""
+        ...
+
+    def frames(self, rate_fps: float | None = None) -> Iterator[tuple[float, np.ndarray, Box]]:
+        """Frames of the prepared window in which the face is: moment, uint8 (H, W, 3) RGB, box of the face.
+
+        Args:
+            rate_fps: How many a second; ``None`` = all that the file has.
+        """
+        ...
+
+    def face(self, image: np.ndarray, box: Box, size: int) -> np.ndarray:
+        """The square around a face as crops are cut, uint8 (size, size, 3)."""
+        ...
+
+
+class Signal(Protocol):
+    """A kind of signal: computes one or more streams of a clip."""
+
+    def identity(self) -> dict[str, Any]:
+        """All that shapes the values, wherever files lie: options, checksums of weights, a number of the formula."""
+        ...
+
+    def infos(self) -> tuple[StreamInfo, ...]:
+        """The streams that it gives."""
+        ...
+
+    def extract(self, media: ClipMedia) -> dict[str, Extracted]:
+        """Compute the streams of a clip; raises :class:`UserError` if that cannot be."""
+        ...
+
+
+@dataclass(frozen=True)
+class StreamSpec:
+    """What a network takes of one stream."""
+
+    info: StreamInfo
+    gather: Literal["moments", "interval"] = "moments"
+    """The values nearest to the sample's moments, or all that the stream has from the first to the last of them."""
+
+    @property
+    def name(self) -> str:
+        """Of the stream."""
+        return self.info.name
+
+
+@dataclass(frozen=True)
+class SampleSpec:
+    """What a network takes of a clip; preprocessing for train, validation, test, predict and export obeys it alone."""
+
+    frames: int | None
+    """Moments of a sample; ``None`` = a single frame."""
+    stride_sec: float | None
+    """Between two moments; ``None`` = spread evenly over the sampled window."""
+    repeat_crops: bool
+    """As :attr:`realfake.config.InputSpec.repeat_crops`."""
+    pixels: InputSpec | None
+    """How pixels are scaled and normalised; ``None`` = they are not looked at."""
+    streams: tuple[StreamSpec, ...] = (StreamSpec(PIXELS),)
+
+    @classmethod
+    def of_pixels(cls, spec: InputSpec) -> SampleSpec:
+        """That of a network that looks at pixels alone."""
+        return cls(spec.frames, spec.stride_sec, spec.repeat_crops, spec)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the streams."""
+        return tuple(stream.name for stream in self.streams)
+
+    @property
+    def pixels_alone(self) -> bool:
+        """Whether the network takes a tensor of pixels, and not several streams by their names."""
+        return self.names == (PIXELS.name,)
+
+    @property
+    def numbers(self) -> tuple[StreamInfo, ...]:
+        """Streams besides pixels."""
+        return tuple(stream.info for stream in self.streams if stream.name != PIXELS.name)
+
+
+Gather = Callable[[np.ndarray], np.ndarray]
+"""From rows (n,) of all clips' values to these, (n, *shape)."""
+
+
+class StreamRows:
+    """One stream of many clips, one clip after the other; what training reads and what prediction computes alike.
+
+    Args:
+        spec: What is taken of it.
+        times_sec: (rows,) moments, rising within each clip.
+        first: (clips,) row at which each clip begins.
+        stored: (clips,) rows of each clip.
+        gather: Gives values by their rows.
+        quality: (rows,), 0 = a gap; ``None`` = there are none.
+        spacing_sec: (clips,) usual distance of two values; one that is further from a moment by more than that is none
+            of that moment's.
+    """
+
+    def __init__(
+        self,
+        spec: StreamSpec,
+        times_sec: np.ndarray,
+        first: np.ndarray,
+        stored: np.ndarray,
+        gather: Gather,
+        spacing_sec: np.ndarray,
+        quality: np.ndarray | None = None,
+    ) -> None:
+        self.spec, self.times_sec, self.first, self.stored = spec, times_sec, first, stored
+        self.gather, self.spacing_sec, self.quality = gather, spacing_sec, quality
+
+    def take(self, clips: np.ndarray, times: np.ndarray, span: np.ndarray) -> StreamValues:
+        """The values of samples.
+
+        Args:
+            clips: (B,) rows of the first axis of ``first``.
+            times: (B, T) moments in seconds.
+            span: (B, 2) start and end of the sample in seconds.
+        """
+        import torch
+
+        rows, valid = self.at(clips, times) if self.spec.gather == "moments" else self.within(clips, span)
+        values = torch.from_numpy(self.gather(rows.reshape(-1))).unflatten(0, rows.shape)
+        when = torch.from_numpy(np.asarray(self.times_sec[rows], np.float32))
+        return StreamValues(values, when, torch.from_numpy(valid))
+
+    def at(self, clips: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows (B, T) nearest to moments, and whether they are near enough and no gap (B, T)."""
+        from realfake.data.sampling import nearest_rows  # which imports this module
+
+        stored = self.stored[clips]
+        rows = nearest_rows(self.times_sec, self.first[clips], np.maximum(1, stored), times)
+        if not stored.all():
+            rows = np.minimum(rows, len(self.times_sec) - 1)
+        near = np.abs(self.times_sec[rows] - times) <= self.spacing_sec[clips][:, None]
+        return rows, self._sound(rows, near & (stored > 0)[:, None])
+
+    def within(self, clips: np.ndarray, span: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows (B, T) from start to end of samples, T that of the longest, and whether there is a value (B, T)."""
+        bounds = []
+        for clip, (start, end) in zip(clips.tolist(), span, strict=True):
+            low = int(self.first[clip])
+            own = self.times_sec[low : low + int(self.stored[clip])]
+            bounds.append((low + np.searchsorted(own, start - 1e-6), low + np.searchsorted(own, end + 1e-6, "right")))
+        begin, after = np.array(bounds).T
+        steps = np.arange(max(1, int((after - begin).max(initial=0))))
+        rows = begin[:, None] + steps
+        there = rows < after[:, None]
+        return (rows := np.minimum(rows, len(self.times_sec) - 1)), self._sound(rows, there)
+
+    def values_of(self, clips: np.ndarray) -> np.ndarray:
+        """All values (n, *shape) of some clips that are no gaps."""
+        spans = zip(self.first[clips].tolist(), self.stored[clips].tolist(), strict=True)
+        rows = np.concatenate([np.arange(first, first + stored) for first, stored in spans])
+        return self.gather(rows[self._sound(rows, np.ones(len(rows), bool))])
+
+    def _sound(self, rows: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        return valid if self.quality is None else valid & (self.quality[rows] > 0)
+
+
+StreamSet = dict[str, StreamRows]
+"""The streams that a network takes, by their names."""
+
+
+def take(streams: StreamSet, clips: np.ndarray, times: np.ndarray, span: np.ndarray) -> dict[str, StreamValues]:
+    """The values of samples in each stream; arguments as of :meth:`StreamRows.take`."""
+    return {name: rows.take(clips, times, span) for name, rows in streams.items()}

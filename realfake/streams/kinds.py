@@ -1,0 +1,19 @@
+"""From the group ``signals`` to what computes streams."""
+
+from __future__ import annotations
+
+from realfake.config import MotionSignal, SignalConfig
+from realfake.streams.base import Signal
+
+
+def build_signal(options: SignalConfig) -> Signal:
+    """What computes the streams of a kind of signal.
+
+    Raises:
+        UserError: If its weights or packages are missing.
+    """
+    if isinstance(options, MotionSignal):
+        from realfake.streams.motion import Motion
+
+        return Motion(options)
+    raise ValueError(f"signals={options}: no signal of this name")
