@@ -1,4 +1,4 @@
-"""``realfake prepare data=… data.root=…``: videos to face crops, with a progress bar and a summary; resumable."""
+"""``realfake prepare data=… data.root=…``: videos to face crops and streams, with a progress bar; resumable."""
 
 from __future__ import annotations
 
@@ -19,9 +19,13 @@ def run(cfg: PrepareConfig) -> int:
     from rich.console import Console
 
     from realfake.data.preparation import prepare
-    from realfake.data.preparation_summary import print_summary
+    from realfake.data.preparation_summary import print_streams, print_summary
+    from realfake.data.signal_store import prepare_signal
 
-    print_summary(prepare(cfg.data, cfg.face), cfg.data.space, Console())
+    console, store = Console(), prepare(cfg.data, cfg.face)
+    print_summary(store, cfg.data.space, console)
+    for options in cfg.signals.values():
+        print_streams(prepare_signal(store, cfg.data, cfg.face, options), console)
     return 0
 
 

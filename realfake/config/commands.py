@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from realfake.config.base import Count, NonNegative, Positive, Seed, Strict, check_three
 from realfake.config.data import Decoder, FaceConfig, LocatedData, SplitConfig
+from realfake.config.signals import Signals
 
 
 class PrepareConfig(Strict):
@@ -15,6 +16,7 @@ class PrepareConfig(Strict):
 
     data: LocatedData
     face: FaceConfig
+    signals: Signals
 
 
 class DescribeConfig(Strict):

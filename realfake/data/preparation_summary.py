@@ -14,6 +14,7 @@ from realfake.labels import ABSENT, AUTHENTICITIES, LabelSpace, several
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from realfake.data.signal_store import StoredStream
     from realfake.data.store import PreparedStore
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,21 @@ def print_summary(store: PreparedStore, space: LabelSpace, console: Console) -> 
     if note := people_note(table["subject"]):
         console.print(note, style="yellow", markup=False, soft_wrap=True, highlight=False)
     console.print(f"store {store.folder}", markup=False, soft_wrap=True)
+
+
+def print_streams(streams: dict[str, StoredStream], console: Console) -> None:
+    """Print what a signal gave: clips that have each stream, values a second, and the part of them that is no gap."""
+    from rich.table import Table
+
+    result = Table("stream", "clips", "values", "a second", "without gaps")
+    for name, stream in streams.items():
+        rows, counts = stream.rows, stream.counts
+        spacing = np.diff(rows["time_sec"])
+        rate = 1.0 / np.median(spacing[spacing > 0]) if (spacing > 0).any() else np.nan
+        sound = float((rows["quality"] > 0).mean())
+        result.add_row(name, f"{(counts > 0).sum():,}", f"{len(rows):,}", f"{rate:.3g}", f"{sound:.1%}")
+    console.print(result)
+    console.print(f"streams {next(iter(streams.values())).folder}", markup=False, soft_wrap=True)
 
 
 def log_remarks(store: PreparedStore) -> None:

@@ -62,8 +62,8 @@ def clip_figure(found: Sequence[Explanation]) -> Figure:
         picked = np.unique(np.linspace(0, len(_frames(e)) - 1, COLUMNS).round().astype(int))
         words = [f"frame {i + 1}" for i in picked]
         rows = [(task, [overlay(_frames(e)[i], e.maps[task][i]) for i in picked], words) for task in tasks]
-        said = "what speaks for " + " and ".join(said(e, task) for task in tasks)
-        figure.text(0.85 / wide, 1 - (b * block + 0.27) / high, said, fontsize=TEXT)
+        title = "what speaks for " + " and ".join(said(e, task) for task in tasks)
+        figure.text(0.85 / wide, 1 - (b * block + 0.27) / high, title, fontsize=TEXT)
         _grid(figure, rows, b * block + 0.35)
         bottom = 1 - ((b + 1) * block - 0.5) / high
         axis = figure.add_axes((0.85 / wide, bottom, (_SIDE * COLUMNS - 0.05) / wide, 0.9 / high))

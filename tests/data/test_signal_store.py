@@ -1,0 +1,131 @@
+"""Streams beside the crops: computed once, by any number of processes, taken up after a kill, and never mixed."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from realfake.composing.composition import compose
+from realfake.composing.messages import changed
+from realfake.config import BOX, PrepareConfig
+from realfake.data import signal_store
+from realfake.data.media import Media
+from realfake.data.preparation import prepare
+from realfake.data.signal_store import MARK, PARTS, StoredStream, prepare_signal
+from realfake.data.store import PreparedStore
+from realfake.data.stream_sets import clip_streams, stream_set
+from realfake.data.work import run_all
+from realfake.errors import UserError
+from realfake.streams.base import SampleSpec, StreamSpec
+
+
+@pytest.fixture(scope="module")
+def cfg(tiny_data: list[str]) -> PrepareConfig:
+    words = ["signals=[motion]", "signals.motion.grid=2", "signals.motion.size=32", "data.prepare_workers=1"]
+    return compose("prepare", [*tiny_data, *words], PrepareConfig)
+
+
+@pytest.fixture
+def store(cfg: PrepareConfig, tmp_path: Path) -> PreparedStore:
+    """A copy whose streams are nobody else's."""
+    ready = prepare(cfg.data, cfg.face, progress=False)
+    ignore = shutil.ignore_patterns("streams")
+    copy = PreparedStore.open(shutil.copytree(ready.folder, tmp_path / ready.folder.name, ignore=ignore))
+    copy.root = ready.root
+    return copy
+
+
+def motion(store: PreparedStore, cfg: PrepareConfig) -> StoredStream:
+    return prepare_signal(store, cfg.data, cfg.face, cfg.signals["motion"], progress=False)["motion"]
+
+
+def contents(stream: StoredStream) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(stream.folder.iterdir())}
+
+
+def test_crops_stay_and_times_rise(store: PreparedStore, cfg: PrepareConfig) -> None:
+    before = {path: path.read_bytes() for path in store.folder.rglob("*") if path.is_file()}
+    found = motion(store, cfg)
+    assert {path: path.read_bytes() for path in before} == before
+    assert len(found.counts) == len(store)
+    assert found.rows["values"].shape == (found.counts.sum(), 2, 2, 2)
+    frames = store.table["frames"].to_numpy()
+    assert (found.counts >= 0.9 * (frames - 1)).all()
+    start = found.counts[0]
+    assert (np.diff(found.rows["time_sec"][:start]) > 0).all()
+    assert np.abs(found.rows["values"]).max() > 0.01
+
+
+def test_interrupted_work_is_taken_up_with_the_same_bytes(
+    store: PreparedStore, cfg: PrepareConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def some(function, items, workers, limit):
+        yield from run_all(function, items[:5], workers, limit)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(signal_store, "run_all", some)
+        with pytest.raises(KeyboardInterrupt):
+            motion(store, cfg)
+    (folder,) = (store.folder / "streams").iterdir()
+    assert len(list((folder / PARTS).glob("*.npz"))) == 5
+    assert not (folder / MARK).exists()
+    whole = contents(motion(store, cfg))
+    shutil.rmtree(folder)
+    two = changed(cfg, {"data.prepare_workers": 2})
+    assert contents(motion(store, two)) == whole
+
+
+def test_other_options_are_other_streams(store: PreparedStore, cfg: PrepareConfig) -> None:
+    first = motion(store, cfg)
+    second = motion(
+        store, changed(cfg, {"signals": {"motion": {"rate_fps": 5.0, "grid": 2, "size": 32, "name": "motion"}}})
+    )
+    assert first.folder != second.folder
+    assert second.counts.sum() < first.counts.sum()
+
+
+def test_a_clip_that_fails_is_a_gap_and_named(
+    store: PreparedStore, cfg: PrepareConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert store.root is not None
+    path = store.table["path"].array[1]
+    copy = shutil.copytree(store.root, tmp_path / "videos")
+    (copy / path).write_bytes(b"no video")
+    store.root = copy
+    found = motion(store, cfg)
+    assert found.counts[1] == 0
+    assert (np.delete(found.counts, 1) > 0).all()
+    assert f"1 of {len(store)} clips have none, e.g. {store.table['clip'].array[1]}: " in caplog.text
+
+
+def test_a_signal_that_no_clip_has_is_refused(store: PreparedStore, cfg: PrepareConfig, tmp_path: Path) -> None:
+    store.root = tmp_path / "nowhere"
+    with pytest.raises(UserError, match=r"^signals=\[motion\]: none of \d+ clips has it; the first, .*: "):
+        motion(store, cfg)
+    assert not list((store.folder / "streams").iterdir())
+
+
+def test_a_clip_by_itself_has_the_streams_that_it_has_in_a_dataset(store: PreparedStore, cfg: PrepareConfig) -> None:
+    computed = prepare_signal(store, cfg.data, cfg.face, cfg.signals["motion"], progress=False)
+    infos = (BOX, computed["motion"].info)
+    spec = SampleSpec(4, None, False, None, tuple(map(StreamSpec, infos)))
+    of_store = stream_set(store, spec, None, computed)
+    row = len(store) - 1
+    assert store.root is not None
+    media = Media.of_store(store, row, store.root / store.table["path"].array[row], cfg.data, cfg.face)
+    alone = clip_streams(media, spec, [signal_store.build_signal(cfg.signals["motion"])])
+    times, span = np.linspace(0.1, 0.9, 4)[None], np.array([[0.0, 1.0]])
+    for gather in ("moments", "interval"):
+        for name in spec.names:
+            for rows in (of_store[name], alone[name]):
+                rows.spec = replace(rows.spec, gather=gather)
+            ours = of_store[name].take(np.array([row]), times, span)
+            theirs = alone[name].take(np.array([0]), times, span)
+            assert ours.valid.all()
+            for a, b in zip(ours, theirs, strict=True):
+                np.testing.assert_array_equal(a.numpy(), b.numpy())

@@ -1,0 +1,121 @@
+"""A network over pixels and the face's path: trained, resumed, tested again, predicted, explained, exported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import Command
+
+import realfake
+from realfake.data.preparation import prepare
+from realfake.evaluation.testing import Tester
+from realfake.experiments.execution import train
+from realfake.runs.network import open_trained
+from realfake.streams.base import StreamValues
+
+BOTH = ("approach=temporal", "backbone.streams=[pixels,box]", "backbone.fusion=gate", "backbone.frames=4")
+NUMBERS = ("approach=temporal", "backbone.streams=[box,motion]", "signals=[motion]", "signals.motion.grid=2",
+           "signals.motion.size=32", "backbone.gather=interval", "backbone.fusion=multiply")  # fmt: skip
+
+Trained = Callable[..., Path]
+
+
+def videos(run: Path) -> list[tuple[str, Path]]:
+    """Clips of the test part and their files."""
+    _, cfg, _ = open_trained(run)
+    store = prepare(cfg.data, cfg.face, progress=False)
+    assert store.root is not None
+    paths = dict(zip(store.table["clip"], store.table["path"], strict=True))
+    return [(clip, store.root / paths[clip]) for clip in pd.read_csv(run / "predictions.csv")["clip"]]
+
+
+@pytest.mark.parametrize("overrides", [BOTH, NUMBERS], ids=["pixels and box", "box and motion"])
+def test_testing_again_and_predicting_say_the_same(overrides: tuple[str, ...], trained: Trained) -> None:
+    run = trained(*overrides)
+    results = json.loads((run / "results.json").read_text())
+    tester = Tester(run, "cpu")
+    assert tester.test().metrics == {k: v for k, v in results["metrics"].items() if k.startswith("test/")}
+    known = pd.read_csv(run / "predictions.csv").set_index("clip")
+    predictor = realfake.load(run, device="cpu")
+    for clip, path in videos(run)[:3]:
+        said = predictor.predict(path).by_name()
+        for name, value in said.items():
+            assert value == pytest.approx(known.loc[clip, f"p_{name}"], abs=1e-6)
+
+
+def test_standardised_by_the_training_part(trained: Trained) -> None:
+    _, _, module = open_trained(trained(*BOTH))
+    data = Tester(trained(*BOTH), "cpu").datamodule()
+    rows = np.concatenate([data.opened().rows(i) for i in np.flatnonzero(data.parts == "train")])
+    assert data.parts.tolist().count("train") > 2
+    layer = module.backbone.net.encoders["box"].standardise
+    width = data.opened().table["width"].array[0]
+    expected = ((rows["x"] + rows["width"] / 2) / width - 0.5).astype(np.float64).mean()
+    assert float(layer.mean[0]) == pytest.approx(expected, abs=1e-6)
+    assert torch.equal(data.statistics()["box"][0], layer.mean)
+
+
+def test_resumed_it_ends_as_if_undisturbed(tiny: list[str], tmp_path: Path) -> None:
+    words = [*tiny, *BOTH, "scheduler=none", "trainer.max_epochs=2"]
+    train([*words[:-1], "trainer.max_epochs=1"], tmp_path / "half")
+    train([*words, f"ckpt={tmp_path}/half/checkpoints/last.ckpt"], tmp_path / "resumed")
+    train(words, tmp_path / "whole")
+    states = [torch.load(tmp_path / name / "checkpoints/last.ckpt")["state_dict"] for name in ("resumed", "whole")]
+    for name, value in states[0].items():
+        assert torch.equal(value, states[1][name]), name
+
+
+def test_explained_by_stream_point_and_moment(trained: Trained, command: Command, tmp_path: Path) -> None:
+    run = trained(*BOTH)
+    _, path = videos(run)[0]
+    done = command("predict", f"run={run}", f"input={path}", "explain=true", f"out={tmp_path}/out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    drawn = {file.name for file in (tmp_path / "out/annotated").iterdir()}
+    assert {f"{path.stem}.explained.png", f"{path.stem}.streams.png"} <= drawn
+
+
+def test_shares_are_what_is_lost_with_a_number_a_moment_or_all(trained: Trained) -> None:
+    from realfake.prediction.stream_shares import shares_of
+
+    _, _, module = open_trained(trained("approach=temporal", "backbone.streams=[box]", "backbone.frames=4"))
+    torch.manual_seed(0)
+    stream = StreamValues(torch.randn(2, 4, 4), torch.arange(4.0).expand(2, 4), torch.ones(2, 4, dtype=torch.bool))
+    logits = module.logits({"box": stream})
+    decided = module.guesses(logits)
+    found = shares_of(module, {"box": stream}, decided, at_once=3)["box"]
+
+    def p(values: torch.Tensor, task: str, sample: int) -> float:
+        said = module.logits({"box": stream._replace(values=values)})
+        complete = module.space.complete({t: v.softmax(dim=1) for t, v in said.items()})
+        return float(complete[task][sample, decided[task][sample]])
+
+    still = stream.values.mean(dim=1, keepdim=True).expand_as(stream.values)
+    for sample, share in enumerate(found):
+        for task in ("emotion", "authenticity"):
+            before = p(stream.values, task, sample)
+            assert share.whole[task] == pytest.approx(before - p(still, task, sample), abs=1e-6)
+            for k in range(4):
+                point, moment = stream.values.clone(), stream.values.clone()
+                point[:, :, k], moment[:, k] = still[:, :, k], still[:, k]
+                assert share.points[task][k] == pytest.approx(before - p(point, task, sample), abs=1e-6)
+                assert share.time[task][k] == pytest.approx(before - p(moment, task, sample), abs=1e-6)
+
+
+def test_exported_with_an_input_a_stream(trained: Trained, command: Command, tmp_path: Path) -> None:
+    done = command("export", f"run={trained(*BOTH)}", f"out={tmp_path}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "clips of the test part" in done.stdout
+    meta = json.loads((tmp_path / "model.json").read_text())
+    assert list(meta["inputs"]) == ["pixels", "box"]
+    assert meta["inputs"]["box"]["components"] == ["x", "y", "width", "height"]
+    assert meta["moments"]["frames"] == 4
+    assert meta["check"]["largest_difference"] < 1e-5
+    done = command("export", f"run={trained(*NUMBERS)}", f"out={tmp_path}/none", cwd=tmp_path)
+    assert (done.returncode, list((tmp_path / "none").iterdir())) == (1, [])
+    assert "backbone=gru cannot be exported: with backbone.gather=interval" in done.stderr
