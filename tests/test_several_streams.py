@@ -14,7 +14,7 @@ from conftest import Command
 
 import realfake
 from realfake.data.preparation import prepare
-from realfake.evaluation.testing import Tester
+from realfake.evaluation import testing
 from realfake.experiments.execution import train
 from realfake.runs.network import open_trained
 from realfake.streams.base import StreamValues
@@ -39,7 +39,7 @@ def videos(run: Path) -> list[tuple[str, Path]]:
 def test_testing_again_and_predicting_say_the_same(overrides: tuple[str, ...], trained: Trained) -> None:
     run = trained(*overrides)
     results = json.loads((run / "results.json").read_text())
-    tester = Tester(run, "cpu")
+    tester = testing.Tester(run, "cpu")
     assert tester.test().metrics == {k: v for k, v in results["metrics"].items() if k.startswith("test/")}
     known = pd.read_csv(run / "predictions.csv").set_index("clip")
     predictor = realfake.load(run, device="cpu")
@@ -51,7 +51,7 @@ def test_testing_again_and_predicting_say_the_same(overrides: tuple[str, ...], t
 
 def test_standardised_by_the_training_part(trained: Trained) -> None:
     _, _, module = open_trained(trained(*BOTH))
-    data = Tester(trained(*BOTH), "cpu").datamodule()
+    data = testing.Tester(trained(*BOTH), "cpu").datamodule()
     rows = np.concatenate([data.opened().rows(i) for i in np.flatnonzero(data.parts == "train")])
     assert data.parts.tolist().count("train") > 2
     layer = module.backbone.net.encoders["box"].standardise

@@ -107,7 +107,7 @@ def explain(module: ApproachModule, streams: dict[str, StreamValues], *, perturb
                 maps[task] = _grad_cam(module, of_pixels, layer, pixels, task, best, clips.shape[:2])
                 if sees_clips:
                     time[task] = _ablate_frames(module, of_pixels, pixels, task, best, perturbations)
-        shares = {} if isinstance(x, Tensor) else shares_of(module, x, decided, perturbations)
+        shares = {} if isinstance(x, Tensor) else shares_of(module, x, {task: decided[task] for task in classes}, perturbations)
     return [
         Explanation(
             frames=None if clips is None else clips[i],
