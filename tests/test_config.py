@@ -66,7 +66,7 @@ def test_the_promised_groups_exist() -> None:
 def test_every_option_composes(n: int) -> None:
     """Option number n of every group at once, which shows too that groups do not get into each other's way."""
     chosen = {group: names[n % len(names)] for group, names in OPTIONS.items()}
-    clips = chosen["backbone"] in config.CLIP_BACKBONES + config.RECURRENT_BACKBONES
+    clips = chosen["backbone"] in config.CLIP_BACKBONES + config.SEQUENCE_BACKBONES
     if clips != chosen["approach"].startswith("temporal"):
         chosen["approach"] = "temporal" if clips else "multi_task"
     cfg = compose(*(f"{group}={option}" for group, option in chosen.items()), "data.root=/videos")
@@ -91,7 +91,7 @@ def test_files_and_schema_know_the_same_options(group: str, union: object) -> No
 
 
 def test_every_backbone_has_a_file() -> None:
-    known = {*config.FRAME_BACKBONES, *config.CLIP_BACKBONES, *config.RECURRENT_BACKBONES, "timm"}
+    known = {*config.FRAME_BACKBONES, *config.CLIP_BACKBONES, *config.SEQUENCE_BACKBONES, "timm"}
     assert {*options(CONF / "backbone")} == known
 
 

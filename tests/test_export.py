@@ -29,7 +29,7 @@ from realfake.exporting.served import Served
 from realfake.labels import EMOTIONS, SASE_FE
 from realfake.prediction.predicted import ImagePrediction
 from realfake.runs.network import open_trained
-from realfake.streams.base import as_pixels
+from realfake.streams.stream import as_pixels
 
 ASTRONAUT = Path(skimage.data.__file__).parent / "astronaut.png"
 GUIDE = Path(__file__).resolve().parents[1] / "docs" / "export.md"
@@ -188,9 +188,9 @@ def test_a_difference_fails_loudly(
     _, cfg, module = open_trained(trained("approach=multi_task"))
     original = exporting._to_torch_export
 
-    def wrong(served: Served, path: Path) -> exporting.Runtime:
-        runtime = original(served, path)
-        return lambda frames: change(runtime(frames))
+    def wrong(served: Served, path: Path) -> tuple[exporting.Runtime, list[str]]:
+        runtime, used = original(served, path)
+        return (lambda arrays: change(runtime(arrays))), used
 
     monkeypatch.setattr(exporting, "_to_torch_export", wrong)
     with pytest.raises(UserError, match=rf"differs from the original by {difference}"):

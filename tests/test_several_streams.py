@@ -17,7 +17,7 @@ from realfake.data.preparation import prepare
 from realfake.evaluation import testing
 from realfake.experiments.execution import train
 from realfake.runs.network import open_trained
-from realfake.streams.base import StreamValues
+from realfake.streams.stream import StreamValues
 
 BOTH = ("approach=temporal", "backbone.streams=[pixels,box]", "backbone.fusion=gate", "backbone.frames=4")
 NUMBERS = ("approach=temporal", "backbone.streams=[box,motion]", "signals=[motion]", "signals.motion.grid=2",

@@ -25,8 +25,8 @@ from realfake.scoring.calibration import log_loss
 from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import Predictions, pair_numbers
 from realfake.streams.augment import augment
-from realfake.streams.base import StreamValues
 from realfake.streams.preprocess import network_input
+from realfake.streams.stream import StreamValues
 
 STEPS_AT_ONCE = 32
 """Training steps whose figures are counted together."""

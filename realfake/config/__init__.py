@@ -78,6 +78,7 @@ from realfake.config.networks import (
     CLIP_BACKBONES,
     FRAME_BACKBONES,
     RECURRENT_BACKBONES,
+    SEQUENCE_BACKBONES,
     TRAINED_STRIDE_SEC,
     BackboneConfig,
     ClipBackbone,
@@ -88,7 +89,9 @@ from realfake.config.networks import (
     MlpHead,
     RecurrentBackbone,
     SequenceBackbone,
+    TcnBackbone,
     TimmBackbone,
+    TransformerBackbone,
 )
 from realfake.config.optimisation import (
     Adagrad,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from realfake.config.base import Count, Positive, Strict, check_three
+from realfake.config.base import BelowOne, Count, Positive, Strict, check_three
 
 FRAME_BACKBONES = (
     "small_cnn",
@@ -37,6 +37,9 @@ CLIP_BACKBONES = (
 )
 
 RECURRENT_BACKBONES = ("lstm", "gru")
+
+SEQUENCE_BACKBONES = (*RECURRENT_BACKBONES, "tcn", "transformer")
+"""Those that encode one stream or several over the moments of a sample."""
 
 TRAINED_STRIDE_SEC = {
     "slow_r50": 8 / 30,
@@ -217,7 +220,44 @@ class RecurrentBackbone(SequenceBackbone):
     """Feed each frame's difference to the clip's mean feature, which removes what is constant: identity."""
 
 
-BackboneConfig = Annotated[FrameBackbone | TimmBackbone | ClipBackbone | RecurrentBackbone, Field(discriminator="kind")]
+class TcnBackbone(SequenceBackbone):
+    """Dilated convolutions over each stream."""
+
+    kind: Literal["tcn"]
+    name: Literal["tcn"]
+    channels: Count
+    levels: Annotated[int, Field(ge=1, le=10)]
+    """Residual blocks; number i looks 2^i moments to each side, twice."""
+    dropout: BelowOne
+    pool: Literal["mean", "max"]
+    motion: bool
+    """As :attr:`RecurrentBackbone.motion`."""
+
+
+class TransformerBackbone(SequenceBackbone):
+    """A small transformer over each stream."""
+
+    kind: Literal["transformer"]
+    name: Literal["transformer"]
+    width: Count
+    heads: Count
+    layers: Count
+    dropout: BelowOne
+    pool: Literal["mean", "max"]
+    motion: bool
+    """As :attr:`RecurrentBackbone.motion`."""
+
+    @model_validator(mode="after")
+    def _check_heads(self) -> TransformerBackbone:
+        if self.width % self.heads or self.width % 2:
+            raise ValueError(f"backbone.width={self.width}: expected an even multiple of backbone.heads={self.heads}")
+        return self
+
+
+BackboneConfig = Annotated[
+    FrameBackbone | TimmBackbone | ClipBackbone | RecurrentBackbone | TcnBackbone | TransformerBackbone,
+    Field(discriminator="kind"),
+]
 
 
 class LinearHead(Strict):

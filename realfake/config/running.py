@@ -25,7 +25,7 @@ from realfake.config.networks import (
     BATCH_NORM_OF_VECTORS,
     CLIP_BACKBONES,
     FRAME_BACKBONES,
-    RECURRENT_BACKBONES,
+    SEQUENCE_BACKBONES,
     BackboneConfig,
     ClipBackbone,
     HeadConfig,
@@ -204,11 +204,11 @@ class TrainConfig(Strict):
     @model_validator(mode="after")
     def _check(self, info: ValidationInfo) -> TrainConfig:
         wants_clips = self.approach.samples == "sequences"
-        has_clips = self.backbone.kind in ("clip", "recurrent")
+        has_clips = isinstance(self.backbone, ClipBackbone | SequenceBackbone)
         if wants_clips and not has_clips:
             raise ValueError(
                 f"backbone={self.backbone.name} is a frame backbone, but approach={self.approach.name} needs a clip "
-                f"backbone: one of {', '.join(RECURRENT_BACKBONES + CLIP_BACKBONES)}"
+                f"backbone: one of {', '.join(SEQUENCE_BACKBONES + CLIP_BACKBONES)}"
             )
         if has_clips and not wants_clips:
             raise ValueError(

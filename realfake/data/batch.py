@@ -6,7 +6,7 @@ from typing import TypedDict
 
 import torch
 
-from realfake.streams.base import StreamValues
+from realfake.streams.stream import StreamValues
 
 
 class Batch(TypedDict, total=False):

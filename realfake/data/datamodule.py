@@ -23,7 +23,7 @@ from realfake.data.stream_sets import compute_streams, stream_set
 from realfake.data.work import cores
 from realfake.errors import UserError
 from realfake.labels import ABSENT, TASKS, LabelSpace, told_by
-from realfake.streams.base import SampleSpec, StreamSet
+from realfake.streams.stream import SampleSpec, StreamSet
 
 if TYPE_CHECKING:
     from realfake.data.clips import Listing

@@ -21,7 +21,7 @@ FINE = 4.0
 
 
 class Media:
-    """See :class:`realfake.streams.base.ClipMedia`.
+    """See :class:`realfake.streams.stream.ClipMedia`.
 
     Args:
         path: Of the file; ``None`` for an array.

@@ -23,7 +23,7 @@ from realfake.data.sampling import (
     uniform,
     window_times,
 )
-from realfake.streams.base import SampleSpec, StreamSet, take
+from realfake.streams.stream import SampleSpec, StreamSet, take
 
 if TYPE_CHECKING:
     from realfake.data.store import PreparedStore

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from realfake.config import Sampling
-from realfake.streams.base import SampleSpec
+from realfake.streams.stream import SampleSpec
 
 FIXED_PHASE = 0.5
 """Phase of frames in validation and test: the middle of their segments."""

@@ -28,8 +28,8 @@ from realfake.data.store import PreparedStore
 from realfake.data.work import Crashed, Hung, cores, run_all, shown, time_limit_sec
 from realfake.errors import UserError
 from realfake.files import disk_error, disk_errors, only_one, open_whole, remove_parts, write_whole
-from realfake.streams.base import Extracted
 from realfake.streams.kinds import build_signal
+from realfake.streams.stream import Extracted
 
 log = logging.getLogger(__name__)
 

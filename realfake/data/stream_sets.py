@@ -15,7 +15,7 @@ from realfake.data.samples import CropReader
 from realfake.data.signal_store import StoredStream, computed_fault, prepare_signal
 from realfake.data.store import PreparedStore, decode_crops
 from realfake.errors import UserError
-from realfake.streams.base import Gather, SampleSpec, Signal, StreamRows, StreamSet, StreamSpec
+from realfake.streams.stream import Gather, SampleSpec, Signal, StreamRows, StreamSet, StreamSpec
 
 
 class CropRows(StreamRows):

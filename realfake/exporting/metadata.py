@@ -10,7 +10,7 @@ from realfake.config import PIXELS, TrainConfig, YunetFace, as_plain
 from realfake.exporting.served import DECISION, FRAMES
 from realfake.labels import told_by
 from realfake.models import sample_spec
-from realfake.streams.base import SampleSpec
+from realfake.streams.stream import SampleSpec
 
 
 def describe(cfg: TrainConfig, kind: str, used: Sequence[str], difference: float, compared: str) -> dict[str, Any]:

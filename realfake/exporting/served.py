@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from realfake.approaches.module import ApproachModule
 from realfake.config import PIXELS
-from realfake.streams.base import StreamValues, as_pixels
 from realfake.streams.preprocess import network_input
+from realfake.streams.stream import StreamValues, as_pixels
 
 FRAMES = "frames"
 """The input of a network that looks at pixels alone; those of others are named by their streams."""

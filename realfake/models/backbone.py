@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from realfake.config import InputSpec
 from realfake.models.fusion import Standardise
-from realfake.streams.base import SampleSpec, StreamValues
+from realfake.streams.stream import SampleSpec, StreamValues
 
 Inputs = Tensor | dict[str, StreamValues]
 """What a backbone is called with: normalised pixels ``(B, 3, H, W)`` or ``(B, 3, T, H, W)`` if it looks at them alone;

@@ -15,7 +15,9 @@ from realfake.config import (
     RecurrentBackbone,
     SequenceBackbone,
     StreamInfo,
+    TcnBackbone,
     TimmBackbone,
+    TransformerBackbone,
 )
 from realfake.errors import UserError
 from realfake.models.backbone import Backbone
@@ -25,13 +27,14 @@ from realfake.models.inception_resnet_v1 import InceptionResnetV1, inception_res
 from realfake.models.pytorchvideo_networks import FEATURES as PYTORCHVIDEO
 from realfake.models.pytorchvideo_networks import build_pytorchvideo
 from realfake.models.recurrent import Recurrent, RecurrentEncoder
+from realfake.models.sequence_encoders import Tcn, Transformer
 from realfake.models.small_cnn import TINY_CHANNELS, SmallCnn, TinyCnn
 from realfake.models.thesis_networks import ThesisCnn3d, ThesisRecurrent
 from realfake.models.timm_networks import build_timm, timm_spec
 from realfake.models.torchvision_networks import LAST_LAYER as TORCHVISION
 from realfake.models.torchvision_networks import build_torchvision
 from realfake.models.weights import load_weights
-from realfake.streams.base import SampleSpec, StreamSpec
+from realfake.streams.stream import SampleSpec, StreamSpec
 
 
 def sample_spec(cfg: BackboneConfig, streams: Mapping[str, StreamInfo] | None = None) -> SampleSpec:
@@ -120,10 +123,16 @@ def _build_sequence(cfg: SequenceBackbone, spec: SampleSpec) -> Backbone:
 
 def _sequence_encoder(size: int, cfg: SequenceBackbone) -> tuple[nn.Module, int]:
     """What turns moments (B, T, size) into features, and the number of these."""
+    encoder: RecurrentEncoder | Tcn | Transformer
     if isinstance(cfg, RecurrentBackbone):
         encoder = RecurrentEncoder(size, cfg)
-        return encoder, encoder.features
-    raise ValueError(f"backbone.name={cfg.name}: no encoder of this name")
+    elif isinstance(cfg, TcnBackbone):
+        encoder = Tcn(size, cfg)
+    elif isinstance(cfg, TransformerBackbone):
+        encoder = Transformer(size, cfg)
+    else:
+        raise ValueError(f"backbone.name={cfg.name}: no encoder of this name")
+    return encoder, encoder.features
 
 
 def _build_own(cfg: FrameBackbone | ClipBackbone, spec: InputSpec) -> Backbone:

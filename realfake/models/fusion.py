@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from realfake.config import StreamInfo
-from realfake.streams.base import StreamValues
+from realfake.streams.stream import StreamValues
 
 
 class Standardise(nn.Module):

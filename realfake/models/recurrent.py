@@ -87,14 +87,18 @@ def masked_mean(x: Tensor, valid: Tensor) -> Tensor:
     return (x * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
 
 
-def pool_valid(outputs: Tensor, valid: Tensor, length: Tensor, pool: str, *, bidirectional: bool) -> Tensor:
-    """:func:`pool_time` over the valid moments ``(B, T)`` of samples that end after ``length`` ``(B,)`` moments."""
+def pooled(outputs: Tensor, valid: Tensor, pool: str) -> Tensor:
+    """Mean or maximum over the valid moments of ``(B, T, D)``; 0 if there is none."""
     if pool == "mean":
         return masked_mean(outputs, valid)
-    if pool == "max":
-        lowest = torch.finfo(outputs.dtype).min
-        largest = outputs.masked_fill(~valid[..., None], lowest).amax(dim=1)
-        return torch.where(valid.any(dim=1)[:, None], largest, 0.0)
+    largest = outputs.masked_fill(~valid[..., None], torch.finfo(outputs.dtype).min).amax(dim=1)
+    return torch.where(valid.any(dim=1)[:, None], largest, 0.0)
+
+
+def pool_valid(outputs: Tensor, valid: Tensor, length: Tensor, pool: str, *, bidirectional: bool) -> Tensor:
+    """:func:`pool_time` over the valid moments ``(B, T)`` of samples that end after ``length`` ``(B,)`` moments."""
+    if pool != "last":
+        return pooled(outputs, valid, pool)
     last = outputs.gather(1, (length - 1)[:, None, None].expand(-1, 1, outputs.shape[2]))[:, 0]
     return _last(last, outputs[:, 0], bidirectional=bidirectional)
 

@@ -10,7 +10,7 @@ import numpy as np
 from realfake.data.faces import Box
 from realfake.prediction.film import Film
 from realfake.prediction.predicted import Failure, Prediction
-from realfake.streams.base import StreamSet, StreamValues, take
+from realfake.streams.stream import StreamSet, StreamValues, take
 
 
 @dataclass(frozen=True)

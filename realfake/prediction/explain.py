@@ -22,8 +22,8 @@ from realfake.errors import UserError, install
 from realfake.models.backbone import Inputs
 from realfake.prediction.stream_shares import StreamShare, of_task, shares_of, some
 from realfake.runs.network import on_device
-from realfake.streams.base import StreamValues
 from realfake.streams.preprocess import network_input
+from realfake.streams.stream import StreamValues
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +107,11 @@ def explain(module: ApproachModule, streams: dict[str, StreamValues], *, perturb
                 maps[task] = _grad_cam(module, of_pixels, layer, pixels, task, best, clips.shape[:2])
                 if sees_clips:
                     time[task] = _ablate_frames(module, of_pixels, pixels, task, best, perturbations)
-        shares = {} if isinstance(x, Tensor) else shares_of(module, x, {task: decided[task] for task in classes}, perturbations)
+        shares = (
+            {}
+            if isinstance(x, Tensor)
+            else shares_of(module, x, {task: decided[task] for task in classes}, perturbations)
+        )
     return [
         Explanation(
             frames=None if clips is None else clips[i],

@@ -7,7 +7,7 @@ import numpy as np
 from realfake.data.sampling import window_times
 from realfake.prediction.predicted import Curve
 from realfake.scoring.predictions import Predictions
-from realfake.streams.base import SampleSpec
+from realfake.streams.stream import SampleSpec
 
 FRAME_WINDOW_SEC = 1.0
 """Over which the probabilities of single frames are averaged."""

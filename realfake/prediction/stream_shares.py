@@ -10,7 +10,7 @@ from torch import Tensor
 
 from realfake.approaches.module import ApproachModule
 from realfake.config import PIXELS, StreamInfo
-from realfake.streams.base import StreamValues
+from realfake.streams.stream import StreamValues
 
 MOST_NUMBERS = 128
 """Of a stream that are looked at one by one; of larger ones, the points along the first axis."""

@@ -15,7 +15,7 @@ from realfake.labels import ABSENT
 from realfake.runs.checkpoints import load_weights
 from realfake.runs.folder import RunFolder, open_run
 from realfake.scoring.predictions import Predictions
-from realfake.streams.base import StreamSet, StreamValues, take
+from realfake.streams.stream import StreamSet, StreamValues, take
 
 
 def open_trained(

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from realfake.config import PIXELS, Augmentation, StreamInfo
-from realfake.streams.base import StreamSpec, StreamValues
+from realfake.streams.stream import StreamSpec, StreamValues
 
 _LUMA = (0.299, 0.587, 0.114)
 

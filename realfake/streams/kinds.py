@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from realfake.config import MotionSignal, SignalConfig
-from realfake.streams.base import Signal
+from realfake.streams.stream import Signal
 
 
 def build_signal(options: SignalConfig) -> Signal:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from realfake.config import MotionSignal, StreamInfo, as_plain
-from realfake.streams.base import ClipMedia, Extracted
+from realfake.streams.stream import ClipMedia, Extracted
 
 VERSION = 1
 

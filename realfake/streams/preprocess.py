@@ -1,7 +1,7 @@
 """From stored crops to what a network eats. Training, testing, prediction and export all use these functions.
 
 Two steps, since one belongs to the worker that reads and one to the device that computes:
-:func:`realfake.streams.base.take` gathers streams, :func:`network_input` makes floats of pixels. Numbers are
+:func:`realfake.streams.stream.take` gathers streams, :func:`network_input` makes floats of pixels. Numbers are
 standardised inside of the network, by what it has learned of the training part.
 """
 
@@ -12,7 +12,7 @@ from functools import lru_cache
 import torch
 
 from realfake.config import PIXELS, InputSpec
-from realfake.streams.base import SampleSpec, StreamValues
+from realfake.streams.stream import SampleSpec, StreamValues
 
 
 def network_input(streams: dict[str, StreamValues], spec: SampleSpec) -> torch.Tensor | dict[str, StreamValues]:

@@ -20,7 +20,7 @@ from realfake.data.store import PreparedStore
 from realfake.data.stream_sets import clip_streams, stream_set
 from realfake.data.work import run_all
 from realfake.errors import UserError
-from realfake.streams.base import SampleSpec, StreamSpec
+from realfake.streams.stream import SampleSpec, StreamSpec
 
 
 @pytest.fixture(scope="module")

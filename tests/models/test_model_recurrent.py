@@ -58,7 +58,7 @@ def test_motion_ignores_what_is_constant() -> None:
 
 def test_spec_is_the_frame_networks_with_the_clips_length() -> None:
     spec = sample_spec(backbone_config("gru", "backbone@backbone.frame=resnet18", "backbone.stride_sec=0.1"))
-    assert (spec.size, spec.frames, spec.stride_sec) == (224, 16, 0.1)
+    assert (spec.pixels.size, spec.frames, spec.stride_sec) == (224, 16, 0.1)
     assert spec.pixels == sample_spec(backbone_config("resnet18")).pixels
 
 

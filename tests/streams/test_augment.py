@@ -9,8 +9,8 @@ import torch
 from realfake.composing.composition import option
 from realfake.config import Augmentation, InputSpec
 from realfake.streams.augment import augment
-from realfake.streams.base import SampleSpec, as_pixels
 from realfake.streams.preprocess import normalise
+from realfake.streams.stream import SampleSpec, as_pixels
 
 STRONG = option(
     Augmentation, name="none", flip=0.5, rotate_deg=30.0, scale=0.2, translate=0.1, brightness=0.3, contrast=0.3,

@@ -13,8 +13,8 @@ from realfake.data.faces import Box
 from realfake.models import build_backbone
 from realfake.models.fusion import Fused, Standardise
 from realfake.streams.augment import mirror
-from realfake.streams.base import StreamRows, StreamSpec, StreamValues
 from realfake.streams.kinds import build_signal
+from realfake.streams.stream import StreamRows, StreamSpec, StreamValues
 
 INFO = StreamInfo("speed", (2,), "a test's numbers", ("across", "down"), mirrored=((0, -1.0), (1, 1.0)))
 
@@ -93,11 +93,13 @@ def test_motion_is_measured_in_sides_of_the_face_a_second() -> None:
     np.testing.assert_allclose(other.values, swapped.numpy(), atol=0.03)
 
 
-@pytest.mark.parametrize("name", ["gru", "lstm"])
+@pytest.mark.parametrize("name", ["gru", "lstm", "tcn", "transformer"])
 @pytest.mark.parametrize("pool", ["mean", "max", "last"])
 def test_padding_behind_a_sample_changes_nothing(name: str, pool: str) -> None:
+    if pool == "last" and name in ("tcn", "transformer"):
+        pool = "max"
     words = ["approach=temporal", f"backbone={name}", "backbone.streams=[box]", "backbone.gather=interval"]
-    cfg = compose("train", [*words, f"backbone.pool={pool}", "backbone.hidden=8"], TrainConfig)
+    cfg = compose("train", [*words, f"backbone.pool={pool}"], TrainConfig)
     torch.manual_seed(0)
     backbone = build_backbone(cfg.backbone, cfg.streams).eval()
     values, valid = torch.randn(1, 5, 4), torch.tensor([[True, True, False, True, True]])
