@@ -77,6 +77,7 @@ from realfake.config.networks import (
     BATCH_NORM_OF_VECTORS,
     CLIP_BACKBONES,
     FRAME_BACKBONES,
+    FRAME_FEATURES,
     RECURRENT_BACKBONES,
     SEQUENCE_BACKBONES,
     TRAINED_STRIDE_SEC,
@@ -128,6 +129,7 @@ from realfake.config.running import (
 from realfake.config.signals import (
     BOX,
     PIXELS,
+    FeaturesSignal,
     MotionSignal,
     SignalConfig,
     SignalOptions,

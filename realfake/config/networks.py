@@ -20,6 +20,18 @@ FRAME_BACKBONES = (
     "pixels",
 )
 
+FRAME_FEATURES = {
+    "small_cnn": 84,
+    "tiny_cnn": 64,
+    "resnet18": 512,
+    "vgg16": 4096,
+    "efficientnet_v2_m": 1280,
+    "vit_b_16": 768,
+    "inception_resnet_v1": 512,
+    "inception_resnet_v1_wide": 512,
+}
+"""Frame backbone → numbers that it gives, of those whose number does not depend on their input."""
+
 CLIP_BACKBONES = (
     "cnn3d",
     "cnn3d_thesis",
@@ -183,6 +195,8 @@ class SequenceBackbone(_Backbone):
     """How the features of several streams become one vector, see :mod:`realfake.models.fusion`."""
     gather: Literal["moments", "interval"]
     """Of numbers: those at the sample's moments, or all that the stream has between the first and the last of them."""
+    standardise: bool
+    """Numbers by mean and standard deviation of the training part; false = as they are."""
     frame: Annotated[FrameBackbone | TimmBackbone, Field(discriminator="kind")]
     frames: Count
     stride_sec: Positive | None

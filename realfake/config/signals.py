@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from realfake.config.base import Positive, Strict
+from realfake.config.networks import FRAME_FEATURES
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class StreamInfo:
     components: tuple[str, ...] = ()
     """Names along the flattened shape; empty = numbers."""
     unit: str = ""
+    dtype: Literal["float32", "float16"] = "float32"
+    """In which values are stored; networks are given float32."""
     mirrored: tuple[tuple[int, float], ...] = ()
     """What a mirrored face has, for each component the one that takes its place and the factor; empty = the same."""
 
@@ -45,7 +48,7 @@ BOX = StreamInfo(
     "the face's path: middle of its box, from the middle of the picture, and its sides",
     ("x", "y", "width", "height"),
     "parts of the picture's width (x, width) and height (y, height)",
-    ((0, -1.0), (1, 1.0), (2, 1.0), (3, 1.0)),
+    mirrored=((0, -1.0), (1, 1.0), (2, 1.0), (3, 1.0)),
 )
 PREPARED = (PIXELS, BOX)
 """Streams of every prepared dataset; others come from signals."""
@@ -78,10 +81,28 @@ class MotionSignal(SignalOptions):
         places = [row * n + n - 1 - column for row, column in cells]
         mirrored = tuple((place + k * n * n, factor) for k, factor in ((0, -1.0), (1, 1.0)) for place in places)
         words = "optical flow of the face (DIS), averaged over the cells of a grid"
-        return (StreamInfo("motion", (2, n, n), words, names, "sides of the face a second", mirrored),)
+        return (StreamInfo("motion", (2, n, n), words, names, "sides of the face a second", mirrored=mirrored),)
 
 
-SignalConfig = Annotated[MotionSignal, Field()]
+class FeaturesSignal(SignalOptions):
+    """Outputs of a frozen frame backbone for each face crop."""
+
+    name: Literal["features"]
+    backbone: Literal[tuple(FRAME_FEATURES)]  # type: ignore[valid-type]
+    """A frame backbone, with the input and all else that its file says."""
+    weights: str
+    """``default``, the name of published weights, or the path of a file."""
+    dtype: Literal[32, 16]
+    """Bits of a stored number."""
+
+    def infos(self) -> tuple[StreamInfo, ...]:
+        """``features``: (F,)."""
+        words = f"outputs of the frozen {self.backbone} for the face crop"
+        dtype: Literal["float32", "float16"] = "float32" if self.dtype == 32 else "float16"
+        return (StreamInfo("features", (FRAME_FEATURES[self.backbone],), words, dtype=dtype),)
+
+
+SignalConfig = Annotated[MotionSignal | FeaturesSignal, Field(discriminator="name")]
 
 
 def _by_name(signals: dict[str, SignalConfig]) -> dict[str, SignalConfig]:

@@ -57,6 +57,7 @@ NEW: dict[int, dict[str, Any]] = {
         "backbone.streams": where("backbone", ("recurrent",), ["pixels"]),
         "backbone.fusion": where("backbone", ("recurrent",), "concatenate"),
         "backbone.gather": where("backbone", ("recurrent",), "moments"),
+        "backbone.standardise": where("backbone", ("recurrent",), True),
     },
 }
 """Format → dotted key that came with it or since the one before → the value that reproduces what runs without it did.

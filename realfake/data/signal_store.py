@@ -191,7 +191,8 @@ def _finish(store: PreparedStore, options: SignalConfig, folder: Path, identity:
         shutil.rmtree(folder)
         raise UserError(f"signals=[{options.name}]: none of {len(names)} clips has it; the first, {clip}: {reason}")
     for info in infos:
-        dtype = np.dtype([("time_sec", "<f4"), ("quality", "<f4"), ("values", "<f4", info.shape)])
+        values = "<f4" if info.dtype == "float32" else "<f2"
+        dtype = np.dtype([("time_sec", "<f4"), ("quality", "<f4"), ("values", values, info.shape)])
         total = int(counts[info.name].sum())
         header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (total,)}
         with open_whole(folder / f"{info.name}.npy", total * dtype.itemsize) as file:

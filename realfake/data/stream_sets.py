@@ -80,7 +80,7 @@ class SignalRows(StreamRows):
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         """Values by their rows."""
-        return np.ascontiguousarray(self._rows["values"][rows])
+        return np.ascontiguousarray(self._rows["values"][rows], np.float32)
 
     def _spacing(self, clip: int) -> float:
         times = self._rows["time_sec"][self.first[clip] : self.first[clip] + self.stored[clip]]
@@ -164,6 +164,7 @@ def clip_streams(media: Media, spec: SampleSpec, signals: Sequence[Signal]) -> S
             raise UserError(fault)
         for name, stream in wanted.items():
             times, values, quality = computed[name]
+            values = values.astype(stream.info.dtype).astype(np.float32)  # as a store keeps them
             found[name] = _of_one(stream, times, values.__getitem__, usual_spacing(times), quality)
     return found
 

@@ -113,7 +113,7 @@ def _build_sequence(cfg: SequenceBackbone, spec: SampleSpec) -> Backbone:
                 encoder = FrameEncoder(frame, over_time)
         else:
             over_time, sizes[stream.name] = _sequence_encoder(stream.info.size, cfg)
-            encoder = NumberEncoder(stream.info, over_time)
+            encoder = NumberEncoder(stream.info, over_time, standardise=cfg.standardise)
         encoders[stream.name] = encoder
     if spec.pixels_alone:
         return Backbone(cfg.name, encoders[PIXELS.name], spec, sizes[PIXELS.name])

@@ -16,20 +16,23 @@ class Standardise(nn.Module):
 
     Args:
         info: Of the stream.
+        fixed: Whether they are left as they are.
     """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, info: StreamInfo) -> None:
+    def __init__(self, info: StreamInfo, *, fixed: bool = False) -> None:
         super().__init__()
-        self.stream = info.name
+        self.stream, self.fixed = info.name, fixed
         self.register_buffer("mean", torch.zeros(info.size))
         self.register_buffer("scale", torch.ones(info.size))
 
     @torch.no_grad()
     def take(self, mean: Tensor, deviation: Tensor) -> None:
         """Note the statistics (size,) of the training part; what does not vary there is left unscaled."""
+        if self.fixed:
+            return
         self.mean.copy_(mean)
         self.scale.copy_(torch.where(deviation > 1e-8, 1.0 / deviation.clamp(min=1e-8), 1.0))
 
@@ -45,11 +48,12 @@ class NumberEncoder(nn.Module):
     Args:
         info: Of the stream.
         encoder: (B, T, size) and, where not everything is valid, (B, T) bool → (B, features).
+        standardise: Whether by the training part, or not at all.
     """
 
-    def __init__(self, info: StreamInfo, encoder: nn.Module) -> None:
+    def __init__(self, info: StreamInfo, encoder: nn.Module, *, standardise: bool = True) -> None:
         super().__init__()
-        self.standardise, self.encoder = Standardise(info), encoder
+        self.standardise, self.encoder = Standardise(info, fixed=not standardise), encoder
 
     def forward(self, stream: StreamValues) -> Tensor:
         """A stream of numbers → (B, features)."""

@@ -24,8 +24,8 @@ def prepared(x: Tensor, valid: Tensor | None, *, motion: bool) -> tuple[Tensor, 
 class Tcn(nn.Module):
     """Residual blocks of dilated convolutions over time, not causal.
 
-    After Bai et al. 2018, https://arxiv.org/abs/1803.01271, sec. 3, with layer norm in place of weight norm. Block ``i``
-    looks ``2^i`` moments to each side twice. Gaps and padding stay 0 throughout, so that they say nothing.
+    After Bai et al. 2018, https://arxiv.org/abs/1803.01271, sec. 3, with layer norm in place of weight norm. Block
+    number ``i`` looks ``2^i`` moments to each side twice. Gaps and padding stay 0 throughout, so that they say nothing.
 
     Args:
         size: Numbers of a moment.

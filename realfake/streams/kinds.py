@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realfake.config import MotionSignal, SignalConfig
+from realfake.config import FeaturesSignal, MotionSignal, SignalConfig
 from realfake.streams.stream import Signal
 
 
@@ -16,4 +16,8 @@ def build_signal(options: SignalConfig) -> Signal:
         from realfake.streams.motion import Motion
 
         return Motion(options)
+    if isinstance(options, FeaturesSignal):
+        from realfake.streams.frozen_features import FrozenFeatures
+
+        return FrozenFeatures(options)
     raise ValueError(f"signals={options}: no signal of this name")

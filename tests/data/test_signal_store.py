@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from realfake.composing.composition import compose
+from realfake.composing.composition import compose, option
 from realfake.composing.messages import changed
-from realfake.config import BOX, PrepareConfig
+from realfake.config import BOX, FRAME_FEATURES, FrameBackbone, PrepareConfig
 from realfake.data import signal_store
 from realfake.data.media import Media
 from realfake.data.preparation import prepare
@@ -20,6 +21,8 @@ from realfake.data.store import PreparedStore
 from realfake.data.stream_sets import clip_streams, stream_set
 from realfake.data.work import run_all
 from realfake.errors import UserError
+from realfake.models import build_backbone
+from realfake.streams.preprocess import normalise
 from realfake.streams.stream import SampleSpec, StreamSpec
 
 
@@ -129,3 +132,30 @@ def test_a_clip_by_itself_has_the_streams_that_it_has_in_a_dataset(store: Prepar
             assert ours.valid.all()
             for a, b in zip(ours, theirs, strict=True):
                 np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+@pytest.mark.parametrize("bits", [32, 16])
+def test_features_are_what_the_frozen_network_says(
+    bits: int, store: PreparedStore, cfg: PrepareConfig, tmp_path: Path
+) -> None:
+    torch.manual_seed(3)
+    network = build_backbone(option(FrameBackbone, name="tiny_cnn")).eval()
+    torch.save(network.net.state_dict(), tmp_path / "tiny.pth")
+    words = ["signals=[features]", "signals.features.backbone=tiny_cnn", f"signals.features.dtype={bits}"]
+    chosen = compose("prepare", [*words, f"signals.features.weights={tmp_path}/tiny.pth"], PrepareConfig)
+    found = prepare_signal(store, cfg.data, cfg.face, chosen.signals["features"], progress=False)["features"]
+    assert (found.counts == store.table["stored"]).all()
+    with torch.inference_mode():
+        expected = network(normalise(torch.from_numpy(store.read(0, np.arange(found.counts[0]), 64)), network.pixels))
+    ours = found.rows["values"][: found.counts[0]]
+    if bits == 32:
+        np.testing.assert_array_equal(ours, expected.numpy())
+    else:
+        assert ours.dtype == np.float16
+        np.testing.assert_allclose(ours, expected.numpy(), rtol=2**-11, atol=1e-7)
+
+
+def test_the_number_of_features_is_that_of_the_networks() -> None:
+    for name, size in FRAME_FEATURES.items():
+        if name not in ("vgg16", "efficientnet_v2_m", "vit_b_16", "inception_resnet_v1_wide"):  # large to build
+            assert build_backbone(option(FrameBackbone, name=name, weights="none")).features == size
