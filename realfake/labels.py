@@ -129,6 +129,18 @@ class LabelSpace:
             return dict(heads)
         raise ValueError(f"tasks {sorted(heads)}: expected joint; or emotion, authenticity, or both")
 
+    def log_odds(self, heads: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """``log p(real) − log p(fake)`` (...,) that logits (..., K) of a joint head, or of one for authenticity, mean.
+
+        Those of a joint head are summed over emotions as probabilities.
+        """
+        if "joint" in heads:
+            joint = heads["joint"]
+            each = joint.reshape((*joint.shape[:-1], len(AUTHENTICITIES), len(self.emotions))).logsumexp(-1)
+        else:
+            each = heads["authenticity"]
+        return each[..., Authenticity.REAL] - each[..., Authenticity.FAKE]
+
     def averaged(self, mean: Callable[[A], A], p: Mapping[str, A], two_heads: bool) -> dict[str, A]:
         """Probabilities of the means of samples.
 

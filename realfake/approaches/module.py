@@ -14,9 +14,9 @@ from realfake.approaches.optimization import build_optimizer, build_scheduler, p
 from realfake.approaches.record import EpochMeans, EpochRecord, TrainStep
 from realfake.config import TrainConfig
 from realfake.config.upgrade import to_save
-from realfake.data.batch import Batch
+from realfake.data.batch import Batch, target_of
 from realfake.errors import UserError
-from realfake.labels import ABSENT, LabelSpace, told_by
+from realfake.labels import ABSENT, told_by
 from realfake.losses.mixes import build_mix
 from realfake.losses.tasks import TaskLoss, build_task_loss
 from realfake.models import build_backbone, build_head
@@ -271,16 +271,6 @@ class ApproachModule(LightningModule):
         """Refuse a checkpoint of another program; raises :class:`UserError`."""
         if "realfake" not in checkpoint:
             raise UserError("this checkpoint was not written by realfake: give one of a run's folder checkpoints/")
-
-
-def target_of(batch: Batch, task: str, space: LabelSpace) -> torch.Tensor:
-    """Class of each sample in a task, (B,) int64; -1 = absent."""
-    if task == "emotion":
-        return batch["emotion"]
-    if task == "authenticity":
-        return batch["authenticity"]
-    known = (batch["emotion"] != ABSENT) & (batch["authenticity"] != ABSENT)
-    return torch.where(known, space.joint_classes(batch["emotion"], batch["authenticity"]), ABSENT)
 
 
 def clip_losses(clips: Predictions, tasks: Sequence[str]) -> dict[str, float]:

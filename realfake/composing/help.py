@@ -30,13 +30,13 @@ def help_text(config_name: str, argv: list[str]) -> str:
         OmegaConf.set_struct(cfg, False)
         del cfg["hydra"]
     folders = [conf_dir(), *([Path(options["--config-dir"])] if "--config-dir" in options else [])]
+    said = group_words(config_name)
     groups: dict[str, set[str]] = {}
     for folder in folders:
         for file in folder.glob("*/**/[!_]*.yaml"):
             group = file.parent.relative_to(folder).as_posix()
-            if any(f"{group}/".startswith(f"{name}/") for name in choices) and "/_" not in group:
+            if any(f"{group}/".startswith(f"{name}/") for name in (*choices, *said)) and "/_" not in group:
                 groups.setdefault(group, set()).add(file.stem)
-    said = group_words(config_name)
     lines = [f"{g}: {', '.join(sorted(o))}{f'  # {said[g]}' if g in said else ''}\n" for g, o in sorted(groups.items())]
     values = _commented(
         OmegaConf.to_yaml(cfg, resolve="--resolve" in options), _comments(config_name, choices, folders)

@@ -20,7 +20,7 @@ LARGEST_CHECK = 256
 
 ALIASES = {"launcher.": "hydra.launcher.", "search.": "hydra.sweeper."}
 """Keys of the presets, and the nodes of Hydra's own configuration that they fill."""
-SEVERAL = ("logger", "signals")
+SEVERAL = ("logger", "signals", "auxiliary")
 """Groups of which several options may be chosen at once."""
 _OPTIONS: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(

@@ -61,13 +61,17 @@ from realfake.config.data import (
     check_subjects,
 )
 from realfake.config.losses import (
+    AuxiliaryConfig,
+    CenterTerm,
     CrossEntropyLoss,
     DwaMix,
     FocalLoss,
+    GradNormMix,
     LossConfig,
     Losses,
     MixConfig,
     MultiFocalLoss,
+    PairRankingTerm,
     PrecisionMix,
     SumMix,
     UncertaintyMix,

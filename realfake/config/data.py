@@ -301,8 +301,19 @@ class Sampling(Strict):
     """Frame approaches: frames of a clip in an epoch (random in training, evenly spaced otherwise)."""
     windows_per_clip: Count
     """Clip approaches: windows of a clip in an epoch."""
+    pairs: bool
+    """Training: a real and a fake sample of a pair stand in one batch."""
 
     @model_validator(mode="after")
     def _check(self) -> Sampling:
         check_window(self.window, "sampling.window")
         return self
+
+
+def check_pairs(sampling: Sampling, data: DataConfig) -> None:
+    """Raise ``ValueError`` if batches cannot be made of two samples each."""
+    if sampling.pairs and data.batch_size % 2:
+        raise ValueError(
+            f"data.batch_size={data.batch_size}: sampling.pairs=true takes samples two by two; expected "
+            f"{data.batch_size + 1}, or another even number"
+        )

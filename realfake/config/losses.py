@@ -1,12 +1,15 @@
-"""Losses of tasks and how they are mixed: the groups ``loss`` and ``loss_mix``."""
+"""Losses of tasks, auxiliary terms and how all are mixed: the groups ``loss``, ``auxiliary`` and ``loss_mix``."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from realfake.config.base import Fraction, Positive, Strict
+from realfake.config.base import Fraction, Positive, PositiveFraction, Strict
+from realfake.config.networks import BackboneConfig
+from realfake.labels import told_by
 
 
 class _Loss(Strict):
@@ -45,6 +48,66 @@ class Losses(Strict):
     authenticity: LossConfig
 
 
+class _Term(Strict):
+    weight: Positive
+    """Factor of the term before the mix."""
+
+    def check(self, key: str, tasks: Sequence[str], frozen: bool) -> None:
+        """Raise ``ValueError`` where the term has nothing to say.
+
+        Args:
+            key: Of the term.
+            tasks: Of the heads.
+            frozen: Whether the backbone is.
+        """
+
+
+class PairRankingTerm(_Term):
+    """Burges et al. 2005 (``logistic``), Joachims 2002 (``hinge``)."""
+
+    loss: Literal["logistic", "hinge"]
+    margin: Positive
+
+    def check(self, key: str, tasks: Sequence[str], frozen: bool) -> None:
+        """Raise ``ValueError`` if authenticity is not told."""
+        if "authenticity" not in told_by(tasks):
+            raise ValueError(
+                f"{key}: approach.tasks=[{','.join(tasks)}] tells no authenticity, by which clips of a pair are "
+                "ranked; expected a head for it, or joint"
+            )
+
+
+class CenterTerm(_Term):
+    """Wen et al. 2016."""
+
+    task: Literal["auto", "joint", "emotion", "authenticity"]
+    """Whose classes have centers; ``auto`` = the first that is told."""
+    rate: PositiveFraction
+
+    def of(self, tasks: Sequence[str]) -> str:
+        """The task whose classes have centers, of a network with heads for ``tasks``."""
+        return told_by(tasks)[0] if self.task == "auto" else self.task
+
+    def check(self, key: str, tasks: Sequence[str], frozen: bool) -> None:
+        """Raise ``ValueError`` if the features cannot move, or the task is not told."""
+        if frozen:
+            raise ValueError(f"{key}: backbone.freeze=true leaves the features as they are; expected freeze=false")
+        if self.of(tasks) not in told_by(tasks):
+            raise ValueError(f"{key}.task={self.task}: expected auto, or one of {', '.join(told_by(tasks))}")
+
+
+class AuxiliaryConfig(Strict):
+    """What is minimised beside the losses of the heads; several at once."""
+
+    pair_ranking: PairRankingTerm | None = None
+    center: CenterTerm | None = None
+
+    @property
+    def chosen(self) -> dict[str, _Term]:
+        """Name → options of the terms in use, in the order of all vectors."""
+        return {name: term for name, term in self if term is not None}
+
+
 class SumMix(Strict):
     name: Literal["sum"]
 
@@ -76,4 +139,25 @@ class DwaMix(Strict):
     temperature: Positive
 
 
-MixConfig = Annotated[SumMix | WeightedMix | PrecisionMix | UncertaintyMix | DwaMix, Field(discriminator="name")]
+class GradNormMix(Strict):
+    """Chen et al. 2018: gradient normalisation."""
+
+    name: Literal["gradnorm"]
+    alpha: Annotated[float, Field(ge=0.0)]
+    lr: Positive
+
+
+MixConfig = Annotated[
+    SumMix | WeightedMix | PrecisionMix | UncertaintyMix | DwaMix | GradNormMix, Field(discriminator="name")
+]
+
+
+def check_terms(auxiliary: AuxiliaryConfig, mix: MixConfig, tasks: Sequence[str], backbone: BackboneConfig) -> None:
+    """Raise ``ValueError`` if a term has nothing to say of a network with heads for ``tasks``, or a mix of them."""
+    for name, term in auxiliary.chosen.items():
+        term.check(f"auxiliary.{name}", tasks, backbone.freeze)
+    if isinstance(mix, GradNormMix) and (backbone.freeze or backbone.name == "pixels"):
+        which = "backbone.freeze=true" if backbone.freeze else "backbone=pixels"
+        raise ValueError(
+            f"loss_mix=gradnorm: {which} leaves no trained weights that the terms share; expected another mix"
+        )

@@ -19,8 +19,8 @@ from realfake.config.base import (
     as_plain,
     is_new,
 )
-from realfake.config.data import FaceConfig, LocatedData, Sampling, SplitConfig, check_subjects
-from realfake.config.losses import Losses, MixConfig
+from realfake.config.data import FaceConfig, LocatedData, Sampling, SplitConfig, check_pairs, check_subjects
+from realfake.config.losses import AuxiliaryConfig, Losses, MixConfig, check_terms
 from realfake.config.networks import (
     BATCH_NORM_OF_VECTORS,
     CLIP_BACKBONES,
@@ -140,6 +140,7 @@ class TrainConfig(Strict):
     backbone: BackboneConfig
     head: HeadConfig
     loss: Losses
+    auxiliary: AuxiliaryConfig
     loss_mix: MixConfig
     optimizer: OptimizerConfig
     scheduler: SchedulerConfig
@@ -199,6 +200,7 @@ class TrainConfig(Strict):
             plain["approach"]["tasks"] = list(self.tasks) if emotions else ["authenticity"]
         with_tasks = TrainConfig.model_validate(plain, context={"trained": True})
         with_tasks._check_metrics()
+        check_terms(self.auxiliary, self.loss_mix, with_tasks.tasks, self.backbone)
         return TrainConfig.model_validate({**plain, "optimized_metric": with_tasks.metric}, context={"trained": True})
 
     @model_validator(mode="after")
@@ -224,6 +226,8 @@ class TrainConfig(Strict):
             self._check_weights()
             self._check_metrics()
             self._check_batch_norm()
+            check_terms(self.auxiliary, self.loss_mix, self.tasks, self.backbone)
+            check_pairs(self.sampling, self.data)
             check_subjects(self.data, self.split)
         return self
 
@@ -286,7 +290,7 @@ class TrainConfig(Strict):
                 f"{key}={metric}: expected a validation metric such as val/clip/joint_accuracy (nothing is chosen "
                 "by training or test figures)"
             )
-        known = measured_names("val", self.tasks)
+        known = measured_names("val", self.tasks, self.auxiliary.chosen)
         if metric not in known:
             raise ValueError(
                 f"{key}={metric}: no such metric{nearest(metric, known)} (there are, with approach.tasks="

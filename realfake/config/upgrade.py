@@ -58,6 +58,8 @@ NEW: dict[int, dict[str, Any]] = {
         "backbone.fusion": where("backbone", ("recurrent",), "concatenate"),
         "backbone.gather": where("backbone", ("recurrent",), "moments"),
         "backbone.standardise": where("backbone", ("recurrent",), True),
+        "auxiliary": {},
+        "sampling.pairs": False,
     },
 }
 """Format → dotted key that came with it or since the one before → the value that reproduces what runs without it did.

@@ -23,6 +23,7 @@ from realfake.data.sampling import (
     uniform,
     window_times,
 )
+from realfake.scoring.predictions import pair_numbers
 from realfake.streams.stream import SampleSpec, StreamSet, take
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class ClipSamples(Dataset[Batch], ABC):
         table = store.table
         self.emotion = table["emotion"].to_numpy(np.int8)[self.rows]
         self.authenticity = table["authenticity"].to_numpy(np.int8)[self.rows]
+        self.pair = pair_numbers(table)[self.rows]
         self.duration_sec = table["duration_sec"].to_numpy(np.float32)[self.rows]
         self.first_crop = table["first_crop"].to_numpy(np.int64)[self.rows]
         self.stored = table["stored"].to_numpy(np.int64)[self.rows]
@@ -96,6 +98,7 @@ class ClipSamples(Dataset[Batch], ABC):
             emotion=torch.from_numpy(self.emotion[clips].astype(np.int64)),
             authenticity=torch.from_numpy(self.authenticity[clips].astype(np.int64)),
             clip=torch.from_numpy(self.rows[clips]),
+            pair=torch.from_numpy(self.pair[clips]),
             sample=torch.tensor(self._sample_ids(numbers, clips, times)),
         )
         if self.features is not None:

@@ -82,7 +82,8 @@ class Tester:
         sampling = self.cfg.sampling
         if first_frame:
             start = sampling.window[0]
-            sampling = Sampling(window=[start, min(1.0, start + 1e-6)], frames_per_clip=1, windows_per_clip=1)
+            window = [start, min(1.0, start + 1e-6)]
+            sampling = changed(sampling, {"window": window, "frames_per_clip": 1, "windows_per_clip": 1})
         module = self.datamodule(data, face, sampling, part=part, whole=whole)
         trainer = self._trainer()
         trainer.test(self.module, datamodule=module, verbose=False)

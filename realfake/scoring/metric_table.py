@@ -5,7 +5,7 @@ Imported without numpy, by whoever checks or ranks by a name without measuring. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -113,16 +113,18 @@ def told_metrics(tasks: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name, m in METRICS.items() if m.task in tasks)
 
 
-def measured_names(stage: str, tasks: Sequence[str]) -> tuple[str, ...]:
+def measured_names(stage: str, tasks: Sequence[str], auxiliary: Iterable[str] = ()) -> tuple[str, ...]:
     """Everything that is measured at the end of a validation epoch, or of testing.
 
     Args:
         stage: ``val`` or ``test``.
         tasks: Of the approach, each of which has a loss at both levels.
+        auxiliary: Terms that are minimised beside them, each of which has a loss of frames.
     """
     told = told_by(tasks)
     names = (*(n for n, m in REPORTED.items() if m.task in (None, *told)), *(f"loss_{task}" for task in tasks))
-    return tuple(f"{stage}/{level}/{name}" for level in LEVELS for name in names)
+    each = tuple(f"{stage}/{level}/{name}" for level in LEVELS for name in names)
+    return (*each, *(f"{stage}/frame/loss_{term}" for term in auxiliary))
 
 
 def minimised(metric: str) -> bool:
