@@ -17,7 +17,8 @@ from realfake.config.upgrade import to_save
 from realfake.data.batch import Batch, target_of
 from realfake.errors import UserError
 from realfake.labels import ABSENT, told_by
-from realfake.losses.mixes import build_mix
+from realfake.losses.auxiliary import AuxiliaryTerm, build_auxiliary
+from realfake.losses.mixes import MixContext, build_mix, last_layer
 from realfake.losses.tasks import TaskLoss, build_task_loss
 from realfake.models import build_backbone, build_head
 from realfake.models.backbone import Inputs
@@ -60,8 +61,12 @@ class ApproachModule(LightningModule):
         self.losses = nn.ModuleDict(
             {t: build_task_loss(getattr(cfg.loss, t), k, counts.get(t)) for t, k in classes.items()}
         )
-        self.mix = build_mix(cfg.loss_mix, self.tasks)
-        self.compiled = torch.compile(self.logits, dynamic=False) if cfg.compile else self.logits
+        chosen = cfg.auxiliary.chosen
+        self.auxiliary = build_auxiliary(cfg.auxiliary, self.space, self.tasks, self.backbone.features)
+        self.mix = build_mix(cfg.loss_mix, self.tasks, {name: term.weight for name, term in chosen.items()})
+        self.terms = self.mix.terms
+        self.shared = last_layer(self.backbone)
+        self.compiled = torch.compile(self.network, dynamic=False) if cfg.compile else self.network
         self.train_means = EpochMeans(self._train_quantities())
         self._steps: list[TrainStep] = []
         self.records = nn.ModuleDict({stage: EpochRecord() for stage in ("val", "test")})
@@ -73,9 +78,14 @@ class ApproachModule(LightningModule):
 
     # --- the network ---------------------------------------------------------------------------------------------
 
+    def network(self, x: Inputs) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """What the backbone takes → features (B, F), and logits (B, classes) of each task."""
+        features = self.backbone(x)
+        return features, self.head_logits(features)
+
     def logits(self, x: Inputs) -> dict[str, torch.Tensor]:
         """What the backbone takes → logits (B, classes) of each task; one backbone pass."""
-        return self.head_logits(self.backbone(x))
+        return self.network(x)[1]
 
     def head_logits(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
         """Features (B, F) → logits (B, classes) of each task."""
@@ -83,7 +93,7 @@ class ApproachModule(LightningModule):
 
     def forward(self, streams: dict[str, StreamValues]) -> dict[str, torch.Tensor]:
         """Streams of a batch → logits (B, classes) of each task."""
-        logits: dict[str, torch.Tensor] = self.compiled(network_input(streams, self.spec))
+        logits: dict[str, torch.Tensor] = self.compiled(network_input(streams, self.spec))[1]
         return logits
 
     def predictions(self, rows: dict[str, np.ndarray]) -> Predictions:
@@ -102,18 +112,28 @@ class ApproachModule(LightningModule):
         assert isinstance(loss, TaskLoss)
         return loss
 
+    def _term(self, name: str) -> AuxiliaryTerm:
+        term = self.auxiliary[name]
+        assert isinstance(term, AuxiliaryTerm)
+        return term
+
     # --- steps ---------------------------------------------------------------------------------------------------
 
     def _step(self, batch: Batch, stage: str) -> torch.Tensor:
         if "features" in batch:
-            logits = self.head_logits(batch["features"])
+            features, logits = batch["features"], self.head_logits(batch["features"])
         else:
             streams = batch["streams"]
-            logits = self(augment(streams, self.spec.streams, self.cfg.augmentation) if stage == "train" else streams)
+            streams = augment(streams, self.spec.streams, self.cfg.augmentation) if stage == "train" else streams
+            features, logits = self.compiled(network_input(streams, self.spec))
         targets = {task: target_of(batch, task, self.space) for task in self.tasks}
+        features, single = features.float(), {task: values.float() for task, values in logits.items()}
         if stage == "train":
-            losses = {t: self.losses[t](logits[t].float(), targets[t]) for t in self.tasks}
-            total, weights = self.mix(losses, logits, targets)
+            losses = {t: self.losses[t](single[t], targets[t]) for t in self.tasks}
+            counts = {}
+            for name, term in self.auxiliary.items():
+                losses[name], counts[name] = term(batch, features, single)
+            total, weights = self.mix(losses, MixContext(logits, targets, counts, features, self.shared))
             self._keep(
                 TrainStep(
                     batch["emotion"],
@@ -121,12 +141,14 @@ class ApproachModule(LightningModule):
                     {t: value.detach() for t, value in logits.items()},
                     {t: value.detach() for t, value in losses.items()},
                     weights,
+                    counts,
                     total.detach(),
                 )
             )
             return total
         with torch.no_grad():
-            each = [self._loss(t).per_sample(logits[t].float(), targets[t]) for t in self.tasks]
+            each = [self._loss(t).per_sample(single[t], targets[t]) for t in self.tasks]
+            each += [self._term(name).score(batch, features, single) for name in self.auxiliary]
             record: EpochRecord = self.records[stage]  # type: ignore[assignment]
             record.update(batch, self.probabilities(logits), torch.stack(each, dim=1))
         return torch.zeros(())
@@ -147,6 +169,10 @@ class ApproachModule(LightningModule):
         """Record a batch."""
         self._step(batch, "test")
 
+    def on_before_optimizer_step(self, optimizer: Any) -> None:
+        """Let the mix know that the gradient is complete."""
+        self.mix.end_step()
+
     # --- epochs --------------------------------------------------------------------------------------------------
 
     def on_train_epoch_start(self) -> None:
@@ -164,7 +190,7 @@ class ApproachModule(LightningModule):
         values = dict(zip(self.train_means.names, self.train_means.compute().tolist(), strict=True))
         self.train_means.reset()
         self._require_finite(values["loss"], "training")
-        self.mix.end_epoch({task: values[f"loss_{task}"] for task in self.tasks})
+        self.mix.end_epoch({term: values[f"loss_{term}"] for term in self.terms})
         self._log_all({f"train/frame/{name}": value for name, value in values.items()})
 
     def on_validation_epoch_end(self) -> None:
@@ -186,6 +212,13 @@ class ApproachModule(LightningModule):
         pairs = pair_numbers(self.trainer.datamodule.opened().table)  # type: ignore[attr-defined]
         found = {f"{stage}/frame/loss_{t}": _mean(rows["losses"][:, i]) for i, t in enumerate(self.tasks)}
         found[f"{stage}/frame/loss"] = float(np.sum(list(found.values())))
+        labels = Batch(
+            emotion=torch.from_numpy(rows["emotion"]),
+            authenticity=torch.from_numpy(rows["authenticity"]),
+            pair=torch.from_numpy(pairs[rows["clip"]]),
+        )
+        for name, scores in zip(self.auxiliary, rows["losses"].T[len(self.tasks) :], strict=True):
+            found[f"{stage}/frame/loss_{name}"] = self._term(name).over_epoch(torch.from_numpy(scores), labels)
         clips = predictions.by_clip()
         found |= {f"{stage}/clip/{name}": value for name, value in clip_losses(clips, self.tasks).items()}
         for level, p in (("frame", predictions), ("clip", clips)):
@@ -206,7 +239,7 @@ class ApproachModule(LightningModule):
             )
 
     def _train_quantities(self) -> list[str]:
-        each = [f"{name}_{task}" for task in self.tasks for name in ("loss", "weight")]
+        each = [f"{name}_{term}" for term in self.terms for name in ("loss", "weight")]
         return ["loss", *each, *(f"{task}_accuracy" for task in self.told)]
 
     def _keep(self, step: TrainStep) -> None:
@@ -235,6 +268,9 @@ class ApproachModule(LightningModule):
         for task in self.tasks:
             values += [torch.stack([getattr(s, name)[task] for s in steps]) for name in ("losses", "weights")]
             counts += [of_steps(target_of(labels, task, self.space) != ABSENT), size]
+        for term in self.auxiliary:
+            values += [torch.stack([getattr(s, name)[term] for s in steps]) for name in ("losses", "weights")]
+            counts += [torch.stack([s.counts[term] for s in steps]), size]
         guesses = self.guesses({task: torch.cat([s.logits[task] for s in steps]) for task in self.tasks})
         for task in self.told:
             target = target_of(labels, task, self.space)
@@ -254,7 +290,7 @@ class ApproachModule(LightningModule):
         cfg = self.cfg
         # A fused optimiser unscales by itself, hence the trainer's mixed precision refuses to clip for it.
         fused = cfg.precision.name == "32" or not cfg.trainer.gradient_clip_val
-        groups = parameter_groups(cfg.optimizer, (self.backbone, self.heads), self.mix)
+        groups = parameter_groups(cfg.optimizer, (self.backbone, self.heads), nn.ModuleList((self.mix, self.auxiliary)))
         optimizer = build_optimizer(cfg.optimizer, groups, fused=fused)
         steps, epochs = int(self.trainer.estimated_stepping_batches), self.trainer.max_epochs or 1
         scheduler = build_scheduler(cfg.scheduler, optimizer, steps, epochs)

@@ -21,9 +21,11 @@ class TrainStep(NamedTuple):
     logits: dict[str, torch.Tensor]
     """Task → (B, K)."""
     losses: dict[str, torch.Tensor]
-    """Task → scalar."""
+    """Term → scalar; tasks and auxiliary terms."""
     weights: dict[str, torch.Tensor]
-    """Task → scalar."""
+    """Term → scalar."""
+    counts: dict[str, torch.Tensor]
+    """Auxiliary term → over how many its loss is the mean, a scalar."""
     total: torch.Tensor
     """The loss that was minimised, a scalar."""
 
@@ -79,7 +81,8 @@ class EpochRecord(Metric):
         Args:
             batch: Its labels and identities.
             probabilities: (B, K) of all tasks side by side.
-            losses: (B, tasks), NaN where a sample has no label of the task.
+            losses: (B, tasks and auxiliary terms), NaN where a sample has no label of the task; of terms what they take
+                from a sample.
         """
         for name in ("sample", "clip", "emotion", "authenticity"):
             getattr(self, name).append(batch[name])

@@ -22,7 +22,7 @@ from realfake.data.splits import UNUSED, assign_parts, check_split
 from realfake.data.stream_sets import compute_streams, stream_set
 from realfake.data.work import cores
 from realfake.errors import UserError
-from realfake.labels import ABSENT, TASKS, LabelSpace, told_by
+from realfake.labels import ABSENT, TASKS, Authenticity, LabelSpace, told_by
 from realfake.streams.stream import SampleSpec, StreamSet
 
 if TYPE_CHECKING:
@@ -100,6 +100,23 @@ class ClipDataModule(LightningDataModule):
                     + "; ".join([*ignored, "use more clips or subjects"])
                 )
             self.sets[name] = samples
+            if training and self.sampling.pairs:
+                self.require_pairs("sampling.pairs=true")
+
+    def require_pairs(self, key: str) -> None:
+        """Raise :class:`UserError`, naming ``key``, if no two training samples are a real and a fake one of a pair."""
+        pair, authenticity = self._pairs("train")
+        real, fake = (set(pair[authenticity == side]) - {ABSENT} for side in (Authenticity.REAL, Authenticity.FAKE))
+        if not real & fake:
+            raise UserError(
+                f"{key}: no pair of data={self.data.name} has a real and a fake clip in the training part; name them "
+                "in a column pair, or leave this out"
+            )
+
+    def _pairs(self, part: str) -> tuple[np.ndarray, np.ndarray]:
+        """Pair and authenticity of each sample of a part."""
+        samples = self.sets[part]
+        return np.repeat(samples.pair, samples.per_clip), np.repeat(samples.authenticity, samples.per_clip)
 
     def _streams(self, store: PreparedStore) -> StreamSet:
         reader: CropReader | None = None
@@ -225,6 +242,7 @@ class ClipDataModule(LightningDataModule):
             seed=self.seed,
             rank=rank,
             processes=processes,
+            pairs=self._pairs(part) if training and self.sampling.pairs else None,
         )
 
     def use_features(self, features: np.ndarray) -> None:

@@ -23,6 +23,7 @@ from realfake.data.sampling import (
     uniform,
     window_times,
 )
+from realfake.labels import ABSENT
 from realfake.scoring.predictions import pair_numbers
 from realfake.streams.stream import SampleSpec, StreamSet, take
 
@@ -187,6 +188,9 @@ class EpochBatches(Sampler[list[int]]):
         batch_size: Of each process.
         shuffle: Visit the samples in an order drawn from ``seed`` and the epoch.
         drop_last: Leave an incomplete last batch out (unless it is the only one), so that all have one shape.
+        pairs: Pair of each sample, -1 = none, and its authenticity, each (samples,): a real and a fake sample of a pair
+            come side by side, hence in one batch of an even size, and of one process; samples without a partner in
+            twos, too. None = each by itself.
     """
 
     def __init__(
@@ -199,7 +203,9 @@ class EpochBatches(Sampler[list[int]]):
         seed: int = 0,
         rank: int = 0,
         processes: int = 1,
+        pairs: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> None:
+        self.pairs = pairs
         self.samples, self.batch_size, self.shuffle, self.seed = samples, batch_size, shuffle, seed
         self.rank, self.processes = rank, processes
         self.share = -(-samples // processes)
@@ -218,6 +224,37 @@ class EpochBatches(Sampler[list[int]]):
         order = np.arange(self.samples)
         if self.shuffle:
             order = np.random.default_rng([self.seed, self.epoch]).permutation(self.samples)
-        mine = np.resize(order, self.share * self.processes)[self.rank :: self.processes] + self.epoch * self.samples
+        together = 1 if self.pairs is None else 2
+        if self.pairs is not None:
+            order = coupled(order, *self.pairs)
+        units = np.resize(order, (-(-self.samples // together), together))
+        rounds = -(-len(units) // self.processes)
+        mine = np.resize(units, (rounds * self.processes, together))[self.rank :: self.processes].reshape(-1)
+        mine = mine[: self.samples] + self.epoch * self.samples  # without what fills the last two up
         for i in range(len(self)):
             yield mine[i * self.batch_size : (i + 1) * self.batch_size].tolist()
+
+
+def coupled(order: np.ndarray, pair: np.ndarray, authenticity: np.ndarray) -> np.ndarray:
+    """An order in which real and fake samples of a pair stand side by side, at places 2 k and 2 k + 1.
+
+    The n-th real sample of a pair goes with its n-th fake one. Samples that have no partner go two by two, and of an
+    odd number of them one comes last. Whoever comes first in ``order`` leads its two.
+
+    Args:
+        order: (samples,) their numbers.
+        pair: (samples,) by number; -1 = none.
+        authenticity: (samples,) by number; -1 = absent.
+    """
+    import pandas as pd
+
+    groups = pd.DataFrame({"pair": pair[order], "side": authenticity[order]})
+    nth = groups.groupby(["pair", "side"]).cumcount().to_numpy()
+    places, known = np.arange(len(order)), (groups != ABSENT).all(axis=1).to_numpy()
+    keys = np.where(known, groups["pair"].to_numpy() * len(order) + nth, -1 - places)
+    _, first, inverse, count = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    lead, alone = first[inverse], np.flatnonzero(count[inverse] == 1)
+    lead[alone] = np.repeat(alone[::2], 2)[: len(alone)]
+    if len(alone) % 2:
+        lead[alone[-1]] = len(order)
+    return order[np.argsort(lead, kind="stable")]

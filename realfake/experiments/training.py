@@ -103,6 +103,8 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         data = build_datamodule(cfg)
         data.prepare_data()
         data.setup()
+        if cfg.auxiliary.pair_ranking is not None:
+            data.require_pairs("auxiliary=[pair_ranking]")
         _check_limits(cfg.trainer, data, devices.count * cfg.trainer.num_nodes)
         learned = learned_with(cfg, data, origins(cfg, resumed, initial))
         log_remarks(data.opened())

@@ -19,7 +19,7 @@ class Counted(NamedTuple):
 
     mean: torch.Tensor
     """Scalar; 0 (with a graph, if what it is of has one) over none."""
-    count: torch.Tensor
+    number: torch.Tensor
     """Scalar."""
 
 
@@ -90,8 +90,8 @@ class AuxiliaryTerm(nn.Module):
 
     def over_epoch(self, scores: torch.Tensor, batch: Batch) -> float:
         """The term of all samples of an epoch, NaN if none counts."""
-        mean, count = self.reduce(scores, batch)
-        return float(mean) if count else float("nan")
+        mean, number = self.reduce(scores, batch)
+        return float(mean) if number else float("nan")
 
     def forward(self, batch: Batch, features: torch.Tensor, logits: dict[str, torch.Tensor]) -> Counted:
         """The term of a batch in training; arguments as of :meth:`score`."""
@@ -123,8 +123,8 @@ class PairRanking(AuxiliaryTerm):
             for rows in order.split(sizes)
             if batch["pair"][rows[0]] != ABSENT
         ]
-        compared = sum(float(count) for _, count in of_pairs)
-        total = sum(float(mean) * float(count) for mean, count in of_pairs)
+        compared = sum(float(number) for _, number in of_pairs)
+        total = sum(float(mean) * float(number) for mean, number in of_pairs)
         return total / compared if compared else float("nan")
 
 
@@ -187,5 +187,5 @@ def build_auxiliary(cfg: AuxiliaryConfig, space: LabelSpace, tasks: Sequence[str
 
 def _mean_over(values: torch.Tensor, counted: torch.Tensor) -> Counted:
     """Mean of those that count; the others are 0."""
-    count = counted.sum()
-    return Counted(values.sum() / count.clamp(min=1), count)
+    number = counted.sum()
+    return Counted(values.sum() / number.clamp(min=1), number)
