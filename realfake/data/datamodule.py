@@ -109,8 +109,8 @@ class ClipDataModule(LightningDataModule):
         real, fake = (set(pair[authenticity == side]) - {ABSENT} for side in (Authenticity.REAL, Authenticity.FAKE))
         if not real & fake:
             raise UserError(
-                f"{key}: no pair of data={self.data.name} has a real and a fake clip in the training part; name them "
-                "in a column pair, or leave this out"
+                f"{key}: no pair of data={self.data.name} has a real and a fake clip in the training part; expected "
+                "data with pairs (of a table its column pair), or to do without"
             )
 
     def _pairs(self, part: str) -> tuple[np.ndarray, np.ndarray]:

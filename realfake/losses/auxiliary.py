@@ -91,7 +91,7 @@ class AuxiliaryTerm(nn.Module):
     def over_epoch(self, scores: torch.Tensor, batch: Batch) -> float:
         """The term of all samples of an epoch, NaN if none counts."""
         mean, number = self.reduce(scores, batch)
-        return float(mean) if number else float("nan")
+        return mean.item() if number else float("nan")
 
     def forward(self, batch: Batch, features: torch.Tensor, logits: dict[str, torch.Tensor]) -> Counted:
         """The term of a batch in training; arguments as of :meth:`score`."""
