@@ -80,3 +80,58 @@ def test_epochs_differ_and_repeat() -> None:
 def test_an_incomplete_last_batch_is_left_out_unless_it_is_the_only_one() -> None:
     assert [len(b) for b in EpochBatches(10, 4, drop_last=True)] == [4, 4]
     assert [len(b) for b in EpochBatches(3, 4, drop_last=True)] == [3]
+
+
+LABELS = st.lists(st.tuples(st.integers(-1, 4), st.integers(-1, 1)), min_size=1, max_size=60)
+
+
+@given(LABELS, st.integers(1, 5), st.integers(1, 3), st.booleans())
+def test_pairs_stay_together(labels: list[tuple[int, int]], half: int, processes: int, drop_last: bool) -> None:
+    """In a batch, hence in a process, as many as can; with as many batches, and every sample once an epoch."""
+    pair, authenticity = np.array(labels).T
+    samples, batch = len(labels), 2 * half
+    shares = [
+        EpochBatches(
+            samples, batch, shuffle=True, drop_last=drop_last, seed=3, rank=r, processes=processes,
+            pairs=(pair, authenticity),
+        )
+        for r in range(processes)
+    ]  # fmt: skip
+    plain = EpochBatches(samples, batch, shuffle=True, drop_last=drop_last, processes=processes)
+    for share in shares:
+        share.set_epoch(2)
+    batches = [list(share) for share in shares]
+    assert {len(b) for b in batches} == {len(plain)} == {len(share) for share in shares}
+    assert len({tuple(map(len, b)) for b in batches}) == 1
+    numbers = [[key - 2 * samples for key in b] for part in batches for b in part]
+    seen = [n for b in numbers for n in b]
+    if processes == 1:
+        assert len(set(seen)) == len(seen)
+    if not drop_last:
+        assert set(seen) == set(range(samples))
+    partners = sum(
+        min(int(((pair == p) & (authenticity == side)).sum()) for side in (0, 1)) for p in set(pair.tolist()) - {-1}
+    )
+    together = sum(
+        min(sum((pair[n], authenticity[n]) == (p, side) for n in set(b)) for side in (0, 1))
+        for b in numbers
+        for p in {int(pair[n]) for n in b} - {-1}
+    )
+    if not drop_last and processes == 1:
+        assert together >= partners
+
+
+def test_pairs_come_in_another_order_each_epoch_with_other_partners() -> None:
+    pair, authenticity = np.repeat(np.arange(10), 8), np.tile([0, 1], 40)
+    batches = EpochBatches(80, 16, shuffle=True, seed=1, pairs=(pair, authenticity))
+    first = [key for b in batches for key in b]
+    assert first == [key for b in batches for key in b]
+    batches.set_epoch(1)
+    second = [key - 80 for b in batches for key in b]
+    assert sorted(first) == sorted(second) == list(range(80))
+    couples = [{frozenset(order[i : i + 2]) for i in range(0, 80, 2)} for order in (first, second)]
+    for both in couples:
+        assert all(
+            len({int(pair[n]) for n in two}) == 1 and {int(authenticity[n]) for n in two} == {0, 1} for two in both
+        )
+    assert len(couples[0] & couples[1]) < 40

@@ -1,0 +1,91 @@
+"""Auxiliary terms, GradNorm and batches of pairs in training runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from realfake.approaches import build_datamodule
+from realfake.approaches.module import ApproachModule
+from realfake.composing.composition import compose
+from realfake.config import TrainConfig
+from realfake.data.datamodule import ClipDataModule
+from realfake.errors import UserError
+from realfake.experiments.execution import train
+from realfake.scoring.predictions import pair_numbers
+
+TERMS = ("pair_ranking", "center")
+WORDS = ("approach=multi_task", "auxiliary=[pair_ranking,center]", "loss_mix=gradnorm", "sampling.pairs=true")
+
+
+def data_of(words: list[str]) -> ClipDataModule:
+    data = build_datamodule(compose("train", words, TrainConfig))
+    data.setup()
+    return data
+
+
+def test_pairs_stand_in_one_batch(tiny: list[str]) -> None:
+    data = data_of([*tiny, "sampling.pairs=true", "sampling.frames_per_clip=3", "data.batch_size=8"])
+    numbers = pair_numbers(data.opened().table)
+    batches = list(data.train_dataloader())
+    for batch in batches:
+        assert batch["pair"].tolist() == numbers[batch["clip"]].tolist()
+        sides = [sorted(batch["pair"][batch["authenticity"] == side].tolist()) for side in (0, 1)]
+        assert sides[0] == sides[1]
+    assert len(batches) == len(data_of([*tiny, "sampling.frames_per_clip=3", "data.batch_size=8"]).train_dataloader())
+
+
+def test_terms_are_mixed_logged_measured_and_resumed(tiny: list[str], tmp_path: Path) -> None:
+    """A run that goes on from its first epoch ends as one that was not interrupted, terms and weights included."""
+    words = [*tiny, *WORDS, "scheduler=none", "trainer.accumulate_grad_batches=2", "data.batch_size=8"]
+    words.append("optimized_metric=val/frame/loss_pair_ranking")
+    results = train([*words, "trainer.max_epochs=3"], tmp_path / "whole")
+    table = pd.read_csv(tmp_path / "whole/metrics.csv")
+    weights = table[[f"train/frame/weight_{term}" for term in ("emotion", "authenticity", *TERMS)]]
+    assert weights.iloc[-1].nunique() == 4
+    assert weights["train/frame/weight_center"].max() < 4 * 0.003  # all weights sum to 4, this one times its factor
+    for term in TERMS:
+        for stage in ("train", "val"):
+            assert (table[f"{stage}/frame/loss_{term}"] > 0).all()
+        assert results["metrics"][f"test/frame/loss_{term}"] > 0
+    assert results["best_epoch"] == table["val/frame/loss_pair_ranking"].idxmin()
+    # Validation stays the sum of the heads' losses.
+    heads = table["val/frame/loss_emotion"] + table["val/frame/loss_authenticity"]
+    assert table["val/frame/loss"].tolist() == pytest.approx(heads.tolist())
+    train([*words, "trainer.max_epochs=1"], tmp_path / "first")
+    again = train([*words, "trainer.max_epochs=3", f"ckpt={tmp_path}/first"], tmp_path / "second")
+    assert again["metrics"] == results["metrics"]
+    state = torch.load(tmp_path / "second/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    assert state["mix.current"].sum().item() == pytest.approx(4.0)
+    assert state["auxiliary.center.centers"].any(dim=1).sum() == 12
+
+
+def test_means_count_comparisons(tiny: list[str]) -> None:
+    """A batch without a pair changes no mean of an epoch."""
+    cfg = compose(
+        "train", [*tiny, "approach=single_task", "auxiliary=[pair_ranking]", "sampling.pairs=true"], TrainConfig
+    )
+    data = data_of([*tiny, "sampling.pairs=true"])
+    module, batch = ApproachModule(cfg).eval(), next(iter(data.train_dataloader()))
+    alone = {**batch, "pair": torch.full_like(batch["pair"], -1)}
+    expected = []
+    for part in (batch, alone, alone):
+        module._step(part, "train")  # type: ignore[arg-type]
+        expected.append(module._steps[-1].losses["pair_ranking"].item())
+    module._count_steps()
+    means = dict(zip(module.train_means.names, module.train_means.compute().tolist(), strict=True))
+    assert expected[0] > 0 == expected[1] == expected[2]
+    assert means["loss_pair_ranking"] == pytest.approx(expected[0])
+    assert means["weight_pair_ranking"] == 1.0
+
+
+def test_data_without_pairs_are_refused(tiny: list[str], tmp_path: Path) -> None:
+    data = data_of(tiny)
+    samples = data.sets["train"]
+    samples.pair = np.where(samples.authenticity == 1, samples.pair, -1)
+    with pytest.raises(UserError, match=r"^this: no pair of data=synthetic has a real and a fake clip in the training"):
+        data.require_pairs("this")
