@@ -56,8 +56,8 @@ def composed(*overrides: str) -> OmegaConf:
 
 def test_the_promised_groups_exist() -> None:
     promised = (
-        "approach data split face backbone head loss_mix optimizer scheduler augmentation trainer precision logger "
-        "callbacks signals experiment search launcher debug loss/joint loss/emotion loss/authenticity"
+        "approach data split face backbone head auxiliary loss_mix optimizer scheduler augmentation trainer precision "
+        "logger callbacks signals experiment search launcher debug loss/joint loss/emotion loss/authenticity"
     )
     assert set(GROUPS) == set(promised.split())
 
@@ -90,6 +90,10 @@ def test_files_and_schema_know_the_same_options(group: str, union: object) -> No
     assert {*options(CONF / group)} == names
 
 
+def test_every_term_has_a_file() -> None:
+    assert {*options(CONF / "auxiliary")} == {*config.AuxiliaryConfig.model_fields}
+
+
 def test_every_backbone_has_a_file() -> None:
     known = {*config.FRAME_BACKBONES, *config.CLIP_BACKBONES, *config.SEQUENCE_BACKBONES, "timm"}
     assert {*options(CONF / "backbone")} == known
@@ -110,7 +114,7 @@ def test_every_key_of_the_schema_is_in_the_files(overrides: list[str]) -> None:
             found |= {prefix + key} | (keys(value, f"{prefix}{key}.") if isinstance(value, dict) else set())
         return found
 
-    absent = {key for key in keys(as_plain(compose(*overrides))) - keys(given) if not key.startswith("logger.")}
+    absent = {key for key in keys(as_plain(compose(*overrides))) - keys(given) if not key.startswith(("logger.", "auxiliary."))}
     assert absent <= {"backbone.channels", "backbone.frame.channels"}  # of tiny_cnn alone
 
 
@@ -118,6 +122,7 @@ def test_values_stand_in_files_alone() -> None:
     """No class of the schema holds a default, but for what a file may leave out."""
     may_be_left_out = {
         *(("LoggerConfig", name) for name in config.LoggerConfig.model_fields),  # those that are not chosen
+        *(("AuxiliaryConfig", name) for name in config.AuxiliaryConfig.model_fields),
         ("FrameBackbone", "channels"),  # of tiny_cnn alone
         ("Published", "note"),  # few experiments have something to remark
     }
@@ -408,6 +413,19 @@ def test_a_pattern_becomes_its_experiments() -> None:
     ("trainer.gpus=[0,0]", r"trainer\.gpus=\[0,0\]: GPU 0 twice; expected each id once"),
     ("trainer.gpus=[]", r"trainer\.gpus=\[\]: no GPU in the list; expected auto, a number, ids, or 0 for the CPU"),
     ("logger=[csv,null]", r"logger=\[csv,null\]: null is no option; logger=null takes all away"),
+    ("auxiliary=[center,null]", r"auxiliary=\[center,null\]: null is no option; auxiliary=null takes all away"),
+    ("auxiliary=[pairranking]", r"auxiliary=pairranking: no such option; did you mean 'pair_ranking'\?"),
+    ("auxiliary.center.rate=0.1", r"auxiliary\.center\.rate is a key of auxiliary=center only: choose that too$"),
+    ("auxiliary=[center] auxiliary.center.weight=0", r"auxiliary\.center\.weight=0: expected more than 0"),
+    ("auxiliary=[center] backbone.freeze=true", r"auxiliary\.center: backbone\.freeze=true leaves the features as"),
+    ("auxiliary=[center] approach.tasks=[emotion] auxiliary.center.task=joint",
+     r"auxiliary\.center\.task=joint: expected auto, or one of emotion$"),
+    ("auxiliary=[pair_ranking] approach.tasks=[emotion]", r"auxiliary\.pair_ranking: approach\.tasks=\[emotion\] tel"),
+    ("optimized_metric=val/frame/loss_pair_ranking", r"no such metric"),
+    ("auxiliary=[pair_ranking] optimized_metric=val/clip/loss_pair_ranking", r"no such metric.*, val/frame/loss_pair_ra"),
+    ("loss_mix=gradnorm backbone.freeze=true", r"loss_mix=gradnorm: backbone\.freeze=true leaves no trained weights"),
+    ("loss_mix=gradnorm backbone=pixels", r"loss_mix=gradnorm: backbone=pixels leaves no trained weights"),
+    ("sampling.pairs=true data.batch_size=5", r"data\.batch_size=5: sampling\.pairs=true takes samples two by two; "),
     ("trainer.threads=100000", r"trainer\.threads=100000: expected at most 1024"),
     ("data.workers=100000", r"data\.workers=100000: expected at most 1024"),
     ("seed=99999999999999999999", r"seed=99999999999999999999: expected at most 4294967295"),
