@@ -114,7 +114,8 @@ def test_every_key_of_the_schema_is_in_the_files(overrides: list[str]) -> None:
             found |= {prefix + key} | (keys(value, f"{prefix}{key}.") if isinstance(value, dict) else set())
         return found
 
-    absent = {key for key in keys(as_plain(compose(*overrides))) - keys(given) if not key.startswith(("logger.", "auxiliary."))}
+    several = ("logger.", "auxiliary.")
+    absent = {key for key in keys(as_plain(compose(*overrides))) - keys(given) if not key.startswith(several)}
     assert absent <= {"backbone.channels", "backbone.frame.channels"}  # of tiny_cnn alone
 
 
@@ -422,7 +423,7 @@ def test_a_pattern_becomes_its_experiments() -> None:
      r"auxiliary\.center\.task=joint: expected auto, or one of emotion$"),
     ("auxiliary=[pair_ranking] approach.tasks=[emotion]", r"auxiliary\.pair_ranking: approach\.tasks=\[emotion\] tel"),
     ("optimized_metric=val/frame/loss_pair_ranking", r"no such metric"),
-    ("auxiliary=[pair_ranking] optimized_metric=val/clip/loss_pair_ranking", r"no such metric.*, val/frame/loss_pair_ra"),
+    ("auxiliary=[pair_ranking] optimized_metric=val/clip/loss_pair_ranking", r"no such metric.*val/frame/loss_pair_"),
     ("loss_mix=gradnorm backbone.freeze=true", r"loss_mix=gradnorm: backbone\.freeze=true leaves no trained weights"),
     ("loss_mix=gradnorm backbone=pixels", r"loss_mix=gradnorm: backbone=pixels leaves no trained weights"),
     ("sampling.pairs=true data.batch_size=5", r"data\.batch_size=5: sampling\.pairs=true takes samples two by two; "),
