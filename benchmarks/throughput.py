@@ -60,7 +60,7 @@ class ByHand:
         """What is minimised."""
         x = network_input(augment(batch["streams"], self.module.spec.streams, self.cfg.augmentation), self.module.spec)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.cfg.precision.name == "bf16"):
-            logits = self.module.compiled(x)["joint"].float()
+            logits = self.module.compiled(x)[1]["joint"].float()
         return F.cross_entropy(logits, target_of(batch, "joint", self.module.space))
 
     def step(self, batch: Batch) -> None:

@@ -99,6 +99,7 @@ WAITING = ("item", "cpu", "tolist", "numpy", "__bool__", "__float__", "__int__",
         ["approach=single_task", "loss/joint=focal", "augmentation=strong"],
         ["approach=multi_task", "loss_mix=precision", "loss/emotion=multi_focal"],
         ["approach=multi_task", "loss_mix=uncertainty"],
+        ["approach=multi_task", "loss_mix=gradnorm", "auxiliary=[pair_ranking,center]"],
     ],
 )
 def test_no_step_waits_for_the_device(
