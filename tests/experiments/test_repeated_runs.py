@@ -11,6 +11,7 @@ import pytest
 
 from realfake.composing.composition import compose
 from realfake.config import TrainConfig
+from realfake.config.upgrade import FORMAT
 from realfake.errors import UserError
 from realfake.experiments.execution import RunFailed, changes_since, execute
 from realfake.experiments.start import resolved
@@ -97,7 +98,7 @@ def test_results_of_older_versions_are_kept_and_named(
 
 
 def test_a_run_of_a_later_version_is_not_touched(run: RunFolder, asked: Callable[..., TrainConfig]) -> None:
-    run.trained_config.write_text(run.trained_config.read_text().replace("format: 2\n", "format: 99\n"))
-    with pytest.raises(UserError, match=r"format=99: expected 1 to 2"):
+    run.trained_config.write_text(run.trained_config.read_text().replace(f"format: {FORMAT}\n", "format: 99\n"))
+    with pytest.raises(UserError, match=rf"format=99: expected 1 to {FORMAT}"):
         execute(asked("optimizer.lr=0.01"), run, in_sweep=True)
     assert run.best.is_file()
