@@ -11,7 +11,7 @@ import pytest
 HOUSE = Path(__file__).resolve().parents[1] / "realfake"
 
 FLOORS = (
-    {"errors", "labels", "files", "pages"},
+    {"errors", "labels", "files", "pages", "published"},
     {"scoring", "config"},
     {"composing", "cli"},
     {"streams", "data", "models", "losses"},

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import socket
-import urllib.error
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,6 +15,7 @@ from realfake.models.backbone import Backbone
 from realfake.models.pytorchvideo_networks import FEATURES as PYTORCHVIDEO
 from realfake.models.torchvision_networks import LAST_LAYER as TORCHVISION
 from realfake.models.weight_files import below_prefix, load_published_state, read_state_dict
+from realfake.published import obtain
 
 FACENET_URL = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9"
 FACENET_FILES = {"vggface2": "20180402-114759-vggface2.pt", "casia_webface": "20180408-102900-casia-webface.pt"}
@@ -109,30 +107,7 @@ def fetch(file: WeightsFile) -> Path:
     Raises:
         UserError: If it cannot be downloaded, with what to do by hand; if its checksum is not the published one.
     """
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    path = folder / file.filename
-    if path.is_file():
-        if file.sha256_prefix and not _sha256(path).startswith(file.sha256_prefix):
-            raise UserError(f"{path}: its sha256 does not begin with {file.sha256_prefix}; delete it and try again")
-        return path
-    folder.mkdir(parents=True, exist_ok=True)
-    timeout = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT_SEC)
-    try:
-        torch.hub.download_url_to_file(file.url, str(path), hash_prefix=file.sha256_prefix)
-    except (urllib.error.URLError, OSError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise UserError(
-            f"{file.filename} cannot be downloaded ({reason}); get it from {file.url} on a machine with a network and "
-            f"put it into {folder}"
-        ) from None
-    except RuntimeError:
-        raise UserError(
-            f"{file.url}: what came is not the published file (sha256 {file.sha256_prefix}…); try again"
-        ) from None
-    finally:
-        socket.setdefaulttimeout(timeout)
-    return path
+    return obtain(file.url, file.sha256_prefix, timeout_sec=TIMEOUT_SEC)
 
 
 def _find(backbone: str, weights: str) -> WeightsFile | None:
@@ -170,8 +145,3 @@ def _resize_positions(state: dict[str, torch.Tensor], size: int) -> dict[str, to
         return state
     resized: dict[str, torch.Tensor] = interpolate_embeddings(size, 16, OrderedDict(state))
     return resized
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
