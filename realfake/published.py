@@ -1,4 +1,4 @@
-"""Files that others publish, such as weights: where they lie on this machine, downloaded once, their checksum compared."""
+"""Files that others publish, such as weights: where they lie on this machine, downloaded once, checksums compared."""
 
 from __future__ import annotations
 

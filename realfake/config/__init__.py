@@ -34,6 +34,7 @@ from realfake.config.commands import (
     ReportConfig,
 )
 from realfake.config.data import (
+    AutoFace,
     CsvData,
     DataConfig,
     Decoder,

@@ -273,14 +273,26 @@ class HaarFace(_Face):
     name: Literal["haar"]
 
 
-class YunetFace(_Face):
-    """OpenCV's ``FaceDetectorYN`` with a weights file given by path."""
-
-    name: Literal["yunet"]
+class _EyesFace(_Face):
     weights: str | None
+    """Path of ``face_detection_yunet_2023mar.onnx``; null = that of the folder of published files, downloaded once."""
     sha256: str | None
     """Expected checksum of the weights file; null = the published file's."""
     score: Fraction
+    align: bool
+    """Turn each crop so that the eyes are level, and do nothing else to it."""
+
+
+class YunetFace(_EyesFace):
+    """OpenCV's ``FaceDetectorYN``."""
+
+    name: Literal["yunet"]
+
+
+class AutoFace(_EyesFace):
+    """``yunet`` if its weights are at hand or can be had, else ``haar``: see :mod:`realfake.data.face_choice`."""
+
+    name: Literal["auto"]
 
 
 class NoFace(Strict):
@@ -289,7 +301,7 @@ class NoFace(Strict):
     name: Literal["none"]
 
 
-FaceConfig = Annotated[HaarFace | YunetFace | NoFace, Field(discriminator="name")]
+FaceConfig = Annotated[HaarFace | YunetFace | AutoFace | NoFace, Field(discriminator="name")]
 
 
 class Sampling(Strict):

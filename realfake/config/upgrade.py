@@ -60,6 +60,7 @@ NEW: dict[int, dict[str, Any]] = {
         "backbone.standardise": where("backbone", ("recurrent",), True),
         "auxiliary": {},
         "sampling.pairs": False,
+        "face.align": where("face", ("yunet",), False),
     },
 }
 """Format → dotted key that came with it or since the one before → the value that reproduces what runs without it did.

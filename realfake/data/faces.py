@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,10 @@ import cv2
 import numpy as np
 
 from realfake.config import FaceConfig, HaarFace, NoFace, YunetFace
+from realfake.data.face_choice import checked_weights, resolved_face
 from realfake.errors import UserError
 
 HAAR_FILE = "haarcascade_frontalface_alt2.xml"
-YUNET_FILE = "face_detection_yunet_2023mar.onnx"
-YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
-YUNET_PLACE = "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet"
 
 
 @dataclass(frozen=True)
@@ -63,13 +60,12 @@ def build_detector(face: FaceConfig) -> Detector | None:
     Raises:
         UserError: If the weights of ``yunet`` are missing or are not the expected file.
     """
+    face = resolved_face(face)
     if isinstance(face, HaarFace):
         return HaarDetector(face)
     if isinstance(face, YunetFace):
         return YunetDetector(face)
-    if isinstance(face, NoFace):
-        return None
-    raise ValueError(f"face.name={face.name}: no detector has this name")
+    return None
 
 
 class HaarDetector:
@@ -137,28 +133,6 @@ def too_small(detector: Detector, face: FaceConfig, images: Sequence[np.ndarray]
         f"; what looks like a face is {side:.0f} pixels wide, {part:.3f} of the picture's shorter side, and "
         f"face.min_face={face.min_face:g} leaves it out: face.min_face={fitting:g} takes it in"
     )
-
-
-def checked_weights(face: YunetFace) -> Path:
-    """The weights file of ``face=yunet``, its checksum compared.
-
-    Raises:
-        UserError: If it is not given, not there, or another file.
-    """
-    get = f"get {YUNET_FILE} from the OpenCV Zoo ({YUNET_PLACE}) and give its path as face.weights=/path/{YUNET_FILE}"
-    if face.weights is None:
-        raise UserError(f"face.weights is missing: {get}")
-    path = Path(face.weights).expanduser()
-    if not path.is_file():
-        raise UserError(f"face.weights={face.weights}: no such file; {get}")
-    expected = (face.sha256 or YUNET_SHA256).lower()
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != expected:
-        raise UserError(
-            f"face.weights={face.weights}: sha256 {found}, expected {expected}; {get}, or give face.sha256={found} if "
-            "the file is trusted"
-        )
-    return path
 
 
 def reduce(image: np.ndarray, width: int) -> tuple[np.ndarray, float]:

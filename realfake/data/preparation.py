@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from realfake.config import DataConfig, FaceConfig, YunetFace
+from realfake.config import DataConfig, FaceConfig
 from realfake.data.clips import Listing
 from realfake.data.decoders import require_decoder
+from realfake.data.face_choice import face_identity, resolved_face
 from realfake.data.jobs import Job, file_sha256, list_jobs, sha256_in_time, try_again
 from realfake.data.low_yield import LOW_YIELD, draw_low_yield, low_yield
 from realfake.data.sources import list_clips
@@ -62,6 +63,7 @@ def prepare(
     Raises:
         UserError: If the dataset cannot be listed, the detector cannot be built, or no clip at all can be prepared.
     """
+    face = resolved_face(face)
     source, listing = list_clips(data, progress=progress)
     if check is not None:
         check(listing)
@@ -96,19 +98,13 @@ def _prepared(data: DataConfig, face: FaceConfig, listing: Listing, root: Path, 
 
 def store_settings(data: DataConfig, face: FaceConfig, listing: Listing, jobs: Sequence[Job]) -> dict[str, Any]:
     """What ``store.json`` says of a store before it is made: everything that shapes it, and the digest of that."""
-    identity = face.model_dump(mode="json")
-    if isinstance(face, YunetFace):
-        from realfake.data.faces import YUNET_SHA256
-
-        del identity["weights"]  # its content counts, not its place
-        identity["sha256"] = (face.sha256 or YUNET_SHA256).lower()
     extraction = {
         "version": PREPARATION_VERSION,
         "window": data.window,
         "rate_fps": data.rate_fps,
         "size": data.size,
         "jpeg_quality": data.jpeg_quality,
-        "face": identity,
+        "face": face_identity(face),
     }
     if data.decoder != "pyav":  # colours of 10 bits, and pixels that are made square, come out otherwise
         extraction["decoder"] = data.decoder

@@ -13,8 +13,10 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from realfake.composing.messages import changed
 from realfake.config import EvaluateConfig, OwnData, as_plain
 from realfake.data.clips import PARTS
+from realfake.data.face_choice import resolved_face
 from realfake.data.preparation_summary import log_remarks
 from realfake.data.splits import leaks
 from realfake.errors import UserError
@@ -42,12 +44,14 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
         UserError: If the run or the data cannot be used, or calibration has nothing to be fitted on.
     """
     console = console or Console()
-    assert cfg.run is not None
     out = Path(cfg.out).expanduser() if cfg.out else None
     if out is not None:
         require_inside(out, [out / "plots"])
     if cfg.against is not None:
         open_run(cfg.against, "against")
+    if cfg.face is not None:
+        cfg = changed(cfg, {"face": resolved_face(cfg.face)})
+    assert cfg.run is not None
     tester = Tester(cfg.run, cfg.device, cfg.batch_size)
     data = choose_data(cfg, tester)
     elsewhere = not isinstance(cfg.data, OwnData)
@@ -153,6 +157,7 @@ def _write(
         "status": COMPLETED,
         "threads": torch.get_num_threads(),  # of this test: training's stand in the run's own results
         "data": tested.data.data.name,
+        "face": store.settings["extraction"]["face"],
         "evaluation": kind,
         "stands_for_run": _stands_for_run(cfg, tester),
         "metrics": dict(sorted(metrics.items())),

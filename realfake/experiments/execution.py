@@ -16,7 +16,7 @@ from typing import Any
 
 from realfake.composing.composition import compose, random_id
 from realfake.composing.messages import changed
-from realfake.config import TrainConfig, as_plain
+from realfake.config import AutoFace, TrainConfig, as_plain
 from realfake.data.preparation import prepare
 from realfake.data.work import cores
 from realfake.errors import Interrupted, UserError
@@ -85,9 +85,11 @@ def carry_out(
     cfg: TrainConfig, run: RunFolder, *, in_sweep: bool = False, share: int | None = None, lock: int | None = None
 ) -> dict[str, Any]:
     """:func:`execute` for a process that holds the run's lock (its descriptor), or works for the one that does."""
+    goes_on = (in_sweep or cfg.ckpt == "last") and run.trained_config.is_file()
+    begun_with = run.load_config().face if goes_on and isinstance(cfg.face, AutoFace) else None
     if in_sweep:
         earlier = read_results(run.path)
-        cfg = resolved(cfg)
+        cfg = resolved(cfg, begun_with=begun_with)
         changes = changes_since(run, cfg)
         kept = None if changes else _kept(earlier, run, cfg)
         if kept is not None:
@@ -102,7 +104,9 @@ def carry_out(
     with ExitStack() as stack:
         stack.enter_context(stop.listening())
         try:
-            cfg = keep_threads(_unless_damaged(resolved(cfg), run), run, in_sweep=in_sweep, share=share)
+            cfg = keep_threads(
+                _unless_damaged(resolved(cfg, begun_with=begun_with), run), run, in_sweep=in_sweep, share=share
+            )
             return _train(cfg, run, stop, lock)
         except Interrupted as error:
             write_results(run.results, describe_run(cfg, run) | {"status": INTERRUPTED, "error": str(error)})

@@ -6,22 +6,29 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 
-from realfake.config import AUTO, LoggerConfig, SyntheticData, TrainConfig, YunetFace, as_plain
+from realfake.composing.messages import changed
+from realfake.config import AUTO, FaceConfig, LoggerConfig, SyntheticData, TrainConfig, YunetFace, as_plain
+from realfake.data.face_choice import checked_weights, resolved_face
 from realfake.errors import UserError, install
 from realfake.labels import several
 from realfake.runs.folder import checkpoint_of, runs_inside
 
 
-def resolved(cfg: TrainConfig, *, again: bool = True) -> TrainConfig:
-    """The configuration with what ``auto`` means for tasks and metric, which depends on the emotions that clips show.
+def resolved(cfg: TrainConfig, *, again: bool = True, begun_with: FaceConfig | None = None) -> TrainConfig:
+    """The configuration with what ``auto`` means in its place: of the detector, and of tasks and metric.
+
+    These depend on the emotions that clips show.
 
     Args:
         cfg: The configuration.
         again: Whether to list the dataset again if this process has done so before.
+        begun_with: See :func:`realfake.data.face_choice.resolved_face`.
 
     Raises:
-        UserError: If the dataset cannot be listed, or the epoch is to be selected by what is not measured.
+        UserError: If the dataset cannot be listed, the epoch is to be selected by what is not measured, or the
+            detector cannot be had.
     """
+    cfg = changed(cfg, {"face": resolved_face(cfg.face, begun_with)})
     undecided = cfg.approach.tasks == AUTO and cfg.tasks != ("authenticity",)
     key = json.dumps(as_plain(cfg.data), sort_keys=True)
     if undecided and not isinstance(cfg.data, SyntheticData) and (again or key not in _SEVERAL):
@@ -44,15 +51,13 @@ def check_start(cfg: TrainConfig) -> None:
     Raises:
         UserError: On the first reason.
     """
-    resolved(cfg, again=False)
+    cfg = resolved(cfg, again=False)
     if cfg.init_from is not None and not runs_inside(Path(cfg.init_from).expanduser()):
         checkpoint_of("init_from", cfg.init_from, "best")
     if cfg.ckpt not in (None, "last"):
         checkpoint_of("ckpt", cfg.ckpt, "last")
     require_loggers(cfg.logger)
     if isinstance(cfg.face, YunetFace):
-        from realfake.data.faces import checked_weights
-
         checked_weights(cfg.face)
 
 

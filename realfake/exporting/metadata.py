@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from realfake import __version__
-from realfake.config import PIXELS, TrainConfig, YunetFace, as_plain
+from realfake.config import PIXELS, TrainConfig, as_plain
+from realfake.data.face_choice import face_identity
 from realfake.exporting.served import DECISION, FRAMES
 from realfake.labels import told_by
 from realfake.models import sample_spec
@@ -24,9 +25,6 @@ def describe(cfg: TrainConfig, kind: str, used: Sequence[str], difference: float
         compared: On what.
     """
     spec = sample_spec(cfg.backbone, cfg.streams)
-    face = cfg.face.model_dump(mode="json")
-    if isinstance(cfg.face, YunetFace):
-        del face["weights"]  # a path of the machine that trained
     told = told_by(cfg.tasks)
     parts = ", whose two parts are the decided emotion and authenticity" if "joint" in told else ""
     return {
@@ -45,7 +43,7 @@ def describe(cfg: TrainConfig, kind: str, used: Sequence[str], difference: float
             },
         },
         "crop": {
-            "face": face,
+            "face": face_identity(cfg.face),
             "shape": "square around the box, its longer side plus the margin on each side; beyond the edge the border "
             "is repeated",
             "stored_size": cfg.data.size,

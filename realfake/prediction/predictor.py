@@ -12,6 +12,7 @@ import numpy as np
 from realfake.composing.messages import changed
 from realfake.config import Decoder, FaceConfig, TrainConfig, YunetFace
 from realfake.data.extraction import Crops, crop_frames, encode_crop, extract_crops
+from realfake.data.face_choice import resolved_face
 from realfake.data.faces import Box, Detector, build_detector, too_small, whole
 from realfake.data.media import FINE, Media
 from realfake.data.sampling import fixed_moments, nearest, sampled_interval
@@ -306,7 +307,7 @@ def load_predictor(
     """
     where = choose_device(device)
     _, cfg, module = open_trained(run, checkpoint)
-    wishes = {"face": face, "data.decoder": decoder}
+    wishes = {"face": None if face is None else resolved_face(face), "data.decoder": decoder}
     cfg = changed(cfg, {key: value for key, value in wishes.items() if value is not None})
     if face_weights is not None and isinstance(cfg.face, YunetFace):
         cfg = changed(cfg, {"face.weights": face_weights})

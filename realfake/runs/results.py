@@ -13,6 +13,7 @@ from typing import Any
 
 from realfake import __version__
 from realfake.config import TrainConfig, as_plain
+from realfake.data.face_choice import face_identity
 from realfake.files import write_whole
 from realfake.runs.folder import RunFolder
 from realfake.runs.foreign import Unreadable, read_json
@@ -48,6 +49,7 @@ def describe_run(cfg: TrainConfig, run: RunFolder) -> dict[str, Any]:
         "error": None,
         "approach": cfg.approach.name,
         "data": cfg.data.name,
+        "face": face_identity(cfg.face),
         "experiment": cfg.experiment_name,
         "overrides": run.overrides(),
         "seed": cfg.seed,
