@@ -35,6 +35,8 @@ class Crops:
     jpegs: list[bytes]
     rows: np.ndarray
     """(n,) of :data:`realfake.data.store.CROP`: time, box, and whether the detector ran and found the face there."""
+    roll_deg: np.ndarray
+    """(n,) float64: the roll of each box, by which its crop was turned; 0 unless ``face.align``."""
     looked: int
     """Frames that the detector looked at."""
     remarks: tuple[str, ...] = ()
@@ -76,6 +78,7 @@ def crop_frames(
     """
     jpegs: list[bytes] = []
     rows: list[np.ndarray] = []
+    rolls: list[float] = []
     looked = seen = 0
     previous: Memory | None = None
     changes: list[float] = []
@@ -108,6 +111,7 @@ def crop_frames(
                 jpegs.append(encode_crop(frame.image, box, data, face))
                 row = (frame.time_sec, box.x, box.y, box.width, box.height, detected, 0, len(jpegs[-1]))
                 rows.append(np.array(row, CROP))
+                rolls.append(box.roll_deg)
     if not seen:
         raise UserError("no frame of the window can be decoded")
     if not jpegs:
@@ -116,7 +120,7 @@ def crop_frames(
         raise UserError(f"no face found in {looked} frames that were looked at{why}")
     table = np.array(rows, dtype=CROP)
     table["offset"][1:] = np.cumsum(table["bytes"][:-1])
-    return Crops(info, jpegs, table, looked, (*frames.remarks, *_remarks(changes, others)))
+    return Crops(info, jpegs, table, np.array(rolls), looked, (*frames.remarks, *_remarks(changes, others)))
 
 
 def _remarks(changes: list[float], others: list[tuple[float, float]]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -197,7 +197,10 @@ class _Search:
         """The face in each frame from the track's first find to its last."""
         inside = np.flatnonzero((self.times >= track.times[0]) & (self.times <= track.times[-1]))
         rows = track.at(self.times[inside], self.every_sec).tolist()
-        return {i: Box(*row) for i, row in zip(inside.tolist(), rows, strict=True)}
+        return {
+            i: Box(x, y, width, height, roll_deg=roll)
+            for i, (x, y, width, height, roll) in zip(inside.tolist(), rows, strict=True)
+        }
 
     def _gaps(self, track: Track) -> list[tuple[int, int]]:
         """Frames between which the track was not found: the finds on both sides, or -1 and n."""
@@ -307,4 +310,4 @@ def _nearby(image: np.ndarray, box: Box, detector: Detector) -> list[Box]:
     right, bottom = int(box.x + box.width + side / 2), int(box.y + box.height + side / 2)
     part = np.ascontiguousarray(image[top:bottom, left:right])
     found = detector.detect(part, least_px=0.7 * side) if part.size else []
-    return [Box(b.x + left, b.y + top, b.width, b.height, b.score) for b in found] if len(found) == 1 else []
+    return [replace(b, x=b.x + left, y=b.y + top) for b in found] if len(found) == 1 else []

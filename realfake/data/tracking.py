@@ -37,14 +37,17 @@ class Track:
             spread_sec: Standard deviation of the smoothing.
 
         Returns:
-            (n, 4) float64: x, y, width, height.
+            (n, 5) float64: x, y, width, height, roll in degrees.
         """
         looks = np.array(self.times)
         raw = np.array([[b.x + b.width / 2, b.y + b.height / 2, b.width, b.height] for b in self.boxes])
         weights = np.exp(-0.5 * ((looks[:, None] - looks[None, :]) / spread_sec) ** 2)
         smooth = weights @ raw / weights.sum(axis=1, keepdims=True)
         x, y, width, height = (np.interp(times, looks, column) for column in smooth.T)
-        return np.stack([x - width / 2, y - height / 2, width, height], axis=1)
+        # Of directions, so that 179 and -179 degrees are neighbours.
+        roll = np.radians([b.roll_deg for b in self.boxes])
+        rise, run = (np.interp(times, looks, weights @ part(roll)) for part in (np.sin, np.cos))
+        return np.stack([x - width / 2, y - height / 2, width, height, np.degrees(np.arctan2(rise, run))], axis=1)
 
 
 def follow(

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from realfake.data.faces import Box
+from realfake.data.faces import Box, squared
 from realfake.labels import AUTHENTICITIES, Authenticity
 from realfake.prediction.predicted import Probabilities
 
@@ -74,8 +74,8 @@ def annotate(picture: np.ndarray, faces: Sequence[tuple[Box, Probabilities]], sc
     size = text_size(width, height)
     boxes = [rectangle(box, scale) for box, _ in faces]
     taken: list[Rectangle] = list(boxes)
-    for box, (_, p) in zip(boxes, faces, strict=True):
-        draw_box(picture, box, color_of(p), max(2, round(size / 7)))
+    for face, p in faces:
+        draw_box(picture, face, scale, color_of(p), max(2, round(size / 7)))
     for box, (_, p) in zip(boxes, faces, strict=True):
         # A crowd gets smaller panels.
         panel = label_panel(p, min(size, max(10, (box[2] - box[0]) // 6)) if len(faces) > 1 else size)
@@ -94,9 +94,18 @@ def text_size(width: int, height: int) -> int:
     return int(np.clip(round(min(width, height) / 30), 12, 30))
 
 
-def draw_box(picture: np.ndarray, box: Rectangle, color: tuple[int, int, int], thickness: int) -> None:
-    """Draw a rounded square with a dark rim, which stands out on any background, in place."""
-    left, top, right, bottom = box
+def draw_box(picture: np.ndarray, face: Box, scale: float, color: tuple[int, int, int], thickness: int) -> None:
+    """Draw a rounded square with a dark rim, which stands out on any background, in place.
+
+    Args:
+        picture: RGB (H, W, 3) uint8, already scaled.
+        face: Box in pixels of the picture before it was scaled; one that is rolled is drawn as the turned square that
+            is cropped, without the margin.
+        scale: By which it was scaled.
+        color: Of the square.
+        thickness: Of its line in pixels.
+    """
+    left, top, right, bottom = rectangle(squared(face) if face.roll_deg else face, scale)
     radius = max(2, round(0.06 * min(right - left, bottom - top)))
     arcs = [
         cv2.ellipse2Poly(center, (radius, radius), 0, start, start + 90, 10)
@@ -108,6 +117,9 @@ def draw_box(picture: np.ndarray, box: Rectangle, color: tuple[int, int, int], t
         )
     ]
     outline = [np.concatenate(arcs).astype(np.int32)]
+    if face.roll_deg:
+        matrix = cv2.getRotationMatrix2D(((left + right) / 2, (top + bottom) / 2), -face.roll_deg, 1.0)
+        outline = [cv2.transform(outline[0][:, None].astype(np.float64), matrix).round().astype(np.int32)]
     cv2.polylines(picture, outline, True, PANEL, thickness + max(2, thickness // 2), cv2.LINE_AA)
     cv2.polylines(picture, outline, True, color, thickness, cv2.LINE_AA)
 

@@ -123,8 +123,8 @@ class Painter:
     def draw(self, image: np.ndarray, time_sec: float) -> None:
         """Draw on the frame of a moment, in place."""
         now = self.item.curve.at(time_sec)
-        box = drawing.rectangle(self.item.track.at(time_sec), self.scale)
-        drawing.draw_box(image, box, drawing.color_of(now), max(2, round(self.size / 7)))
+        box = self.item.track.at(time_sec)
+        drawing.draw_box(image, box, self.scale, drawing.color_of(now), max(2, round(self.size / 7)))
         drawing.blend(image, self._panel(now), *self.place)
         if self.strip is None:
             return

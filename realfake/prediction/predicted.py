@@ -128,11 +128,15 @@ class Track:
     """(N,) float64, rising."""
     boxes: np.ndarray
     """(N, 4) float64: x, y, width, height in pixels of the video; the crops are a margin wider."""
+    roll_deg: np.ndarray
+    """(N,) float64: by how much the crops were turned, 0 unless ``face.align``."""
 
     def at(self, time_sec: float) -> Box:
         """The box at a moment, interpolated; before the first and after the last one, these."""
-        values = [float(np.interp(time_sec, self.time_sec, self.boxes[:, i])) for i in range(4)]
-        return Box(*values)
+        roll = np.unwrap(self.roll_deg, period=360.0)
+        columns = (*self.boxes.T, roll)
+        x, y, width, height, turn = (float(np.interp(time_sec, self.time_sec, values)) for values in columns)
+        return Box(x, y, width, height, roll_deg=turn)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +174,7 @@ def as_plain(item: Prediction | Failure) -> dict[str, Any]:
         return {"path": str(item.path), "error": item.reason}
     head = {"path": str(item.path) if item.path else None, "width": item.width, "height": item.height}
     if isinstance(item, ImagePrediction):
-        faces = [{"box": _box(f.box), **f.labels(), "probabilities": f.by_name()} for f in item.faces]
+        faces = [{"box": _box(f.box) | _roll(f.box), **f.labels(), "probabilities": f.by_name()} for f in item.faces]
         return {**head, "kind": "image", "faces": faces}
     curve, track = item.curve, item.track
     decided, first = curve.space.decide(curve.p), item.tasks[0]
@@ -188,7 +192,8 @@ def as_plain(item: Prediction | Failure) -> dict[str, Any]:
         **item.labels(),
         "probabilities": item.by_name(),
         "curve": {"window_sec": curve.window_sec, "time_sec": curve.time_sec.tolist(), **over_time},
-        "track": {"time_sec": track.time_sec.tolist(), "boxes": track.boxes.tolist()},
+        "track": {"time_sec": track.time_sec.tolist(), "boxes": track.boxes.tolist()}
+        | ({"roll_deg": track.roll_deg.tolist()} if track.roll_deg.any() else {}),
         "remarks": list(item.remarks),
     }
 
@@ -223,3 +228,8 @@ def _labels_flat(p: Probabilities) -> dict[str, Any]:
 
 def _box(box: Box) -> dict[str, float]:
     return {"x": box.x, "y": box.y, "width": box.width, "height": box.height}
+
+
+def _roll(box: Box) -> dict[str, float]:
+    """By how much the crop was turned, if it was."""
+    return {"roll_deg": box.roll_deg} if box.roll_deg else {}

@@ -214,7 +214,7 @@ class Predictor:
             duration_sec=info.duration_sec,
             samples=len(chosen.times),
             curve=curve,
-            track=Track(times.astype(np.float64), boxes),
+            track=Track(times.astype(np.float64), boxes, crops.roll_deg),
             remarks=crops.remarks,
         )
         return Answer(item, samples=chosen)
