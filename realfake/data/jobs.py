@@ -44,6 +44,14 @@ def list_jobs(root: Path, clips: Sequence[Clip], patience_sec: float) -> list[Jo
     return jobs
 
 
+def file_size(path: Path) -> int:
+    """Of a file, or of all images of a folder, in bytes; -1 = it cannot be looked at."""
+    try:
+        return _state(path)[0]
+    except OSError:
+        return -1
+
+
 def try_again(job: Job, sha256: str, reason: str) -> bool:
     """Whether a clip that could not be prepared may be now: its file can be read, or there is more time."""
     given_sec = Hung.given_sec(reason)

@@ -24,6 +24,9 @@ AMOUNTS = {
 
 MOST_ROWS = 1000
 
+PROBES = "Do these tell real from fake, without the expression?"
+PROBE_HEADINGS = ("seen", "AUROC", "95 % interval", "p (Holm)", "")
+
 
 def print_description(console: Console, description: dict[str, Any]) -> None:
     """Show the description as tables."""
@@ -46,6 +49,12 @@ def print_description(console: Console, description: dict[str, Any]) -> None:
     for name, value in _videos(description):
         summary.add_row(name, plain(value))
     console.print(summary)
+    probes = Table(title=PROBES, title_justify="left")
+    for heading in PROBE_HEADINGS:
+        probes.add_column(heading, justify="left" if heading == PROBE_HEADINGS[0] else "right")
+    for row in _probes(description):
+        probes.add_row(*map(plain, row))
+    console.print(probes)
 
 
 def write_page(description: dict[str, Any], pictures: dict[str, Path], path: Path) -> None:
@@ -76,6 +85,7 @@ def write_page(description: dict[str, Any], pictures: dict[str, Path], path: Pat
         figures=[(caption, file) for caption, file in pictures.items() if not is_photograph(file)],
         parts=_amounts("part", description["parts"] or {}),
         videos=_videos(description),
+        probes=(PROBES, PROBE_HEADINGS, _probes(description)),
         channels=[
             (name, f"{mean:.6f}", f"{std:.6f}")
             for name, mean, std in zip(("red", "green", "blue"), channels["mean"], channels["std"], strict=True)
@@ -105,6 +115,19 @@ def _videos(description: dict[str, Any]) -> list[tuple[str, str]]:
         ("identical files", f"{len(description['duplicates']):,} sets"),
         ("files left out", f"{len(description['skipped']):,}"),
     ]
+
+
+def _probes(description: dict[str, Any]) -> list[list[str]]:
+    """A row each: name, AUROC, interval, corrected p-value, and what is to be said of it."""
+    rows = []
+    for p in description["probes"]:
+        if p["undefined"]:
+            rows.append([p["probe"], "–", "–", "–", p["undefined"]])
+            continue
+        interval = "–" if p["low"] is None else f"{p['low']:.2f} to {p['high']:.2f}"
+        said = "a shortcut" if p["beats_chance"] else ""
+        rows.append([p["probe"], f"{p['auroc']:.2f}", interval, f"{p['adjusted_p']:.3g}", said])
+    return rows
 
 
 def _number(key: str, value: float) -> str:

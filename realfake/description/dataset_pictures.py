@@ -78,6 +78,11 @@ def draw_all(
         _coverage(figure.subplots(), store.table["subject"].to_numpy(object), labels, subjects[:MOST_SUBJECTS])
         pictures["Clips of each subject and class (white = none)"] = save(figure, "subjects")
 
+    if any(p["auroc"] is not None for p in description["probes"]):
+        figure = Figure(figsize=(10, 0.9 + 0.3 * len(description["probes"])), layout="constrained")
+        _forest(figure.subplots(), description["probes"])
+        pictures["Real told from fake by what is no expression: AUROC, 95 % intervals"] = save(figure, "shortcuts")
+
     for name in description["classes"]:
         path = folder / f"contact_{name}.png"
         with open_whole(path) as file:
@@ -207,6 +212,24 @@ def _histogram(axis: Axes, distribution: dict[str, Any], what: str) -> None:
     axis.set_ylim(0, max(counts) * 1.2)
     axis.set_xlabel(what)
     axis.set_ylabel("clips")
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _forest(axis: Axes, probes: list[dict[str, Any]]) -> None:
+    """A line a probe: AUROC and its interval, against chance; what is undefined is said."""
+    for place, p in enumerate(probes):
+        color = COLORS["fake"] if p["beats_chance"] else COLORS["real"]
+        if p["auroc"] is None:
+            axis.text(0.5, place, f" {p['undefined']}", va="center", fontsize=8, color=COLORS["other"])
+            continue
+        if p["low"] is not None:
+            axis.plot([p["low"], p["high"]], [place, place], color=color, linewidth=2)
+        axis.plot(p["auroc"], place, "s" if p["beats_chance"] else "o", color=color, markersize=6)
+    axis.axvline(0.5, color="black", linestyle="--", linewidth=1)
+    axis.set_yticks(range(len(probes)), [p["probe"] for p in probes], fontsize=9)
+    axis.set_ylim(len(probes) - 0.5, -0.5)
+    axis.set_xlim(0, 1)
+    axis.set_xlabel("AUROC (squares: better than chance, corrected for all of them)")
     axis.spines[["top", "right"]].set_visible(False)
 
 

@@ -214,6 +214,22 @@ def wilson(successes: float, trials: float, level: float = LEVEL) -> tuple[float
     return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p-values of several tests, by the step-down method of Holm (1979, Scandinavian Journal of Statistics 6).
+
+    Rejecting where one is at most a level keeps the probability of any false alarm at that level, whatever the tests
+    have to do with each other.
+
+    Args:
+        p_values: Without NaN.
+    """
+    order = np.argsort(p_values, kind="stable")
+    steps = np.asarray(p_values, float)[order] * np.arange(len(order), 0, -1)
+    adjusted = np.empty(len(order))
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(steps))
+    return [float(p) for p in adjusted]
+
+
 def _dense(subject: np.ndarray) -> np.ndarray:
     """Renumber the subjects that occur, without gaps: one without rows must not be drawn."""
     return np.unique(subject, return_inverse=True)[1]
