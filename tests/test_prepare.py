@@ -41,6 +41,7 @@ def test_files_left_out_are_named(command: Callable, tiny_data: list[str], tmp_p
     videos[0].write_text("no video")
     videos[1].rename(root / "Anna" / "H2NA.mp4")
     arguments = ["data=sase_fe", f"data.root={root}", "data.size=64", "data.prepared=p", "data.prepare_workers=2"]
+    arguments.append("face=haar")
     done = command("prepare", *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "2 files left out" in done.stdout
@@ -54,15 +55,19 @@ def test_files_left_out_are_named(command: Callable, tiny_data: list[str], tmp_p
 def test_errors_are_one_line(command: Callable, tmp_path: Path) -> None:
     (tmp_path / "db" / "Anna").mkdir(parents=True)
     (tmp_path / "db" / "Anna" / "N2H.mp4").write_text("no video")
+    offline = {"TORCH_HOME": str(tmp_path), "HTTPS_PROXY": "http://127.0.0.1:9"}
     for arguments, reason in (
-        (["data=sase_fe", "data.root=db"], "none of 1 clips could be prepared; the first, Anna/N2H: no video that"),
+        (["data=sase_fe", "data.root=db", "face=haar"], "none of 1 clips could be prepared; the first, Anna/N2H: no video that"),
         (["data=sase_fe", "data.root=dbs"], "no such folder; did you mean db?"),
-        (["face=yunet"], "face.weights is missing: get face_detection_yunet_2023mar.onnx from the OpenCV Zoo"),
+        (["face=yunet"], "face_detection_yunet_2023mar.onnx cannot be downloaded ("),
+        (["face=haar", "face.align=true"], "face.align is a key of face=auto or face=yunet only: choose one too"),
+        (["face=none", "face.align=true"], "face.align is a key of face=auto or face=yunet only: choose one too"),
+        (["face=auto", "face.align=true"], "face_detection_yunet_2023mar.onnx cannot be downloaded ("),
         (["data.sise=64"], "did you mean 'data.size'?"),
         (["face=har"], "did you mean 'haar'?"),
     ):
         small = [] if arguments[0] == "data=sase_fe" else TINY_DATA
-        done = command("prepare", *arguments, *small, cwd=tmp_path)
+        done = command("prepare", *arguments, *small, cwd=tmp_path, **offline)
         assert done.returncode == 1
         assert reason in done.stderr.strip().splitlines()[-1]
         assert "Traceback" not in done.stderr
@@ -74,7 +79,7 @@ def test_help_names_the_keys(command: Callable, tmp_path: Path) -> None:
     assert "rate_fps" in done.stdout
 
 
-@pytest.mark.parametrize("face", ["haar", "yunet", "none"])
+@pytest.mark.parametrize("face", ["haar", "yunet", "auto", "none"])
 def test_every_face_config_says_every_key(face: str) -> None:
     cfg = compose("prepare", [f"face={face}"], PrepareConfig)
     assert cfg.face.name == face

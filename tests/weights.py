@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 from processes import ROOT
 
-PLACES = (
-    ROOT.parent / "shared" / "models",
-    Path(os.environ.get("TORCH_HOME", "~/.cache/torch")).expanduser() / "realfake",
-)
+from realfake.published import published_folder
+
+PLACES = (ROOT.parent / "shared" / "models", published_folder())
 
 
 def weights_file(name: str) -> Path:

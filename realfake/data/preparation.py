@@ -63,11 +63,10 @@ def prepare(
     Raises:
         UserError: If the dataset cannot be listed, the detector cannot be built, or no clip at all can be prepared.
     """
-    face = resolved_face(face)
     source, listing = list_clips(data, progress=progress)
     if check is not None:
         check(listing)
-    store = _prepared(data, face, listing, Path(source.root), progress)
+    store = _prepared(data, resolved_face(face), listing, Path(source.root), progress)
     store.root = Path(source.root)
     return store
 

@@ -51,7 +51,8 @@ def print_description(console: Console, description: dict[str, Any]) -> None:
     console.print(summary)
     probes = Table(title=PROBES, title_justify="left")
     for heading in PROBE_HEADINGS:
-        probes.add_column(heading, justify="left" if heading == PROBE_HEADINGS[0] else "right")
+        first = heading == PROBE_HEADINGS[0]
+        probes.add_column(heading, justify="left" if first else "right", no_wrap=first)
     for row in _probes(description):
         probes.add_row(*map(plain, row))
     console.print(probes)

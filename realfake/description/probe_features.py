@@ -44,7 +44,7 @@ def probe_features(
         "file size": size[:, None],
         "duration": seconds[:, None],
         "resolution": np.stack([width, height], axis=1),
-        "frame rate": fps[:, None],
+        "frame rate": fps.round(3)[:, None],  # a quotient of times, whose last digits tell how long the clip is
         "bit rate": np.divide(8.0 * size, seconds, out=np.zeros_like(size), where=seconds > 0)[:, None],
         "brightness and its drift": seen[:, :2],
         "first frame": seen[:, 2 : 2 + frame],

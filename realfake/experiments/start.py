@@ -28,7 +28,6 @@ def resolved(cfg: TrainConfig, *, again: bool = True, begun_with: FaceConfig | N
         UserError: If the dataset cannot be listed, the epoch is to be selected by what is not measured, or the
             detector cannot be had.
     """
-    cfg = changed(cfg, {"face": resolved_face(cfg.face, begun_with)})
     undecided = cfg.approach.tasks == AUTO and cfg.tasks != ("authenticity",)
     key = json.dumps(as_plain(cfg.data), sort_keys=True)
     if undecided and not isinstance(cfg.data, SyntheticData) and (again or key not in _SEVERAL):
@@ -36,9 +35,10 @@ def resolved(cfg: TrainConfig, *, again: bool = True, begun_with: FaceConfig | N
 
         _SEVERAL[key] = several(clip.emotion for clip in list_clips(cfg.data)[1].clips)
     try:
-        return cfg.resolved(emotions=_SEVERAL.get(key, True))
+        cfg = cfg.resolved(emotions=_SEVERAL.get(key, True))
     except ValueError as error:
         raise UserError(str(error)) from None
+    return changed(cfg, {"face": resolved_face(cfg.face, begun_with)})
 
 
 _SEVERAL: dict[str, bool] = {}

@@ -63,7 +63,7 @@ def test_a_run_is_refused_before_data_is_prepared(words: list[str], line: str, t
         (tmp_path / f"{i}.mp4").touch()  # listed, but never opened
     table = "path,subject,emotion,authenticity\n" + "".join(f"{i}.mp4,s{i},happy,real\n" for i in range(7))
     (tmp_path / "clips.csv").write_text(table)
-    data = ["data=csv", f"data.root={tmp_path}/clips.csv", f"data.prepared={tmp_path}/prepared"]
+    data = ["data=csv", "face=haar", f"data.root={tmp_path}/clips.csv", f"data.prepared={tmp_path}/prepared"]
     with pytest.raises(UserError, match=line):
         train([*data, "trainer.threads=1", "trainer.gpus=0", *words], tmp_path / "run")
     assert not (tmp_path / "prepared").exists()

@@ -15,7 +15,8 @@ from realfake.composing.composition import option
 from realfake.config import CsvData, HaarFace, NoFace, YunetFace
 from realfake.data import extraction
 from realfake.data.extraction import Crops, extract_crops
-from realfake.data.faces import YUNET_FILE, Box, YunetDetector, build_detector, crop, whole
+from realfake.data.face_choice import YUNET_FILE
+from realfake.data.faces import Box, YunetDetector, build_detector, crop, whole
 from realfake.data.packets import build_index
 from realfake.data.store import decode_crops
 from realfake.data.synthetic import SyntheticSettings
@@ -63,7 +64,7 @@ def test_the_face_of_a_photograph_is_found() -> None:
 def test_yunet_says_which_file_it_needs_and_from_where(tmp_path: Path) -> None:
     wrong = tmp_path / "weights.onnx"
     wrong.write_bytes(b"something else")
-    for weights, reason in ((None, "is missing"), (str(tmp_path / "no.onnx"), "no such file"), (str(wrong), "sha256")):
+    for weights, reason in ((str(tmp_path / "no.onnx"), "no such file"), (str(wrong), "sha256")):
         with pytest.raises(UserError, match=reason) as caught:
             build_detector(option(YunetFace, weights=weights))
         assert YUNET_FILE in str(caught.value)

@@ -15,7 +15,8 @@ from weights import weights_file
 from realfake.composing.composition import option
 from realfake.config import CsvData, FaceConfig, HaarFace, YunetFace
 from realfake.data.extraction import Crops, extract_crops
-from realfake.data.faces import YUNET_FILE, Box, build_detector
+from realfake.data.face_choice import YUNET_FILE
+from realfake.data.faces import Box, build_detector
 from realfake.data.locating import locate
 from realfake.data.shots import cuts, reduced
 from realfake.data.tracking import follow
