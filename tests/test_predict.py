@@ -24,17 +24,19 @@ import torch
 from links import assert_replaced, linked
 from PIL import Image
 from rich.console import Console
+from weights import weights_file
 
 import realfake
-from realfake.composing.composition import compose
-from realfake.config import PredictConfig
+from realfake.composing.composition import compose, option
+from realfake.config import PredictConfig, YunetFace
+from realfake.data.face_choice import YUNET_FILE
 from realfake.data.video import read_video
 from realfake.errors import UserError
 from realfake.labels import EMOTIONS
 from realfake.prediction.command import predict_all
 from realfake.prediction.inputs import find_inputs
 from realfake.prediction.over_time import running_mean
-from realfake.prediction.predicted import Failure, ImagePrediction, VideoPrediction
+from realfake.prediction.predicted import Failure, ImagePrediction, VideoPrediction, as_plain
 from realfake.prediction.predictor import Predictor
 from realfake.runs.folder import RunFolder
 from realfake.scoring.predictions import Predictions
@@ -124,6 +126,20 @@ def test_a_talking_head(frames: Predictor, clips: Predictor) -> None:
         assert (np.diff(curve.time_sec) > 0).all()
         assert 0 <= curve.time_sec[0] < curve.time_sec[-1] <= said.duration_sec
         np.testing.assert_allclose(curve.p["emotion"].sum(axis=1), 1, atol=1e-6)
+
+
+def test_faces_are_turned_as_the_crops_are(trained: Trained, tmp_path: Path) -> None:
+    face = option(YunetFace, weights=str(weights_file(YUNET_FILE)), align=True)
+    predictor = realfake.load(trained("approach=multi_task"), device="cpu", face=face)
+    tilted = Image.fromarray(skimage.data.astronaut()).rotate(25, Image.Resampling.BICUBIC)
+    said = predictor.predict(np.asarray(tilted))
+    assert isinstance(said, ImagePrediction)
+    assert said.faces[0].box.roll_deg == pytest.approx(-25, abs=7)
+    assert as_plain(said)["faces"][0]["box"]["roll_deg"] == said.faces[0].box.roll_deg
+    film = predictor.predict(CARPHONE)
+    assert isinstance(film, VideoPrediction)
+    assert as_plain(film)["track"]["roll_deg"] == film.track.roll_deg.tolist()
+    assert -40 < film.track.at(1.0).roll_deg < 0
 
 
 def test_a_video_as_an_array_is_the_video(clips: Predictor) -> None:

@@ -57,12 +57,18 @@ def test_errors_are_one_line(command: Callable, tmp_path: Path) -> None:
     (tmp_path / "db" / "Anna" / "N2H.mp4").write_text("no video")
     offline = {"TORCH_HOME": str(tmp_path), "HTTPS_PROXY": "http://127.0.0.1:9"}
     for arguments, reason in (
-        (["data=sase_fe", "data.root=db", "face=haar"], "none of 1 clips could be prepared; the first, Anna/N2H: no video that"),
+        (
+            ["data=sase_fe", "data.root=db", "face=haar"],
+            "none of 1 clips could be prepared; the first, Anna/N2H: no video that",
+        ),
         (["data=sase_fe", "data.root=dbs"], "no such folder; did you mean db?"),
-        (["face=yunet"], "face_detection_yunet_2023mar.onnx cannot be downloaded ("),
+        (["data=sase_fe", "data.root=db", "face=yunet"], "face_detection_yunet_2023mar.onnx cannot be downloaded ("),
         (["face=haar", "face.align=true"], "face.align is a key of face=auto or face=yunet only: choose one too"),
         (["face=none", "face.align=true"], "face.align is a key of face=auto or face=yunet only: choose one too"),
-        (["face=auto", "face.align=true"], "face_detection_yunet_2023mar.onnx cannot be downloaded ("),
+        (
+            ["data=sase_fe", "data.root=db", "face.align=true"],
+            "face_detection_yunet_2023mar.onnx cannot be downloaded (",
+        ),
         (["data.sise=64"], "did you mean 'data.size'?"),
         (["face=har"], "did you mean 'haar'?"),
     ):

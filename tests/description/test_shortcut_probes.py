@@ -117,7 +117,7 @@ def test_a_constant_is_no_probe_and_costs_the_others_nothing() -> None:
 
 @pytest.fixture(scope="module")
 def longer_fakes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table of coloured clips, fake ones a little longer; what their files hold beside the pictures is of any size."""
+    """A table of coloured clips, the fake ones longer; what files hold beside the pictures is of any size."""
     folder = tmp_path_factory.mktemp("longer")
     rng = np.random.default_rng(3)
     rows = []
