@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from realfake import __version__
-from realfake.config import PIXELS, TrainConfig, as_plain
+from realfake.config import PIXELS, TrainConfig, YunetFace, as_plain
 from realfake.data.face_choice import face_identity
 from realfake.exporting.served import DECISION, FRAMES
 from realfake.labels import told_by
@@ -25,7 +25,7 @@ def describe(cfg: TrainConfig, kind: str, used: Sequence[str], difference: float
         compared: On what.
     """
     spec = sample_spec(cfg.backbone, cfg.streams)
-    told = told_by(cfg.tasks)
+    told, level = told_by(cfg.tasks), isinstance(cfg.face, YunetFace) and cfg.face.align
     parts = ", whose two parts are the decided emotion and authenticity" if "joint" in told else ""
     return {
         "format": kind,
@@ -45,7 +45,7 @@ def describe(cfg: TrainConfig, kind: str, used: Sequence[str], difference: float
         "crop": {
             "face": face_identity(cfg.face),
             "shape": "square around the box, its longer side plus the margin on each side; beyond the edge the border "
-            "is repeated",
+            "is repeated" + ("; turned about its middle so that the eyes are level" if level else ""),
             "stored_size": cfg.data.size,
             "jpeg_quality": cfg.data.jpeg_quality,
             "resize": "area",
