@@ -12,7 +12,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from realfake.config import DescribeConfig
 from realfake.data.people import check_people, people_note
 from realfake.data.preparation import prepare
-from realfake.data.sources import build_source
 from realfake.data.splits import assign_parts
 from realfake.data.store import PreparedStore
 from realfake.data.work import cores
@@ -26,10 +25,10 @@ from realfake.files import require_inside, write_whole
 from realfake.scoring.predictions import subject_numbers
 
 
-def probe(store: PreparedStore, root: Path, bar: Progress, threads: int) -> list[Probe]:
-    """Whether anything but the expression tells real from fake, with a bar; ``root`` is that of the table's paths."""
+def probe(store: PreparedStore, bar: Progress, threads: int) -> list[Probe]:
+    """Whether anything but the expression tells real from fake, with a bar."""
     task = bar.add_task("shortcuts", total=len(store) + 1)
-    seen = probe_features(store, root, lambda: bar.advance(task), threads)
+    seen = probe_features(store, lambda: bar.advance(task), threads)
     found = run_probes(seen, store.table["authenticity"].to_numpy(), subject_numbers(store.table))
     bar.advance(task)
     return found
@@ -62,7 +61,7 @@ def describe_dataset(cfg: DescribeConfig, console: Console | None = None) -> Pat
         task = bar.add_task("channel statistics", total=len(store))
         threads = min(8, cores())
         moments = channel_moments(store, lambda: bar.advance(task), threads)
-        probes = probe(store, Path(build_source(cfg.data, progress=False).root), bar, threads)
+        probes = probe(store, bar, threads)
     labels = class_names(store.table, cfg.data.space)
     notes += [shortcut for found in probes if (shortcut := warning(found))]
     description = {**describe(store, parts, moments, labels), "probes": [*map(as_plain, probes)], "notes": notes}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 
@@ -18,20 +17,20 @@ _DECODED = 24
 
 
 def probe_features(
-    store: PreparedStore, root: Path, on_clip: Callable[[], None] = lambda: None, threads: int = 2
+    store: PreparedStore, on_clip: Callable[[], None] = lambda: None, threads: int = 2
 ) -> dict[str, np.ndarray]:
     """What each probe sees: its name → (N, K) float64, a row a clip of the store's table.
 
     Args:
-        store: The prepared dataset.
-        root: Folder to which the paths of the table are relative.
+        store: The prepared dataset, as :func:`realfake.data.preparation.prepare` opens it.
         on_clip: Called after each clip.
         threads: That decode crops.
     """
+    assert store.root is not None
     table = store.table
     names = ("duration_sec", "width", "height", "fps")
     seconds, width, height, fps = (table[name].to_numpy(float) for name in names)
-    size = np.array([file_size(root / path) for path in table["path"]], float)
+    size = np.array([file_size(store.root / path) for path in table["path"]], float)
     looks: list[np.ndarray] = []
     with ThreadPoolExecutor(threads) as pool:
         for look in pool.map(lambda i: _look(store, i), range(len(store))):
