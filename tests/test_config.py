@@ -501,7 +501,8 @@ OLDER_RUNS = {
 @pytest.mark.parametrize("backbone", ["gru", "x3d_s"])
 def test_runs_from_before_load_as_they_were_trained(backbone: str, tmp_path: Path) -> None:
     """Without the keys that came later, and with what training refuses today."""
-    cfg = compose("approach=temporal", f"backbone={backbone}", "data=csv", "data.root=t.csv", "data.window=[0.2,0.8]")
+    words = ["data=csv", "data.root=t.csv", "data.window=[0.2,0.8]", "face=yunet"]
+    cfg = compose("approach=temporal", f"backbone={backbone}", *words)
     old = as_plain(cfg)
     old["sampling"]["window"] = [0.0, 1.0]
     old["backbone"]["cache_features"] = True  # was noted, of no consequence
