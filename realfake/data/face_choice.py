@@ -37,11 +37,11 @@ def resolved_face(face: FaceConfig, begun_with: FaceConfig | None = None) -> Cho
     """
     if not isinstance(face, AutoFace):
         return face
-    if isinstance(begun_with, HaarFace | YunetFace):
-        name = begun_with.name
-    elif face.weights is not None or face.align:
+    if face.weights is not None or face.align:
         checked_weights(face)
         name = "yunet"
+    elif isinstance(begun_with, HaarFace | YunetFace):
+        name = begun_with.name
     else:
         name = "yunet" if _yunet_at_hand(published_folder(), face.sha256) else "haar"
     kind: type[HaarFace | YunetFace] = HaarFace if name == "haar" else YunetFace

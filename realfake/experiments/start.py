@@ -17,7 +17,7 @@ from realfake.runs.folder import checkpoint_of, runs_inside
 def resolved(cfg: TrainConfig, *, again: bool = True, begun_with: FaceConfig | None = None) -> TrainConfig:
     """The configuration with what ``auto`` means in its place: of the detector, and of tasks and metric.
 
-    These depend on the emotions that clips show.
+    Tasks and metric depend on the emotions that clips show, the detector on what can be had on this machine.
 
     Args:
         cfg: The configuration.
