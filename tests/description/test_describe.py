@@ -110,6 +110,8 @@ def test_figures_agree_with_the_store(described: tuple[Path, dict, DescribeConfi
     assert sum(found["duration_sec"]["histogram"]["counts"]) == len(store)
     assert all(0.0 <= c["face_yield"] <= 1.0 for c in found["classes"].values())
     assert {s["part"] for s in found["subjects"].values()} == {"train", "val", "test"}
+    assert len(found["probes"]) == 9
+    assert not any(probe["beats_chance"] for probe in found["probes"])
 
 
 class Page(HTMLParser):
