@@ -15,7 +15,8 @@ from realfake.data.synthetic.head import Head, face_outline
 from realfake.data.synthetic.mouth import AU, SIDES, Mouth
 from realfake.data.synthetic.units import CENTRAL, COLUMNS, SIDED
 
-_EYE_Y, _BROW_Y = -0.10, -0.345
+EYE_Y, _BROW_Y = -0.10, -0.345
+"""Heights of eyes and brows at rest."""
 
 
 def unit_values(row: np.ndarray) -> AU:
@@ -23,6 +24,11 @@ def unit_values(row: np.ndarray) -> AU:
     value = dict(zip(COLUMNS, (float(v) for v in row), strict=True))
     pairs = {unit: (value[f"{unit}_R"], value[f"{unit}_L"]) for unit in SIDED}
     return pairs | {unit: (value[unit], value[unit]) for unit in CENTRAL}
+
+
+def jaw_drop(au: AU) -> float:
+    """How far the jaw has sunk: AU26, a little AU25; AU17 lifts the chin."""
+    return 0.17 * au["AU26"][0] + 0.015 * au["AU25"][0] - 0.02 * au["AU17"][0]
 
 
 def draw_face(
@@ -46,7 +52,7 @@ def draw_face(
     Returns:
         The head, uint8 ``(height, width, 3)`` in BGR, and its coverage, uint8 ``(height, width)``.
     """
-    drop = 0.17 * au["AU26"][0] + 0.015 * au["AU25"][0] - 0.02 * au["AU17"][0]
+    drop = jaw_drop(au)
     mask = np.zeros(head.outline.shape, np.uint8)
     Pen(mask, unit_px).fill(face_outline(who, drop), 255)
     image = head.back.copy()
@@ -83,8 +89,11 @@ def draw_face(
     return image, cover
 
 
-def _brow(pen: Pen, who: Identity, au: AU, side: float, i: int) -> None:
-    """AU1 lifts the inner end, AU2 the outer, AU4 lowers and draws together, AU9 lowers the inner end."""
+def brow_line(who: Identity, au: AU, i: int) -> np.ndarray:
+    """Middle of the brow of the image's right half from its inner to its outer end, ``(5, 2)``.
+
+    AU1 lifts the inner end, AU2 the outer, AU4 lowers and draws together, AU9 lowers the inner end.
+    """
     one, two, four, nine, six = (au[u][i] for u in ("AU01", "AU02", "AU04", "AU09", "AU06"))
     inner = -0.15 * one - 0.05 * two + 0.135 * four + 0.07 * nine
     middle = -0.06 * one - 0.15 * two + 0.075 * four + 0.03 * nine
@@ -95,14 +104,23 @@ def _brow(pen: Pen, who: Identity, au: AU, side: float, i: int) -> None:
     x = np.array([0.135 + pull, 0.22 + pull * 0.7, 0.34 + pull * 0.3, 0.46, 0.56]) + gap
     y = base + np.array([inner, 0.6 * inner + 0.4 * middle, middle, 0.5 * (middle + outer), outer])
     y += np.array([0.02, -0.45 * arch, -arch, -0.75 * arch, 0.02])
+    return np.stack([x, y], 1)
+
+
+def _brow(pen: Pen, who: Identity, au: AU, side: float, i: int) -> None:
+    x, y = brow_line(who, au, i).T
     half = who.brow_thick * np.array([0.030, 0.038, 0.034, 0.024, 0.006])
     upper, lower = np.stack([x, y - half], 1), np.stack([x, y + half], 1)
     points = np.concatenate([spline(upper, 5), spline(lower, 5)[::-1]])
     pen.fill(mirror(points, side), who.brow)
 
 
-def _eye(pen: Pen, who: Identity, seen: Nuisance, au: AU, side: float, i: int) -> None:
-    """AU5 lifts the upper lid, AU45 closes it, AU6 and AU7 narrow the opening, mostly from below."""
+def eye_lids(who: Identity, au: AU, i: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """Edges of the upper and the lower lid of the image's right half, ``(25, 2)`` each from left to right.
+
+    Also how far they are apart. AU5 lifts the upper lid, AU45 closes it, AU6 and AU7 narrow the opening, mostly from
+    below.
+    """
     five, six, seven, shut = (au[u][i] for u in ("AU05", "AU06", "AU07", "AU45"))
     one, four, nine = (au[u][i] for u in ("AU01", "AU04", "AU09"))
     w = who.eye_width
@@ -113,12 +131,18 @@ def _eye(pen: Pen, who: Identity, seen: Nuisance, au: AU, side: float, i: int) -
     t = np.array([-1.0, -0.75, -0.4, 0.0, 0.4, 0.75, 1.0])
     bow = np.array([0.0, 0.52, 0.88, 1.0, 0.9, 0.58, 0.0])
     slant = 0.014 * t + 0.02 * one * np.clip(t, 0, None) - 0.02 * one * np.clip(-t, 0, None)
-    center = np.array([who.eye_gap, _EYE_Y])
+    center = np.array([who.eye_gap, EYE_Y])
     upper = spline(np.stack([w * t, -lid * bow - 0.6 * slant + 0.01], 1) + center, 4)
     lower = spline(np.stack([w * t, down * bow - 0.6 * slant + 0.01], 1) + center, 4)
+    return upper, lower, lid + down
+
+
+def _eye(pen: Pen, who: Identity, seen: Nuisance, au: AU, side: float, i: int) -> None:
+    five, six, seven, shut = (au[u][i] for u in ("AU05", "AU06", "AU07", "AU45"))
+    upper, lower, apart = eye_lids(who, au, i)
     opening = mirror(np.concatenate([upper, lower[::-1]]), side)
     dark = tuple(0.30 * c for c in who.skin)
-    if lid + down > 0.012:
+    if apart > 0.012:
         _eyeball(pen, who, seen, opening, side)
     pen.line(mirror(upper, side), tuple(0.22 * c for c in who.skin), 0.026)
     pen.line(mirror(lower, side), dark if six + seven > 1.0 else tuple(0.5 * c for c in who.skin), 0.010)
@@ -134,7 +158,7 @@ def _eyeball(pen: Pen, who: Identity, seen: Nuisance, opening: np.ndarray, side:
     patch = pen.image[y0:y1, x0:x1]
     if patch.size == 0:
         return
-    at = np.array([side * who.eye_gap + seen.gaze[0], _EYE_Y - 0.008 + seen.gaze[1]])
+    at = np.array([side * who.eye_gap + seen.gaze[0], EYE_Y - 0.008 + seen.gaze[1]])
     ball = np.empty_like(patch)
     level = min(1.0, 0.35 + max(who.skin) / 300)
     ball[:] = np.array([214.0, 216.0, 220.0]) * level
@@ -152,28 +176,33 @@ def _eyeball(pen: Pen, who: Identity, seen: Nuisance, opening: np.ndarray, side:
     cv2.copyTo(ball, mask, patch)
 
 
-def _nose(pen: Pen, who: Identity, au: AU) -> None:
-    """AU9 lifts the wings and narrows, AU10 widens a little."""
-    tone = tuple(0.50 * c for c in who.skin)
+def nose_edge(who: Identity, au: AU, i: int) -> np.ndarray:
+    """Wing of the nose in the image's right half from top to bottom, middle below the tip, and nostril, ``(6, 2)``.
+
+    AU9 lifts the wings and widens, AU10 and AU12 widen a little.
+    """
+    nine, ten, twelve = au["AU09"][i], au["AU10"][i], au["AU12"][i]
     y = 0.26 + who.nose_length
-    for side, i in SIDES:
-        nine, ten, twelve = au["AU09"][i], au["AU10"][i], au["AU12"][i]
-        lift = -0.055 * nine - 0.02 * ten
-        wide = 0.125 * who.nose_width + 0.022 * nine + 0.012 * ten + 0.012 * twelve
-        wing = [
+    lift = -0.055 * nine - 0.02 * ten
+    wide = 0.125 * who.nose_width + 0.022 * nine + 0.012 * ten + 0.012 * twelve
+    return np.array(
+        [
             (wide - 0.02, y - 0.09 + lift),
             (wide + 0.012, y - 0.03 + lift),
             (wide, y + 0.03 + lift),
             (0.6 * wide, y + 0.055 + 0.5 * lift),
             (0.0, y + 0.07),
+            (0.55 * wide, y + 0.042 + 0.8 * lift),
         ]
-        pen.line(mirror(spline(wing, 4), side), tone, 0.014)
-        pen.oval(
-            (side * 0.55 * wide, y + 0.042 + 0.8 * lift),
-            (0.034, 0.018),
-            tuple(0.25 * c for c in who.skin),
-            -side * 15,
-        )
+    )
+
+
+def _nose(pen: Pen, who: Identity, au: AU) -> None:
+    for side, i in SIDES:
+        *wing, nostril = nose_edge(who, au, i)
+        pen.line(mirror(spline(wing, 4), side), tuple(0.50 * c for c in who.skin), 0.014)
+        at = (side * float(nostril[0]), float(nostril[1]))
+        pen.oval(at, (0.034, 0.018), tuple(0.25 * c for c in who.skin), -side * 15)
 
 
 def _forms(pen: Pen, who: Identity, au: AU, mouth: Mouth) -> None:
@@ -233,7 +262,7 @@ def _glasses(pen: Pen, who: Identity) -> None:
         1,
     )
     for side, _ in SIDES:
-        pen.line(ring + np.array([side * (who.eye_gap + 0.005), _EYE_Y + 0.015]), color, 0.016, closed=True)
+        pen.line(ring + np.array([side * (who.eye_gap + 0.005), EYE_Y + 0.015]), color, 0.016, closed=True)
         pen.line(
             mirror(np.array([(who.eye_gap + 0.24, -0.12), (0.73 * who.face_width, -0.10)]), side),
             color,

@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,9 +21,12 @@ from realfake.data.work import cores, run_all, shown
 from realfake.errors import UserError
 from realfake.files import disk_errors, only_one, part_path, remove_parts, write_whole
 
+if TYPE_CHECKING:
+    from realfake.data.synthetic.characters import Identity, Nuisance
+
 VIDEOS, TRACES, MARK, STARTED = "FakeTrue_DB", "action_units", "synthetic.json", "synthetic.unfinished.json"
 
-_PEOPLE, _CIRCUMSTANCES, _EXPRESSION, _TEXTURE, _SPELLING, _HABITS = range(6)
+_PEOPLE, _CIRCUMSTANCES, _EXPRESSION, _TEXTURE, _SPELLING, _HABITS, _TRACKER = range(7)
 """Streams of chance. Only the stream of the expression is used by code that knows the authenticity."""
 
 
@@ -127,14 +131,26 @@ def trace_of(settings: SyntheticSettings, job: Job) -> np.ndarray:
     return draw_trace(rng, habits, emotion, authenticity, settings.difficulty, times, settings.seconds)
 
 
-def frames_of(settings: SyntheticSettings, job: Job) -> Iterator[np.ndarray]:
-    """Frames of a clip before they are compressed, uint8 BGR ``(size, frame_width, 3)``."""
+def circumstances_of(settings: SyntheticSettings, job: Job) -> tuple[Identity, Nuisance, np.random.Generator]:
+    """Who is seen in a clip and how, and the chance of its texture, movement and noise."""
     from realfake.data.synthetic.characters import draw_identity, draw_nuisance
-    from realfake.data.synthetic.render import render
 
     who = draw_identity(_chance(settings, _PEOPLE, job.subject))
     seen = draw_nuisance(_chance(settings, _CIRCUMSTANCES, job.subject, job.clip))
-    yield from render(who, seen, trace_of(settings, job), settings, _chance(settings, _TEXTURE, job.subject, job.clip))
+    return who, seen, _chance(settings, _TEXTURE, job.subject, job.clip)
+
+
+def tracker_chance(settings: SyntheticSettings, job: Job) -> np.random.Generator:
+    """The chance of a tracker's faults in a clip."""
+    return _chance(settings, _TRACKER, job.subject, job.clip)
+
+
+def frames_of(settings: SyntheticSettings, job: Job) -> Iterator[np.ndarray]:
+    """Frames of a clip before they are compressed, uint8 BGR ``(size, frame_width, 3)``."""
+    from realfake.data.synthetic.render import render
+
+    who, seen, rng = circumstances_of(settings, job)
+    yield from render(who, seen, trace_of(settings, job), settings, rng)
 
 
 def write_clip(root: Path, settings: SyntheticSettings, job: Job) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from realfake.data.synthetic.characters import Identity, Nuisance
 from realfake.data.synthetic.drawing import LEFT, TOP
 from realfake.data.synthetic.face import draw_face, unit_values
-from realfake.data.synthetic.head import draw_head, draw_wall
+from realfake.data.synthetic.head import Head, draw_head, draw_wall
 from realfake.data.synthetic.options import SyntheticSettings
 
 HEAD_UNIT = 0.33
@@ -18,6 +19,52 @@ HEAD_UNIT = 0.33
 _MAX_UNIT_PX = 216.0
 """Canvases are not drawn larger than this; larger frames are scaled up from it."""
 _GRID_HZ = 50.0
+
+
+@dataclass(frozen=True)
+class Movement:
+    """How the head moves through a clip, and the light changes; a value a frame."""
+
+    slide: np.ndarray
+    """``(frames, 2)``: how far the features slide sideways and down over the head, in head units."""
+    near: np.ndarray
+    """``(frames,)``: factor of the head's size."""
+    angle: np.ndarray
+    """``(frames,)``, radians, clockwise."""
+    at: np.ndarray
+    """``(frames, 2)``: the head's origin in pixels of the frame."""
+    light: np.ndarray
+    """``(frames,)``: factor of the light."""
+
+
+def head_px(settings: SyntheticSettings) -> tuple[float, float]:
+    """Pixels of a head unit in the frame, at the usual distance, and on the canvas."""
+    out_unit = HEAD_UNIT * settings.size
+    return out_unit, min(max(1.6 * out_unit, 100.0), max(_MAX_UNIT_PX, out_unit / 2))
+
+
+def center_px(seen: Nuisance, settings: SyntheticSettings) -> tuple[float, float]:
+    """Where the head is in the frame, but for its movement."""
+    height, width = settings.size, settings.frame_width
+    return width * 0.5 + seen.place[0] * height, height * (0.49 + seen.place[1])
+
+
+def begin(
+    who: Identity, seen: Nuisance, frames: int, settings: SyntheticSettings, rng: np.random.Generator
+) -> tuple[Head, Movement]:
+    """Draw still layers and movement of a clip, in the order in which they use up chance."""
+    head = draw_head(who, seen, head_px(settings)[1], rng)
+    times = np.arange(frames) / settings.fps
+    slow = [_wander(rng, settings.seconds, 0.35, times) * settings.motion for _ in range(6)]
+    x, y, turn, near, yaw, pitch = slow
+    center = center_px(seen, settings)
+    return head, Movement(
+        slide=np.stack([seen.yaw + 0.018 * yaw, seen.pitch + 0.010 * pitch], 1),
+        near=1.0 + 0.012 * near,
+        angle=np.deg2rad(seen.turn_deg + 1.2 * turn),
+        at=np.stack([center[0] + 0.008 * settings.size * x, center[1] + 0.006 * settings.size * y], 1),
+        light=1.0 + 0.012 * _wander(rng, settings.seconds, 0.7, times),
+    )
 
 
 def render(
@@ -36,30 +83,22 @@ def render(
         Frames, uint8 ``(size, frame_width, 3)`` in BGR.
     """
     height, width = settings.size, settings.frame_width
-    out_unit = HEAD_UNIT * height
-    unit_px = min(max(1.6 * out_unit, 100.0), max(_MAX_UNIT_PX, out_unit / 2))
-    head = draw_head(who, seen, unit_px, rng)
-    center = (width * 0.5 + seen.place[0] * height, height * (0.49 + seen.place[1]))
-    wall = draw_wall(who, seen, height, width, out_unit * seen.scale, center)
-    times = np.arange(len(trace)) / settings.fps
-    slow = [_wander(rng, settings.seconds, 0.35, times) for _ in range(6)]
-    light = 1.0 + 0.012 * _wander(rng, settings.seconds, 0.7, times)
+    out_unit, unit_px = head_px(settings)
+    head, moves = begin(who, seen, len(trace), settings, rng)
+    wall = draw_wall(who, seen, height, width, out_unit * seen.scale, center_px(seen, settings))
     tint = np.array(seen.tint) * seen.exposure
     noise = _noise_bank(rng, height, width, seen.noise_level * settings.noise)
     for t, row in enumerate(trace):
-        x, y, turn, near, yaw, pitch = (float(s[t]) * settings.motion for s in slow)
-        slide = (seen.yaw + 0.018 * yaw, seen.pitch + 0.010 * pitch)
-        image, cover = draw_face(head, who, seen, unit_values(row), slide, unit_px)
-        scale = out_unit / unit_px * seen.scale * (1.0 + 0.012 * near)
-        angle = np.deg2rad(seen.turn_deg + 1.2 * turn)
-        at = (center[0] + 0.008 * height * x, center[1] + 0.006 * height * y)
-        matrix = _placement(scale, float(angle), at, unit_px)
+        slide, at = moves.slide[t].tolist(), moves.at[t].tolist()
+        image, cover = draw_face(head, who, seen, unit_values(row), (slide[0], slide[1]), unit_px)
+        scale = out_unit / unit_px * seen.scale * float(moves.near[t])
+        matrix = _placement(scale, float(moves.angle[t]), (at[0], at[1]), unit_px)
         moved = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         alpha = cv2.warpAffine(cover, matrix, (width, height), flags=cv2.INTER_LINEAR)
         weight = alpha.astype(np.float32) / 255
         frame = cv2.blendLinear(moved, wall, weight, 1.0 - weight)
         dy, dx = rng.integers(0, 48, size=2)
-        frame = cv2.multiply(frame, np.append(tint * light[t], 1.0))
+        frame = cv2.multiply(frame, np.append(tint * moves.light[t], 1.0))
         if noise is not None:
             frame = cv2.add(frame, noise[dy : dy + height, dx : dx + width], dtype=cv2.CV_8U)
         yield frame
