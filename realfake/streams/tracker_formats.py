@@ -59,16 +59,21 @@ class TableFormat:
     confidence: str
     success: str | None
     """Column that is 0 where the face was lost."""
-    face: tuple[str, ...]
-    """Columns that tell several faces apart; the first that is there counts."""
+    face: str
+    """Column that tells several faces apart."""
     streams: Mapping[str, Columns]
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Column whose cells are lists of numbers → a name for each number."""
 
     @property
+    def signs(self) -> set[str]:
+        """Columns by which a table of this tracker is known."""
+        return {self.frame, *(self.lists or {self.confidence})}
+
+    @property
     def wanted(self) -> set[str]:
         """All columns that are read."""
-        found = {self.frame, self.time, self.confidence, self.success, *self.face, *self.lists}
+        found = {self.frame, self.time, self.confidence, self.success, self.face, *self.lists}
         for columns in self.streams.values():
             for one in (columns, columns.instead):
                 found |= {*one.names, one.absent, one.radians_with} if one else set()
@@ -107,7 +112,7 @@ OPENFACE = TableFormat(
     time="timestamp",
     confidence="confidence",
     success="success",
-    face=("face_id",),
+    face="face_id",
     streams={
         "landmarks": _LANDMARKS,
         "units": Columns(tuple(f"{u}_r" for u in OPENFACE_UNITS), OPENFACE_UNITS, "intensity, 0 to 5"),
@@ -132,7 +137,7 @@ OPENFACE_3 = TableFormat(
     time=None,  # its column timestamp is the clock on the wall
     confidence="confidence",
     success=None,
-    face=("face_id",),
+    face="face_id",
     streams={
         "landmarks": Columns(
             tuple(f"wflw_{axis}_{i}" for axis in "xy" for i in _WFLW_68),
@@ -159,7 +164,7 @@ PYFEAT = TableFormat(
     time=None,  # its column approx_time counts whole seconds
     confidence="FaceScore",
     success=None,
-    face=("Identity",),
+    face="Identity",
     streams={
         "landmarks": _LANDMARKS,
         "units": Columns(PYFEAT_UNITS, PYFEAT_UNITS, "probability or presence, 0 to 1"),

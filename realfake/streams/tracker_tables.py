@@ -11,7 +11,6 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -60,17 +59,16 @@ def read_tracker_table(
         UserError: If the file is no such table, is empty or damaged, or no face was tracked in it.
     """
     form, name = FORMATS[kind], str(source) if isinstance(source, Path) else "the table"
-    texts = _texts(source, name, form)
+    texts, headings = _texts(source, name, form)
     table = _numbers(texts, name, form)
     found = {stream: columns for stream, c in form.streams.items() if (columns := _there(c, table))}
     if not found:
-        raise UserError(f"{name}: {_unlike(texts, form)}")
+        raise UserError(f"{name}: {_unlike(headings, form)}")
     if table.empty:
         raise UserError(f"{name}: {_EMPTY}")
     table["time"] = _times(table, form, fps)
     table["quality"] = _quality(table, form)
-    faces = next((c for c in form.face if c in table), None)
-    table["face"] = texts[faces].fillna("").astype(str) if faces else ""
+    table["face"] = texts[form.face].fillna("") if form.face in texts else ""
     table = table[table["time"].notna()].sort_values("time", kind="stable")
     if not (table["quality"] > 0).any():
         raise UserError(
@@ -81,14 +79,14 @@ def read_tracker_table(
     return {stream: Extracted(times, *_values(table, times, columns)) for stream, columns in found.items()}
 
 
-def _texts(source: Path | io.StringIO, name: str, form: TableFormat) -> pd.DataFrame:
-    """The columns that matter, as text."""
+def _texts(source: Path | io.StringIO, name: str, form: TableFormat) -> tuple[pd.DataFrame, list[str]]:
+    """The columns that matter, as text, and the headings of all."""
     import pandas as pd
 
     try:
         if isinstance(source, Path) and source.suffix.lower() in (".parquet", ".pq"):
             table = pd.read_parquet(source)
-            return table[[c for c in table.columns if c in form.wanted]].astype(str)
+            return table[[c for c in table.columns if c in form.wanted]].astype(str), list(map(str, table.columns))
         if isinstance(source, Path):
             raw = source.read_bytes()
             raw = gzip.decompress(raw) if source.suffix.lower() == ".gz" else raw
@@ -104,14 +102,13 @@ def _texts(source: Path | io.StringIO, name: str, form: TableFormat) -> pd.DataF
             usecols=lambda column: column.strip() in form.wanted,
         )  # fmt: skip
     except pd.errors.EmptyDataError:
-        what = _unlike(heading.split(separator), form) if heading.strip() else _EMPTY
-        raise UserError(f"{name}: {what}") from None
+        raise UserError(f"{name}: {_EMPTY}") from None
     except (OSError, EOFError, zlib.error, ValueError) as error:
         raise UserError(f"{name}: cannot be read ({' '.join(str(error).split())}); write it again") from None
     table.columns = table.columns.str.strip()
     if separator == ";":
         table = table.apply(lambda column: column.str.replace(",", ".") if column.name not in form.lists else column)
-    return table
+    return table, [cell.strip() for cell in heading.split(separator)]
 
 
 def _numbers(texts: pd.DataFrame, name: str, form: TableFormat) -> pd.DataFrame:
@@ -125,12 +122,15 @@ def _numbers(texts: pd.DataFrame, name: str, form: TableFormat) -> pd.DataFrame:
             names = form.lists[heading]
             rows = [_listed(cell, len(names)) for cell in cells]
             columns |= dict(zip(names, np.array(rows).reshape(len(rows), len(names)).T, strict=True))
-        elif heading not in form.face:
+        elif heading != form.face:
             columns[heading] = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64)
-            said = cells.notna() & ~cells.str.strip().str.lower().isin(("", "nan"))
-            if said.any() and not np.isfinite(columns[heading][said]).any():
-                row = int(np.flatnonzero(said)[0])
-                raise UserError(f"{name}, row {row + 2}, column {heading}: {cells.iloc[row]!r}; expected a number")
+            if np.isfinite(columns[heading]).any():
+                continue
+            said = np.flatnonzero(cells.notna() & ~cells.str.strip().str.lower().isin(("", "nan")))
+            if len(said):
+                raise UserError(
+                    f"{name}, row {said[0] + 2}, column {heading}: {cells.iloc[said[0]]!r}; expected a number"
+                )
     return pd.DataFrame(columns, index=texts.index)
 
 
@@ -146,11 +146,11 @@ def _there(columns: Columns, table: pd.DataFrame) -> Columns | None:
     return columns.instead and _there(columns.instead, table)
 
 
-def _unlike(headings: Mapping[str, object] | pd.DataFrame | list[str], form: TableFormat) -> str:
+def _unlike(headings: list[str], form: TableFormat) -> str:
     """What is wrong with a table that has none of the streams' columns."""
-    shown = [str(h).strip() for h in headings][:_SHOWN]
-    others = [kind for kind, other in FORMATS.items() if other is not form and other.frame in shown]
-    hint = f"; it may be one of {' or '.join(others)}" if others else ""
+    shown = headings[:_SHOWN]
+    others = [kind for kind, other in FORMATS.items() if other is not form and other.signs <= set(headings)]
+    hint = f"; it looks like one of {' or '.join(others)}" if others else ""
     return f"no columns of {form.words} in it (found: {', '.join(shown) or 'none'}){hint}"
 
 
@@ -178,12 +178,9 @@ def _one_face(table: pd.DataFrame, landmarks: Columns | None, boxes: np.ndarray 
     """One row a moment, of one person's face."""
     if table["time"].duplicated().any():
         if landmarks is not None and boxes is not None and len(boxes):
-            table = table.assign(
-                rank=_overlap(
-                    landmarks.convert(table[list(landmarks.names)].to_numpy()), table["time"].to_numpy(), boxes
-                )
-            )
-            table.loc[table["rank"] <= 0, "quality"] = 0.0
+            points = landmarks.convert(table[list(landmarks.names)].to_numpy())
+            rank = _overlap(points, table["time"].to_numpy(), boxes)
+            table = table.assign(rank=rank, quality=np.where(rank > 0, table["quality"], 0.0))
             if not (table["quality"] > 0).any():
                 raise UserError(
                     f"{name}: none of its faces lies where the clip's face is; it may be of another video, or of "
@@ -215,9 +212,9 @@ def _with_holes(table: pd.DataFrame, form: TableFormat) -> pd.DataFrame:
         return table
     frames, times = table[form.frame].to_numpy(), table["time"].to_numpy()
     steps = np.diff(frames)
-    usual = np.nanmedian(steps)
+    usual = np.nanquantile(steps, 0.5, method="lower")
     after = np.flatnonzero(steps > 1.5 * usual)
-    step_sec = float(np.median(np.diff(times)))
+    step_sec = float(np.nanmedian(np.diff(times) / steps) * usual)
     ends = np.concatenate([times[after] + step_sec, times[after + 1] - step_sec])
     holes = pd.DataFrame({"time": np.unique(ends.astype(np.float32)), "quality": 0.0})
     return pd.concat([table, holes]).sort_values("time", kind="stable").drop_duplicates("time")
@@ -225,7 +222,7 @@ def _with_holes(table: pd.DataFrame, form: TableFormat) -> pd.DataFrame:
 
 def _values(table: pd.DataFrame, times: np.ndarray, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
     """Values and quality of one stream; damaged rows become gaps, which are filled from their ends."""
-    values = table[list(columns.names)].to_numpy(np.float64)
+    values = table[list(columns.names)].to_numpy(np.float64, copy=True)
     if columns.radians_with and columns.radians_with not in table:
         values = np.deg2rad(values)
     quality = np.where(np.isfinite(values).all(axis=1), table["quality"].to_numpy(), 0.0).astype(np.float32)

@@ -71,7 +71,7 @@ def best_moment(traces: Traces) -> OracleResult:
 
 def moment_aurocs(traces: Traces) -> np.ndarray:
     """AUROC of real against posed of logistic regression on all units of each single moment, shape ``(frames,)``."""
-    return np.array([_tell(row, traces)[0] for row in np.moveaxis(traces.units, 1, 0)])
+    return np.array([tell(row, traces)[0] for row in np.moveaxis(traces.units, 1, 0)])
 
 
 def score(traces: Traces, moment: int | None = None) -> OracleResult:
@@ -83,7 +83,7 @@ def score(traces: Traces, moment: int | None = None) -> OracleResult:
     """
     seen = traces.units.mean(axis=1) if moment is None else traces.units[:, moment]
     emotion = _guess(seen, traces.emotion, traces.subject)[0]
-    auroc, authenticity = _tell(seen if moment is not None else _dynamics(traces, emotion), traces)
+    auroc, authenticity = tell(seen if moment is not None else _dynamics(traces, emotion), traces)
     right_emotion, right_authenticity = emotion == traces.emotion, authenticity == traces.authenticity
     return OracleResult(
         auroc,
@@ -95,7 +95,7 @@ def score(traces: Traces, moment: int | None = None) -> OracleResult:
     )
 
 
-def _tell(features: np.ndarray, traces: Traces) -> tuple[float, np.ndarray]:
+def tell(features: np.ndarray, traces: Traces) -> tuple[float, np.ndarray]:
     """AUROC of real against posed, and the guesses."""
     from sklearn.metrics import roc_auc_score
 

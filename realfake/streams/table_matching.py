@@ -1,0 +1,98 @@
+"""Which table of a tracker belongs to which video: by name, and by the folders that tell equal names apart."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from realfake.errors import UserError
+
+ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
+_PREFIXES = ("", "face_analysis_")
+"""OpenFace 3 puts the second one before the video's name."""
+
+
+@dataclass(frozen=True)
+class Matched:
+    """The tables of some videos."""
+
+    tables: dict[Path, Path]
+    """Video → its table."""
+    remarks: tuple[str, ...]
+    """A line on each video without a table, and on each table below the root without a video."""
+
+
+def match_tables(videos: Sequence[Path], root: Path | None, key: str) -> Matched:
+    """Find the table of each video.
+
+    Beside the video it has the video's name. Below a root it has the video's name too, and of several the one whose
+    folders are called most like the video's; a table that two videos would share is nobody's.
+
+    Args:
+        videos: All of a dataset.
+        root: Folder of the tables; ``None`` = they lie beside the videos.
+        key: Option that gives the root, for errors.
+
+    Raises:
+        UserError: If the root is no folder, or holds no table.
+    """
+    if root is None:
+        near = {video: [p for p in _beside(video) if p.is_file()] for video in videos}
+        found = {video: tables[0] for video, tables in near.items() if tables}
+        expected = f"no table beside it; expected {{}}{ENDINGS[0]} there, or give {key}=/folder/of/tables"
+        return Matched(found, tuple(f"{v}: {expected.format(v.stem)}" for v in videos if v not in found))
+    if not root.is_dir():
+        raise UserError(f"{key}={root}: no such folder; expected one with a table (CSV or Parquet) for each clip")
+    named: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in sorted(root.rglob("*")):
+        if (name := _stem(path)) and path.is_file():
+            named[name].append(path)
+    if not named:
+        raise UserError(f"{key}={root}: no table below it; expected names such as <video>{', <video>'.join(ENDINGS)}")
+    claims: defaultdict[Path, list[Path]] = defaultdict(list)
+    remarks = []
+    for video in videos:
+        tables = [t for prefix in _PREFIXES for t in named.get(f"{prefix}{video.stem}".casefold(), [])]
+        fitting = [t for t in tables if _common(video, t) >= len(t.parent.relative_to(root).parts)]
+        best = [t for t in fitting if _common(video, t) == max(_common(video, other) for other in fitting)]
+        if len(best) == 1:
+            claims[best[0]].append(video)
+            continue
+        what = f"no table below {root}; expected {video.stem}{ENDINGS[0]}"
+        if best:
+            what = f"{best[0]} and {best[1]} may both be its table; leave one there"
+        elif tables:
+            what += f" in folders named as the video's ({tables[0]} is not)"
+        remarks.append(f"{video}: {what}")
+    for table, owners in claims.items():
+        for video in owners if len(owners) > 1 else ():
+            other = next(o for o in owners if o != video)
+            remarks.append(
+                f"{video}: {table} may also be the table of {other}; put it in a folder named as its video's"
+            )
+    remarks += [f"{t}: no clip has this name" for tables in named.values() for t in tables if t not in claims]
+    return Matched({owners[0]: table for table, owners in claims.items() if len(owners) == 1}, tuple(remarks))
+
+
+def _beside(video: Path) -> list[Path]:
+    return [video.with_name(f"{prefix}{video.stem}{ending}") for prefix in _PREFIXES for ending in ENDINGS]
+
+
+def _stem(path: Path) -> str:
+    """The name without the ending of a table, in lower case; empty = no table."""
+    name = path.name.casefold()
+    ending = next((e for e in sorted(ENDINGS, key=len, reverse=True) if name.endswith(e)), None)
+    return name[: -len(ending)] if ending else ""
+
+
+def _common(video: Path, table: Path) -> int:
+    """How many folders above both are called alike, from the file upwards."""
+    pairs = zip(reversed(video.parent.parts), reversed(table.parent.parts), strict=False)
+    count = 0
+    for a, b in pairs:
+        if a.casefold() != b.casefold():
+            break
+        count += 1
+    return count

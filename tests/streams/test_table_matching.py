@@ -1,0 +1,62 @@
+"""Tables find their videos, and none goes to a wrong one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from realfake.errors import UserError
+from realfake.streams.table_matching import match_tables
+
+KEY = "signals.openface.root"
+
+
+def touch(root: Path, *names: str) -> list[Path]:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return [root / name for name in names]
+
+
+def test_beside_the_video(tmp_path: Path) -> None:
+    videos = touch(tmp_path, "S1/HS.MP4", "S2/HS.MP4", "S2/N2H.MP4", "S2/N2S.MP4")
+    tables = touch(tmp_path, "S1/HS.csv", "S2/HS.csv.gz", "S2/face_analysis_N2H.csv", "S2/clips.csv")
+    found = match_tables(videos, None, KEY)
+    assert found.tables == dict(zip(videos[:3], tables[:3], strict=True))
+    assert len(found.remarks) == 1
+    assert (
+        found.remarks[0] == f"{videos[3]}: no table beside it; expected N2S.csv there, or give {KEY}=/folder/of/tables"
+    )
+
+
+def test_below_a_root_folders_tell_equal_names_apart(tmp_path: Path) -> None:
+    videos = touch(tmp_path / "v", "Subject 01/HS.MP4", "Subject 02/hs.mp4", "Subject 03/HS.MP4")
+    root = tmp_path / "tables"
+    tables = touch(root, "subject 01/HS.csv", "Subject 02/HS.csv", "Subject 04/HS.csv")
+    found = match_tables(videos, root, KEY)
+    assert found.tables == dict(zip(videos[:2], tables[:2], strict=True))
+    assert len(found.remarks) == 2
+    line = r".*Subject 03/HS\.MP4: no table below .* in folders named as the video's \(.* is not\)"
+    assert re.match(line, found.remarks[0])
+    assert found.remarks[1] == f"{tables[2]}: no clip has this name"
+
+
+def test_a_flat_folder_serves_names_that_come_once(tmp_path: Path) -> None:
+    videos = touch(tmp_path / "v", "S1/a.mp4", "S2/b.mp4", "S1/c.mp4", "S2/c.mp4")
+    root = tmp_path / "tables"
+    tables = touch(root, "a.csv", "b.parquet", "c.csv")
+    found = match_tables(videos, root, KEY)
+    assert found.tables == dict(zip(videos[:2], tables[:2], strict=True))
+    assert [line.partition(":")[0] for line in found.remarks] == [str(v) for v in videos[2:]]
+    assert f"{tables[2]} may also be the table of {videos[3]}" in found.remarks[0]
+    touch(root, "a.csv.gz")
+    assert "may both be its table; leave one there" in match_tables(videos[:1], root, KEY).remarks[0]
+
+
+def test_a_root_without_tables_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"{KEY}=.*no such folder; expected one with a table"):
+        match_tables([], tmp_path / "none", KEY)
+    with pytest.raises(UserError, match=rf"{KEY}=.*no table below it; expected names such as <video>\.csv"):
+        match_tables([], tmp_path, KEY)
