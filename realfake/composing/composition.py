@@ -17,7 +17,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from realfake.composing.messages import COMPOSITION_ERRORS, explain, models_in, validate
-from realfake.composing.overrides import check_plugin, combinations, ordered, rewrite
+from realfake.composing.overrides import SEVERAL, check_plugin, combinations, ordered, rewrite
 from realfake.config import Losses, Strict, TrainConfig
 from realfake.errors import UserError
 from realfake.scoring.metric_table import minimised
@@ -117,7 +117,8 @@ def _file_of(group: str, name: str) -> Any:
         except COMPOSITION_ERRORS as error:
             raise UserError(explain(error, TrainConfig, conf_dir())) from None
     OmegaConf.set_struct(found, False)
-    return OmegaConf.select(found, group.replace("/", "."))
+    inside = f".{name}" if group in SEVERAL else ""
+    return OmegaConf.select(found, group.replace("/", ".") + inside)
 
 
 def _group_of(kind: type[Strict]) -> str:

@@ -132,12 +132,21 @@ from realfake.config.running import (
     TrainerConfig,
 )
 from realfake.config.signals import (
-    BOX,
-    PIXELS,
     FeaturesSignal,
     MotionSignal,
     SignalConfig,
+    stream_infos,
+)
+from realfake.config.stream_info import (
+    BOX,
+    PIXELS,
     SignalOptions,
     StreamInfo,
-    stream_infos,
+)
+from realfake.config.trackers import (
+    DrawnSignal,
+    OpenfaceSignal,
+    PyfeatSignal,
+    TrackerSignal,
+    tracker_info,
 )

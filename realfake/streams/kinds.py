@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realfake.config import FeaturesSignal, MotionSignal, SignalConfig
+from realfake.config import DrawnSignal, FeaturesSignal, MotionSignal, OpenfaceSignal, PyfeatSignal, SignalConfig
 from realfake.streams.stream import Signal
 
 
@@ -20,4 +20,12 @@ def build_signal(options: SignalConfig) -> Signal:
         from realfake.streams.frozen_features import FrozenFeatures
 
         return FrozenFeatures(options)
+    if isinstance(options, OpenfaceSignal | PyfeatSignal):
+        from realfake.streams.tracker_signals import TrackerTables
+
+        return TrackerTables(options)
+    if isinstance(options, DrawnSignal):
+        from realfake.streams.tracker_signals import DrawnTables
+
+        return DrawnTables(options)
     raise ValueError(f"signals={options}: no signal of this name")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from realfake.config import StreamInfo
+from realfake.config.trackers import tracker_info
 from realfake.files import write_whole
+from realfake.streams.base import Extracted
 from realfake.streams.tracker_formats import OPENFACE
-from realfake.streams.tracker_tables import Extracted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,26 +21,13 @@ _DIGITS = 4
 """Behind the point, in a CSV file."""
 
 
-class Named(Protocol):
-    """What a stream's values are called."""
-
-    @property
-    def components(self) -> tuple[str, ...]:
-        """Of a moment, along its flattened shape."""
-
-    @property
-    def unit(self) -> str:
-        """Of all components."""
-
-
-def column_names(stream: str, named: Named) -> list[str]:
+def column_names(info: StreamInfo) -> list[str]:
     """Columns of a stream along its flattened shape: OpenFace's own, where it has such components in that unit."""
-    known = OPENFACE.streams.get(stream)
-    if known is None or known.unit != named.unit or not set(named.components) <= set(known.components):
-        return [f"{stream}_{component}" for component in named.components]
-    order = known.convert(np.arange(len(known.names))[None]).ravel()
-    names = {component: known.names[k] for component, k in zip(known.components, order, strict=True)}
-    return [names[component] for component in named.components]
+    columns = OPENFACE.streams.get(info.name)
+    known = tracker_info(info.name, "OpenFace 2") if columns else None
+    if columns is None or known is None or (known.components, known.unit) != (info.components, info.unit):
+        return [f"{info.name}_{component}" for component in info.names()]
+    return [columns.names[k] for k in columns.convert(np.arange(len(columns.names))[None]).ravel()]
 
 
 def openface_table(streams: Mapping[str, Extracted], names: Mapping[str, Sequence[str]], fps: float) -> pd.DataFrame:

@@ -20,15 +20,17 @@ class Matched:
 
     tables: dict[Path, Path]
     """Video → its table."""
-    remarks: tuple[str, ...]
-    """A line on each video without a table, and on each table below the root without a video."""
+    missing: dict[Path, str]
+    """Video → why it has none."""
+    spare: tuple[str, ...] = ()
+    """A line on each table below the root that is no video's."""
 
 
 def match_tables(videos: Sequence[Path], root: Path | None, key: str) -> Matched:
     """Find the table of each video.
 
-    Beside the video it has the video's name. Below a root it has the video's name too, and of several the one whose
-    folders are called most like the video's; a table that two videos would share is nobody's.
+    Beside the video it has the video's name. Below a root it has the video's name too, and lies in folders that are
+    called like the video's, as many as there are below the root.
 
     Args:
         videos: All of a dataset.
@@ -36,13 +38,13 @@ def match_tables(videos: Sequence[Path], root: Path | None, key: str) -> Matched
         key: Option that gives the root, for errors.
 
     Raises:
-        UserError: If the root is no folder, or holds no table.
+        UserError: If the root is no folder or holds no table, or a table would be that of two videos.
     """
     if root is None:
         near = {video: [p for p in _beside(video) if p.is_file()] for video in videos}
-        found = {video: tables[0] for video, tables in near.items() if tables}
-        expected = f"no table beside it; expected {{}}{ENDINGS[0]} there, or give {key}=/folder/of/tables"
-        return Matched(found, tuple(f"{v}: {expected.format(v.stem)}" for v in videos if v not in found))
+        what = f"no table beside it; expected {{}}{ENDINGS[0]} there, or give {key}=/folder/of/tables"
+        missing = {video: what.format(video.stem) for video, tables in near.items() if not tables}
+        return Matched({video: tables[0] for video, tables in near.items() if tables}, missing)
     if not root.is_dir():
         raise UserError(f"{key}={root}: no such folder; expected one with a table (CSV or Parquet) for each clip")
     named: defaultdict[str, list[Path]] = defaultdict(list)
@@ -51,29 +53,23 @@ def match_tables(videos: Sequence[Path], root: Path | None, key: str) -> Matched
             named[name].append(path)
     if not named:
         raise UserError(f"{key}={root}: no table below it; expected names such as <video>{', <video>'.join(ENDINGS)}")
-    claims: defaultdict[Path, list[Path]] = defaultdict(list)
-    remarks = []
+    owners: dict[Path, Path] = {}
+    missing = {}
     for video in videos:
         tables = [t for prefix in _PREFIXES for t in named.get(f"{prefix}{video.stem}".casefold(), [])]
         fitting = [t for t in tables if _common(video, t) >= len(t.parent.relative_to(root).parts)]
         best = [t for t in fitting if _common(video, t) == max(_common(video, other) for other in fitting)]
         if len(best) == 1:
-            claims[best[0]].append(video)
-            continue
-        what = f"no table below {root}; expected {video.stem}{ENDINGS[0]}"
-        if best:
-            what = f"{best[0]} and {best[1]} may both be its table; leave one there"
-        elif tables:
-            what += f" in folders named as the video's ({tables[0]} is not)"
-        remarks.append(f"{video}: {what}")
-    for table, owners in claims.items():
-        for video in owners if len(owners) > 1 else ():
-            other = next(o for o in owners if o != video)
-            remarks.append(
-                f"{video}: {table} may also be the table of {other}; put it in a folder named as its video's"
-            )
-    remarks += [f"{t}: no clip has this name" for tables in named.values() for t in tables if t not in claims]
-    return Matched({owners[0]: table for table, owners in claims.items() if len(owners) == 1}, tuple(remarks))
+            if (other := owners.setdefault(best[0], video)) != video:
+                fix = "put it in a folder named as its video's"
+                raise UserError(f"{key}: {best[0]} may be the table of {other} or of {video}; {fix}")
+        elif best:
+            missing[video] = f"{best[0]} and {best[1]} may both be its table; leave one there"
+        else:
+            elsewhere = f" in folders named as the video's, unlike {tables[0]}" if tables else ""
+            missing[video] = f"no table below {root}; expected {video.stem}{ENDINGS[0]}{elsewhere}"
+    spare = (t for tables in named.values() for t in tables if t not in owners)
+    return Matched({v: t for t, v in owners.items()}, missing, tuple(f"{t}: no clip has this name" for t in spare))
 
 
 def _beside(video: Path) -> list[Path]:

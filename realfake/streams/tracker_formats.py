@@ -1,4 +1,4 @@
-"""What trackers write a frame: OpenFace 2 and 3, and py-feat; their columns, units and signs.
+"""What trackers write a frame: the columns of OpenFace 2 and 3 and of py-feat.
 
 Facts from OpenFace 2's page "Output Format", from ``openface/demo.py`` of openface-test 0.1.26, and from
 ``feat/utils`` and ``feat/detector*.py`` of py-feat 0.6.2 and 2.1.5.
@@ -11,13 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-POINTS = 68
-"""Landmarks of a face, numbered as in 300-W: jaw 0-16, brows 17-26, nose 27-35, eyes 36-47, lips 48-67."""
-
-OPENFACE_UNITS = tuple(f"AU{n:02}" for n in (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45))
-PYFEAT_UNITS = tuple(
-    f"AU{n:02}" for n in (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 17, 20, 23, 24, 25, 26, 28, 43)
-)  # fmt: skip
+from realfake.config.trackers import OPENFACE_3_UNITS, OPENFACE_UNITS, POINTS, PYFEAT_UNITS
 
 _WFLW_68 = (
     *range(0, 33, 2), *range(33, 38), *range(42, 47), *range(51, 60),
@@ -31,11 +25,6 @@ class Columns:
     """The columns of one stream, in the order of its values."""
 
     names: tuple[str, ...]
-    components: tuple[str, ...]
-    """Of a moment, along its flattened shape."""
-    unit: str
-    shape: tuple[int, ...] = ()
-    """Of a moment; ``()`` = as many as there are columns."""
     convert: Callable[[np.ndarray], np.ndarray] = lambda values: values
     """(n, columns) → (n, \\*shape)."""
     instead: Columns | None = None
@@ -95,15 +84,7 @@ def _pairs(*names: str) -> tuple[str, ...]:
     return tuple(f"{name}_{i}" for name in names for i in range(POINTS))
 
 
-_LANDMARKS = Columns(
-    _pairs("x", "y"),
-    tuple(f"{axis}_{i}" for i in range(POINTS) for axis in "xy"),
-    "pixels of the video",
-    (POINTS, 2),
-    _points,
-    absent=f"x_{POINTS}",  # py-feat calls the 478 points of its mesh alike
-)
-_ANGLES = ("pitch", "yaw", "roll")
+_LANDMARKS = Columns(_pairs("x", "y"), _points, absent=f"x_{POINTS}")  # py-feat calls 478 points of its mesh alike
 
 OPENFACE = TableFormat(
     words="OpenFace 2 (FeatureExtraction or FaceLandmarkVidMulti)",
@@ -115,17 +96,11 @@ OPENFACE = TableFormat(
     face="face_id",
     streams={
         "landmarks": _LANDMARKS,
-        "units": Columns(tuple(f"{u}_r" for u in OPENFACE_UNITS), OPENFACE_UNITS, "intensity, 0 to 5"),
-        "pose": Columns(
-            tuple(f"pose_{k}{a}" for k in "RT" for a in "xyz"), (*_ANGLES, "x", "y", "z"), "radians; millimetres"
-        ),
+        "units": Columns(tuple(f"{u}_r" for u in OPENFACE_UNITS)),
+        "pose": Columns(tuple(f"pose_{k}{a}" for k in "RT" for a in "xyz")),
         "gaze": Columns(
             ("gaze_angle_x", "gaze_angle_y"),
-            ("across", "down"),
-            "radians",
-            instead=Columns(
-                tuple(f"gaze_{e}_{a}" for e in (0, 1) for a in "xyz"), ("across", "down"), "radians", (2,), _gaze
-            ),
+            instead=Columns(tuple(f"gaze_{e}_{a}" for e in (0, 1) for a in "xyz"), _gaze),
         ),
     },
 )
@@ -139,21 +114,14 @@ OPENFACE_3 = TableFormat(
     success=None,
     face="face_id",
     streams={
-        "landmarks": Columns(
-            tuple(f"wflw_{axis}_{i}" for axis in "xy" for i in _WFLW_68),
-            _LANDMARKS.components,
-            _LANDMARKS.unit,
-            _LANDMARKS.shape,
-            _points,
-        ),
-        # Neither the table nor its makers' page says which units the eight are, and two of their files disagree.
-        "units": Columns(tuple(f"unit_{k}" for k in range(1, 9)), tuple(f"unit {k}" for k in range(1, 9)), "score"),
-        "gaze": Columns(("gaze_yaw", "gaze_pitch"), ("yaw", "pitch"), "radians"),
+        "landmarks": Columns(tuple(f"wflw_{axis}_{i}" for axis in "xy" for i in _WFLW_68), _points),
+        "units": Columns(OPENFACE_3_UNITS),
+        "gaze": Columns(("gaze_yaw", "gaze_pitch")),
     },
     lists={
         "face_detection": ("left", "top", "right", "bottom", "confidence"),
         "landmarks": tuple(f"wflw_{axis}_{i}" for i in range(98) for axis in "xy"),
-        "action_units": tuple(f"unit_{k}" for k in range(1, 9)),
+        "action_units": OPENFACE_3_UNITS,
     },
 )
 
@@ -167,11 +135,12 @@ PYFEAT = TableFormat(
     face="Identity",
     streams={
         "landmarks": _LANDMARKS,
-        "units": Columns(PYFEAT_UNITS, PYFEAT_UNITS, "probability or presence, 0 to 1"),
+        "units": Columns(PYFEAT_UNITS),
         # Degrees up to version 0.6, which does not write the size of the frame.
-        "pose": Columns(("Pitch", "Yaw", "Roll"), _ANGLES, "radians", radians_with="FrameHeight"),
-        "gaze": Columns(("gaze_yaw", "gaze_pitch"), ("yaw", "pitch"), "radians"),
+        "pose": Columns(("Pitch", "Yaw", "Roll"), radians_with="FrameHeight"),
+        "gaze": Columns(("gaze_yaw", "gaze_pitch")),
     },
 )
 
-FORMATS = {"openface": OPENFACE, "openface3": OPENFACE_3, "pyfeat": PYFEAT}
+FORMATS = {"OpenFace 2": OPENFACE, "OpenFace 3": OPENFACE_3, "py-feat": PYFEAT}
+"""Trackers, as :func:`realfake.config.tracker_info` names them."""

@@ -12,11 +12,12 @@ import io
 import re
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from realfake.errors import UserError
+from realfake.streams.base import Extracted
 from realfake.streams.tracker_formats import FORMATS, Columns, TableFormat
 
 if TYPE_CHECKING:
@@ -28,25 +29,14 @@ _EMPTY = "holds no frame; let the tracker run again, or remove the table"
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|nan", re.IGNORECASE)
 
 
-class Extracted(NamedTuple):
-    """One stream of one clip."""
-
-    times_sec: np.ndarray
-    """(n,) float32, rising."""
-    values: np.ndarray
-    """(n, \\*shape) float32; in gaps, what lies between their ends."""
-    quality: np.ndarray
-    """(n,) float32 from 0 to 1; 0 = a gap."""
-
-
 def read_tracker_table(
-    source: Path | io.StringIO, kind: str, fps: float, boxes: np.ndarray | None = None
+    source: Path | io.StringIO, tracker: str, fps: float, boxes: np.ndarray | None = None
 ) -> dict[str, Extracted]:
     """Read the streams of a clip from a tracker's table.
 
     Args:
         source: CSV (comma, semicolon with decimal commas, or tab), the same in gzip, or Parquet; or its text.
-        kind: Of :data:`realfake.streams.tracker_formats.FORMATS`.
+        tracker: Of :data:`realfake.streams.tracker_formats.FORMATS`.
         fps: Frames a second of the video, for tables that number frames only.
         boxes: Our track of the face, (m,) with ``time_sec``, ``x``, ``y``, ``width``, ``height``: of several faces
             in the table, the one that overlaps it most in each frame is taken; without boxes (or landmarks), the one
@@ -58,7 +48,7 @@ def read_tracker_table(
     Raises:
         UserError: If the file is no such table, is empty or damaged, or no face was tracked in it.
     """
-    form, name = FORMATS[kind], str(source) if isinstance(source, Path) else "the table"
+    form, name = FORMATS[tracker], str(source) if isinstance(source, Path) else "the table"
     texts, headings = _texts(source, name, form)
     table = _numbers(texts, name, form)
     found = {stream: columns for stream, c in form.streams.items() if (columns := _there(c, table))}
@@ -149,7 +139,7 @@ def _there(columns: Columns, table: pd.DataFrame) -> Columns | None:
 def _unlike(headings: list[str], form: TableFormat) -> str:
     """What is wrong with a table that has none of the streams' columns."""
     shown = headings[:_SHOWN]
-    others = [kind for kind, other in FORMATS.items() if other is not form and other.signs <= set(headings)]
+    others = [other.words for other in FORMATS.values() if other is not form and other.signs <= set(headings)]
     hint = f"; it looks like one of {' or '.join(others)}" if others else ""
     return f"no columns of {form.words} in it (found: {', '.join(shown) or 'none'}){hint}"
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
+from realfake.composing.composition import option
+from realfake.config import DrawnSignal
 from realfake.data.synthetic import SyntheticSettings
 from realfake.data.synthetic.generation import frames_of, jobs
 from realfake.data.synthetic.tracked import track, tracked_streams, tracked_table
@@ -17,17 +19,9 @@ from realfake.data.synthetic.true_points import Truth, truth_of
 SETTINGS = SyntheticSettings(subjects=2, seconds=2.0, fps=12.5, size=360, noise=0.0)
 
 
-@dataclass(frozen=True)
-class Faults:
-    landmark_noise: float = 0.01
-    unit_noise: float = 0.3
-    angle_noise_deg: float = 1.0
-    smoothing_sec: float = 0.04
-    losses_hz: float = 1.0
-    loss_sec: float = 0.3
-
-
-NONE = Faults(0.0, 0.0, 0.0, 0.0, 0.0, 0.1)
+FAULTS = option(DrawnSignal, losses_hz=1.0, loss_sec=0.3)
+NONE = option(DrawnSignal, landmark_noise=0.0, unit_noise=0.0, angle_noise_deg=0.0, smoothing_sec=0.0, losses_hz=0.0)
+SHARP = option(DrawnSignal, smoothing_sec=0.0, losses_hz=1.0, loss_sec=0.3)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +30,7 @@ def truth() -> Truth:
 
 
 def test_the_true_points_lie_on_the_drawn_face() -> None:
-    """Pupils between the lids, dark corners of the mouth; a point that is off by a twentieth of the face misses them."""
+    """Pupils between the lids, dark corners of the mouth: points that are off by little miss them."""
     for job in (jobs(SETTINGS)[0], jobs(SETTINGS)[19]):
         found = truth_of(SETTINGS, job)
         frame = next(itertools.islice(frames_of(SETTINGS, job), 3, 4))  # near rest
@@ -79,18 +73,21 @@ def test_a_tracker_without_faults_finds_the_truth(truth: Truth) -> None:
 
 def test_faults_are_as_told_and_drawn_by_the_clip_alone(truth: Truth) -> None:
     job, other = jobs(SETTINGS)[7], jobs(SETTINGS)[8]
-    assert tracked_table(SETTINGS, job, Faults()) == tracked_table(SETTINGS, job, Faults())
+    assert tracked_table(SETTINGS, job, FAULTS) == tracked_table(SETTINGS, job, FAULTS)
     long = Truth(np.arange(2000) / 25.0, *(np.repeat(v[:1], 2000, axis=0) for v in truth[1:]))
-    found = track(long, Faults(smoothing_sec=0.0), np.random.default_rng(1))
+    found = track(long, SHARP, np.random.default_rng(1))
     eyes = np.linalg.norm(long.landmarks[0, 45] - long.landmarks[0, 36])
     noise = found["landmarks"].values - long.landmarks
     assert noise.std() == pytest.approx(0.01 * eyes, rel=0.02)
     assert np.rad2deg((found["gaze"].values - long.gaze).std()) == pytest.approx(1.0, rel=0.05)
-    smooth = track(long, Faults(smoothing_sec=0.2), np.random.default_rng(1))["landmarks"].values - long.landmarks
+    smooth = (
+        track(long, option(DrawnSignal, smoothing_sec=0.2), np.random.default_rng(1))["landmarks"].values
+        - long.landmarks
+    )
     assert smooth.std() < 0.4 * noise.std()
     lost = found["landmarks"].quality == 0
     assert lost.mean() == pytest.approx(1.0 - np.exp(-0.3), abs=0.1)  # 80 losses of 0.3 s in 80 s, some at once
-    same = [tracked_streams(SETTINGS, j, Faults())["pose"].quality for j in (job, other)]
+    same = [tracked_streams(SETTINGS, j, FAULTS)["pose"].quality for j in (job, other)]
     assert not np.array_equal(*same)
 
 
@@ -101,7 +98,7 @@ def test_faults_know_nothing_of_the_labels() -> None:
         for difficulty in (0.0, 1.0):
             settings = replace(SETTINGS, difficulty=difficulty)
             true = truth_of(settings, job)
-            streams = track(true, Faults(smoothing_sec=0.0), np.random.default_rng(5))
+            streams = track(true, SHARP, np.random.default_rng(5))
             found.append((true, streams))
         (a, one), (b, two) = found
         assert not np.allclose(a.units, b.units, atol=0.5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -25,10 +24,7 @@ def test_beside_the_video(tmp_path: Path) -> None:
     tables = touch(tmp_path, "S1/HS.csv", "S2/HS.csv.gz", "S2/face_analysis_N2H.csv", "S2/clips.csv")
     found = match_tables(videos, None, KEY)
     assert found.tables == dict(zip(videos[:3], tables[:3], strict=True))
-    assert len(found.remarks) == 1
-    assert (
-        found.remarks[0] == f"{videos[3]}: no table beside it; expected N2S.csv there, or give {KEY}=/folder/of/tables"
-    )
+    assert found.missing == {videos[3]: f"no table beside it; expected N2S.csv there, or give {KEY}=/folder/of/tables"}
 
 
 def test_below_a_root_folders_tell_equal_names_apart(tmp_path: Path) -> None:
@@ -37,22 +33,22 @@ def test_below_a_root_folders_tell_equal_names_apart(tmp_path: Path) -> None:
     tables = touch(root, "subject 01/HS.csv", "Subject 02/HS.csv", "Subject 04/HS.csv")
     found = match_tables(videos, root, KEY)
     assert found.tables == dict(zip(videos[:2], tables[:2], strict=True))
-    assert len(found.remarks) == 2
-    line = r".*Subject 03/HS\.MP4: no table below .* in folders named as the video's \(.* is not\)"
-    assert re.match(line, found.remarks[0])
-    assert found.remarks[1] == f"{tables[2]}: no clip has this name"
+    line = f"no table below {root}; expected HS.csv in folders named as the video's, unlike {tables[1]}"
+    assert found.missing == {videos[2]: line}
+    assert found.spare == (f"{tables[2]}: no clip has this name",)
 
 
 def test_a_flat_folder_serves_names_that_come_once(tmp_path: Path) -> None:
     videos = touch(tmp_path / "v", "S1/a.mp4", "S2/b.mp4", "S1/c.mp4", "S2/c.mp4")
     root = tmp_path / "tables"
     tables = touch(root, "a.csv", "b.parquet", "c.csv")
-    found = match_tables(videos, root, KEY)
-    assert found.tables == dict(zip(videos[:2], tables[:2], strict=True))
-    assert [line.partition(":")[0] for line in found.remarks] == [str(v) for v in videos[2:]]
-    assert f"{tables[2]} may also be the table of {videos[3]}" in found.remarks[0]
+    assert match_tables(videos[:3], root, KEY).tables == dict(zip(videos[:3], tables, strict=True))
+    with pytest.raises(
+        UserError, match=r"c\.csv may be the table of .*S1/c\.mp4 or of .*S2/c\.mp4; put it in a folder"
+    ):
+        match_tables(videos, root, KEY)
     touch(root, "a.csv.gz")
-    assert "may both be its table; leave one there" in match_tables(videos[:1], root, KEY).remarks[0]
+    assert "may both be its table; leave one there" in match_tables(videos[:1], root, KEY).missing[videos[0]]
 
 
 def test_a_root_without_tables_is_one_line(tmp_path: Path) -> None:

@@ -122,6 +122,20 @@ def read_settings(root: Path) -> SyntheticSettings:
     return SyntheticSettings(**values)
 
 
+def job_of(video: Path) -> tuple[SyntheticSettings, Job]:
+    """The settings and the clip of a generated video, told by the folders that it lies in.
+
+    Raises:
+        UserError: If it lies in no complete synthetic dataset.
+    """
+    root = video.parent.parent.parent
+    settings = read_settings(root)
+    found = next((job for job in jobs(settings) if job.video(root) == video), None)
+    if found is None:
+        raise UserError(f"{video}: no video of the synthetic dataset in {root}")
+    return settings, found
+
+
 def trace_of(settings: SyntheticSettings, job: Job) -> np.ndarray:
     """Action units of a clip, ``(frames, len(COLUMNS))``."""
     emotion, authenticity = list(CODES.values())[job.clip]

@@ -7,40 +7,23 @@ real and posed.
 from __future__ import annotations
 
 import io
-from typing import Protocol
 
 import numpy as np
 
+from realfake.config import DrawnSignal
+from realfake.config.trackers import tracker_info
 from realfake.data.synthetic.generation import Job, tracker_chance
 from realfake.data.synthetic.options import SyntheticSettings
 from realfake.data.synthetic.true_points import Truth, truth_of
+from realfake.streams.base import Extracted
 from realfake.streams.openface_writing import column_names, openface_table, openface_text
-from realfake.streams.tracker_formats import OPENFACE
-from realfake.streams.tracker_tables import Extracted, read_tracker_table
+from realfake.streams.tracker_tables import read_tracker_table
 
 _CORNERS = (36, 45)
 """Outer corners of the eyes."""
 
 
-class Faults(Protocol):
-    """How well a tracker sees; noise is normal and independent between frames, and smoothed afterwards."""
-
-    landmark_noise: float
-    """Of each coordinate, in parts of the distance between the outer corners of the eyes; of the head's place, in
-    parts of its distance from the camera."""
-    unit_noise: float
-    """Of each intensity, on the scale of 0 to 5."""
-    angle_noise_deg: float
-    """Of each angle of head and gaze."""
-    smoothing_sec: float
-    """Standard deviation of the Gaussian over time that the tracker smooths with."""
-    losses_hz: float
-    """How often the face is lost."""
-    loss_sec: float
-    """Mean of the exponentially distributed time for which it is lost."""
-
-
-def track(truth: Truth, faults: Faults, rng: np.random.Generator) -> dict[str, Extracted]:
+def track(truth: Truth, faults: DrawnSignal, rng: np.random.Generator) -> dict[str, Extracted]:
     """What a tracker finds of the truth; how much chance it uses up does not depend on what is seen."""
     from scipy.ndimage import gaussian_filter1d
 
@@ -71,13 +54,13 @@ def track(truth: Truth, faults: Faults, rng: np.random.Generator) -> dict[str, E
     return found
 
 
-def tracked_table(settings: SyntheticSettings, job: Job, faults: Faults) -> str:
+def tracked_table(settings: SyntheticSettings, job: Job, faults: DrawnSignal) -> str:
     """The table that OpenFace would write of a clip, as CSV; the same for the same settings, clip and faults."""
     found = track(truth_of(settings, job), faults, tracker_chance(settings, job))
-    names = {stream: column_names(stream, OPENFACE.streams[stream]) for stream in found}
+    names = {stream: column_names(tracker_info(stream, faults.tracker)) for stream in found}
     return openface_text(openface_table(found, names, float(settings.rate)))
 
 
-def tracked_streams(settings: SyntheticSettings, job: Job, faults: Faults) -> dict[str, Extracted]:
+def tracked_streams(settings: SyntheticSettings, job: Job, faults: DrawnSignal) -> dict[str, Extracted]:
     """Streams of a clip as read from that table."""
-    return read_tracker_table(io.StringIO(tracked_table(settings, job, faults)), "openface", float(settings.rate))
+    return read_tracker_table(io.StringIO(tracked_table(settings, job, faults)), faults.tracker, float(settings.rate))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from realfake.config.trackers import OPENFACE_UNITS
 from realfake.data.synthetic.characters import Identity, Nuisance
 from realfake.data.synthetic.drawing import mirror, spline
 from realfake.data.synthetic.face import EYE_Y, brow_line, eye_lids, jaw_drop, nose_edge, unit_values
@@ -15,7 +16,6 @@ from realfake.data.synthetic.mouth import AU, Mouth
 from realfake.data.synthetic.options import SyntheticSettings
 from realfake.data.synthetic.render import Movement, begin, head_px
 from realfake.data.synthetic.units import COLUMNS
-from realfake.streams.tracker_formats import OPENFACE_UNITS
 
 _FULL = 5.0
 """Intensity of a unit that is moved as far as it can be, on OpenFace's scale."""
@@ -26,7 +26,7 @@ _EYEBALL = 0.16
 
 
 class Truth(NamedTuple):
-    """Of one clip; the streams as :mod:`realfake.streams.tracker_formats` describes those of OpenFace 2."""
+    """Of one clip; the streams as :func:`realfake.config.tracker_info` describes those of OpenFace 2."""
 
     times_sec: np.ndarray
     """(n,)"""

@@ -1,0 +1,59 @@
+"""What a stream is called, and what it holds: known before any data is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from realfake.config.base import Strict
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """A stream, as it is known before any data is read."""
+
+    name: str
+    shape: tuple[int, ...]
+    """Of one moment; of ``pixels`` empty, since networks choose the size."""
+    words: str
+    """What it is and how it is computed, in half a sentence."""
+    components: tuple[str, ...] = ()
+    """Names along the flattened shape; empty = numbers."""
+    unit: str = ""
+    dtype: Literal["float32", "float16"] = "float32"
+    """In which values are stored; networks are given float32."""
+    mirrored: tuple[tuple[int, float], ...] = ()
+    """What a mirrored face has, for each component the one that takes its place and the factor; empty = the same."""
+
+    @property
+    def size(self) -> int:
+        """Numbers of a moment."""
+        size = 1
+        for side in self.shape:
+            size *= side
+        return size
+
+    def names(self) -> tuple[str, ...]:
+        """Of the components, one for each of :attr:`size`."""
+        return self.components or tuple(map(str, range(self.size)))
+
+
+PIXELS = StreamInfo("pixels", (), "face crops, uint8 RGB", unit="0 to 255")
+BOX = StreamInfo(
+    "box",
+    (4,),
+    "the face's path: middle of its box, from the middle of the picture, and its sides",
+    ("x", "y", "width", "height"),
+    "parts of the picture's width (x, width) and height (y, height)",
+    mirrored=((0, -1.0), (1, 1.0), (2, 1.0), (3, 1.0)),
+)
+PREPARED = (PIXELS, BOX)
+"""Streams of every prepared dataset; others come from signals."""
+
+
+class SignalOptions(Strict):
+    """Base of the options of a kind of signal, which gives one or more streams."""
+
+    def infos(self) -> tuple[StreamInfo, ...]:
+        """The streams that it gives."""
+        raise NotImplementedError
