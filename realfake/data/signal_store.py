@@ -29,7 +29,7 @@ from realfake.data.work import Crashed, Hung, cores, run_all, shown, time_limit_
 from realfake.errors import UserError
 from realfake.files import disk_error, disk_errors, only_one, open_whole, remove_parts, write_whole
 from realfake.streams.kinds import build_signal
-from realfake.streams.stream import Extracted
+from realfake.streams.stream import Extracted, ReadsFiles, Signal
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def prepare_signal(
             where the videos lie.
     """
     signal = build_signal(options)
-    identity = {"signal": signal.identity(), "data": store.fingerprint}
+    identity, remarks = _identity(signal, store, options.name)
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     folder = store.folder / STREAMS / f"{options.name}-{digest[:12]}"
     if not (folder / MARK).exists():
@@ -91,6 +91,8 @@ def prepare_signal(
         with disk_errors(folder, "give another data.prepared"), only_one(folder, wait):
             if not (folder / MARK).exists():
                 remove_parts(folder)
+                for remark in remarks:
+                    log.warning("signals=[%s]: %s", options.name, remark)
                 _compute(store, store.root, data, face, options, folder, progress)
                 _finish(store, options, folder, identity)
     if lost := json.loads((folder / MARK).read_text())["failed"]:
@@ -98,6 +100,20 @@ def prepare_signal(
         number = f"{len(lost)} of {len(store)} clips"
         log.warning("signals=[%s]: %s have none, e.g. %s: %s", options.name, number, clip, reason)
     return {info.name: StoredStream(info, folder) for info in signal.infos()}
+
+
+def _identity(signal: Signal, store: PreparedStore, name: str) -> tuple[dict[str, Any], Sequence[str]]:
+    """All that shapes the streams of a dataset, and remarks on the files that they are read from."""
+    identity = {"signal": signal.identity(), "data": store.fingerprint}
+    if not isinstance(signal, ReadsFiles):
+        return identity, ()
+    if store.root is not None:
+        inputs, remarks = signal.inputs([store.root / path for path in store.table["path"].tolist()])
+        return {**identity, "inputs": inputs}, remarks
+    # Nobody knows where the files lie: what was computed last counts.
+    marks = sorted((store.folder / STREAMS).glob(f"{name}-*/{MARK}"), key=lambda path: path.stat().st_mtime)
+    known = [found for mark in marks if (found := json.loads(mark.read_text())).items() >= identity.items()]
+    return {**identity, "inputs": known[-1]["inputs"] if known else ""}, ()
 
 
 def _part(folder: Path, row: int) -> Path:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -89,6 +89,15 @@ class Signal(Protocol):
 
     def extract(self, media: ClipMedia) -> dict[str, Extracted]:
         """Compute the streams of a clip; raises :class:`UserError` if that cannot be."""
+        ...
+
+
+@runtime_checkable
+class ReadsFiles(Protocol):
+    """A signal that reads files besides the videos, whose content shapes the values too."""
+
+    def inputs(self, videos: Sequence[Path]) -> tuple[str, Sequence[str]]:
+        """Digest of these files for all videos of a dataset, and remarks on them, a line each."""
         ...
 
 

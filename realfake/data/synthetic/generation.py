@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,11 +129,16 @@ def job_of(video: Path) -> tuple[SyntheticSettings, Job]:
         UserError: If it lies in no complete synthetic dataset.
     """
     root = video.parent.parent.parent
-    settings = read_settings(root)
-    found = next((job for job in jobs(settings) if job.video(root) == video), None)
-    if found is None:
+    settings, known = _known(root)
+    if video not in known:
         raise UserError(f"{video}: no video of the synthetic dataset in {root}")
-    return settings, found
+    return settings, known[video]
+
+
+@lru_cache(maxsize=2)
+def _known(root: Path) -> tuple[SyntheticSettings, dict[Path, Job]]:
+    settings = read_settings(root)
+    return settings, {job.video(root): job for job in jobs(settings)}
 
 
 def trace_of(settings: SyntheticSettings, job: Job) -> np.ndarray:
