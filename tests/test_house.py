@@ -20,7 +20,7 @@ FLOORS = (
     {"reports"},
     {"experiments"},
     {"description", "evaluation", "exporting", "prediction"},
-    {"convert", "describe", "evaluate", "export", "predict", "prepare", "report", "train"},
+    {"convert", "describe", "evaluate", "export", "predict", "prepare", "report", "signals", "train"},
     {"__main__"},
 )
 """Rooms and single files, from the ground up; the last are the commands, and the word that starts them."""

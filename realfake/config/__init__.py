@@ -32,6 +32,7 @@ from realfake.config.commands import (
     PredictConfig,
     PrepareConfig,
     ReportConfig,
+    SignalsConfig,
 )
 from realfake.config.data import (
     AutoFace,
@@ -131,7 +132,7 @@ from realfake.config.running import (
     TrainConfig,
     TrainerConfig,
 )
-from realfake.config.signals import (
+from realfake.config.signal_options import (
     FeaturesSignal,
     MotionSignal,
     SignalConfig,

@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from realfake.config.base import Count, NonNegative, Positive, Seed, Strict, check_three
 from realfake.config.data import Decoder, FaceConfig, LocatedData, SplitConfig
-from realfake.config.signals import Signals
+from realfake.config.signal_options import Signals
 
 
 class PrepareConfig(Strict):
@@ -17,6 +17,25 @@ class PrepareConfig(Strict):
     data: LocatedData
     face: FaceConfig
     signals: Signals
+
+
+class SignalsConfig(Strict):
+    """``realfake signals``."""
+
+    data: LocatedData
+    face: FaceConfig
+    signals: Signals
+    input: str | list[str] | None
+    """Files, as :attr:`PredictConfig.input`, instead of a dataset."""
+    out: str | None
+    """Folder of the tables; null = ``outputs/signals/<time>``."""
+    format: Literal["csv", "parquet"]
+
+    @model_validator(mode="after")
+    def _check(self) -> SignalsConfig:
+        if not self.signals:
+            raise ValueError("signals is missing: give at least one, as in signals=[motion]")
+        return self
 
 
 class DescribeConfig(Strict):

@@ -34,7 +34,7 @@ from realfake.config.networks import (
 )
 from realfake.config.optimisation import Augmentation, Cosine, OptimizerConfig, Plateau, SchedulerConfig
 from realfake.config.recording import CallbacksConfig, LoggerConfig
-from realfake.config.signals import Signals, StreamInfo, stream_infos
+from realfake.config.signal_options import Signals, StreamInfo, stream_infos
 from realfake.errors import nearest
 from realfake.labels import LabelSpace, told_by
 from realfake.scoring.metric_table import measured_names

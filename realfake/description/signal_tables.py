@@ -1,0 +1,176 @@
+"""The work of ``realfake signals``: the streams of each clip side by side, in a table of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from realfake.config import SignalConfig, SignalsConfig, TrackerSignal, tracker_info
+from realfake.data.extraction import extract_crops
+from realfake.data.faces import build_detector
+from realfake.data.media import Media
+from realfake.data.preparation import prepare
+from realfake.data.signal_store import StoredStream, computed_fault, prepare_signal
+from realfake.data.sources.listing import clip_name
+from realfake.data.store import PreparedStore
+from realfake.data.work import Hung, bounded, time_limit_sec
+from realfake.errors import UserError
+from realfake.files import require_inside, write_whole
+from realfake.prediction.inputs import find_inputs
+from realfake.streams.base import Extracted
+from realfake.streams.kinds import build_signal
+from realfake.streams.openface_writing import column_names, openface_table, write_openface_table
+
+_MARK = "signals.json"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The streams of a clip."""
+
+    clip: str
+    fps: float
+    size: tuple[int, int]
+    """Width and height of the picture in pixels."""
+    streams: dict[str, Extracted]
+    reasons: tuple[str, ...] = ()
+    """Why streams are missing."""
+
+
+def write_signal_tables(cfg: SignalsConfig, console: Console | None = None) -> int:
+    """Write a table for each clip of a dataset, or for each file.
+
+    What an earlier call with the same settings has written into the folder stays; a clip without any stream is named.
+
+    Returns:
+        The exit status: 1 if there is no table at all.
+
+    Raises:
+        UserError: If the folder holds tables of other settings, or nothing can be read or prepared.
+    """
+    console = console or Console()
+    new = f"outputs/signals/{time.strftime('%Y-%m-%d_%H-%M-%S')}_{secrets.token_hex(2)}"
+    folder = Path(cfg.out or new).expanduser()
+    signals = [_in_picture(options) for options in cfg.signals.values()]
+    identity: dict[str, Any] = {options.name: build_signal(options).identity() for options in signals}
+    if cfg.input is None:
+        store = prepare(cfg.data, cfg.face)
+        identity["data"] = store.fingerprint
+        names = store.table["clip"].tolist()
+    else:
+        given = [cfg.input] if isinstance(cfg.input, str) else cfg.input
+        paths = list(dict.fromkeys(path for text in given for path in find_inputs(text)))
+        names = _names(paths)
+    _check_same(folder, identity)
+    todo = {name: folder / f"{name}.{cfg.format}" for name in names}
+    require_inside(folder, [path.parent for path in todo.values()])
+    todo = {name: path for name, path in todo.items() if not path.exists()}
+    if cfg.input is None:
+        clips = _of_store(store, cfg, signals, list(todo)) if todo else iter(())
+    else:
+        clips = _of_files(dict(zip(names, paths, strict=True)), cfg, signals, list(todo))
+    without = 0
+    for found in track(clips, "tables", total=len(todo), console=console, transient=True):
+        for reason in found.reasons:
+            console.print(f"{found.clip}: {reason}", style="yellow", markup=False, soft_wrap=True)
+        if not found.streams:
+            without += 1
+            continue
+        path = todo[found.clip]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_openface_table(path, _table(found, signals))
+    lost = f" ({without} clips have none)" if without else ""
+    console.print(f"{len(names) - without} tables in {folder}{lost}", markup=False, soft_wrap=True)
+    return 0 if without < len(names) else 1
+
+
+def _in_picture(options: SignalConfig) -> SignalConfig:
+    """The same with landmarks from which their pixels can be told."""
+    return options.model_copy(update={"relative_to": "picture"}) if isinstance(options, TrackerSignal) else options
+
+
+def _check_same(folder: Path, identity: dict[str, Any]) -> None:
+    """Write down what the tables of a folder are, or refuse a folder that holds others."""
+    path, text = folder / _MARK, json.dumps(identity, indent=2, sort_keys=True) + "\n"
+    if path.exists() and path.read_text() != text:
+        raise UserError(f"{folder}: holds tables of other data or settings ({_MARK} says which); give another out=")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(path, text)
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """Of the tables: the path below the folder that all files share, with its ending if another has the name too."""
+    common = Path(os.path.commonpath([path.absolute().parent for path in paths]))
+    full = [path.absolute().relative_to(common).as_posix() for path in paths]
+    short = [clip_name(name) for name in full]
+    return [name if short.count(name) == 1 else long for name, long in zip(short, full, strict=True)]
+
+
+def _of_store(
+    store: PreparedStore, cfg: SignalsConfig, signals: list[SignalConfig], clips: list[str]
+) -> Iterator[Found]:
+    stored: dict[str, StoredStream] = {}
+    for options in signals:
+        stored |= prepare_signal(store, cfg.data, cfg.face, options)
+    ends = {name: (stream.rows, np.cumsum(stream.counts), stream.counts) for name, stream in stored.items()}
+    row_of = {clip: row for row, clip in enumerate(store.table["clip"].tolist())}
+    for clip in clips:
+        row = row_of[clip]
+        streams = {}
+        for name, (rows, end, counts) in ends.items():
+            own = rows[end[row] - counts[row] : end[row]]
+            if len(own):
+                streams[name] = Extracted(own["time_sec"], own["values"], own["quality"])
+        fps, width, height = (store.table[name].iloc[row].item() for name in ("fps", "width", "height"))
+        yield Found(clip, fps, (width, height), streams)
+
+
+def _of_files(
+    paths: dict[str, Path], cfg: SignalsConfig, signals: list[SignalConfig], clips: list[str]
+) -> Iterator[Found]:
+    built = {options.name: build_signal(options) for options in signals}
+    for clip in clips:
+        path = paths[clip]
+        limit = time_limit_sec(path.stat().st_size, cfg.data.patience_sec)
+        streams: dict[str, Extracted] = {}
+        reasons = []
+        try:
+            crops = bounded(partial(extract_crops, path, cfg.data, cfg.face, build_detector(cfg.face)), limit)
+        except (UserError, Hung, OSError) as error:
+            yield Found(clip, 0.0, (0, 0), {}, (str(error),))
+            continue
+        media = Media.of_crops(crops, path, cfg.data, cfg.face)
+        for name, signal in built.items():
+            try:
+                found = bounded(partial(signal.extract, media), limit)
+                if fault := computed_fault(found, signal.infos()):
+                    raise UserError(fault)
+                streams |= found
+            except (UserError, Hung, OSError) as error:
+                reasons.append(f"signals=[{name}]: {error}")
+        yield Found(clip, crops.info.fps, (crops.info.width, crops.info.height), streams, tuple(reasons))
+
+
+def _table(found: Found, signals: list[SignalConfig]) -> Any:
+    """The streams side by side, landmarks of trackers in pixels."""
+    names: dict[str, list[str]] = {}
+    streams = dict(found.streams)
+    for options in signals:
+        infos = {info.name: info for info in options.infos() if info.name in streams}
+        if "landmarks" in infos and isinstance(options, TrackerSignal):
+            values = streams["landmarks"].values * found.size[1] + np.array(found.size, np.float32) / 2.0
+            streams["landmarks"] = streams["landmarks"]._replace(values=values)
+            infos["landmarks"] = tracker_info("landmarks", options.tracker)
+        names |= {name: column_names(info) for name, info in infos.items()}
+    return openface_table(streams, names, found.fps)
