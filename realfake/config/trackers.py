@@ -54,7 +54,9 @@ def tracker_info(stream: str, tracker: str, unit: str = "pixels of the video") -
     if stream == "landmarks":
         names = tuple(f"{axis}_{i}" for i in range(POINTS) for axis in "xy")
         mirrored = tuple((2 * other + k, factor) for other in _OTHER_SIDE for k, factor in ((0, -1.0), (1, 1.0)))
-        return StreamInfo(stream, (POINTS, 2), f"68 landmarks as in 300-W, by {tracker}", names, unit, mirrored=mirrored)
+        return StreamInfo(
+            stream, (POINTS, 2), f"68 landmarks as in 300-W, by {tracker}", names, unit, mirrored=mirrored
+        )
     if stream == "units":
         names, unit = _UNITS[tracker]
         return StreamInfo(stream, (len(names),), f"facial action units, by {tracker}", names, unit)

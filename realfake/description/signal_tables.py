@@ -28,9 +28,9 @@ from realfake.data.work import Hung, bounded, time_limit_sec
 from realfake.errors import UserError
 from realfake.files import require_inside, write_whole
 from realfake.prediction.inputs import find_inputs
-from realfake.streams.base import Extracted
 from realfake.streams.kinds import build_signal
 from realfake.streams.openface_writing import column_names, openface_table, write_openface_table
+from realfake.streams.stream import Extracted
 
 _MARK = "signals.json"
 

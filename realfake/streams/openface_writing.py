@@ -11,7 +11,7 @@ import numpy as np
 from realfake.config import StreamInfo
 from realfake.config.trackers import tracker_info
 from realfake.files import write_whole
-from realfake.streams.base import Extracted
+from realfake.streams.stream import Extracted
 from realfake.streams.tracker_formats import OPENFACE
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 
 from realfake.config import DrawnSignal, OpenfaceSignal, PyfeatSignal, StreamInfo, TrackerSignal, as_plain
 from realfake.errors import UserError
-from realfake.streams.base import ClipMedia, Extracted
+from realfake.streams.stream import ClipMedia, Extracted
 from realfake.streams.table_matching import Matched, match_tables
 from realfake.streams.tracker_tables import read_tracker_table
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from realfake.errors import UserError
-from realfake.streams.base import Extracted
+from realfake.streams.stream import Extracted
 from realfake.streams.tracker_formats import FORMATS, Columns, TableFormat
 
 if TYPE_CHECKING:

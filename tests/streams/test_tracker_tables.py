@@ -14,8 +14,8 @@ import pytest
 from realfake.config import tracker_info
 from realfake.config.trackers import OPENFACE_UNITS, PYFEAT_UNITS
 from realfake.errors import UserError
-from realfake.streams.base import Extracted
 from realfake.streams.openface_writing import column_names, openface_table, write_openface_table
+from realfake.streams.stream import Extracted
 from realfake.streams.tracker_tables import read_tracker_table
 
 FRAMES = 8

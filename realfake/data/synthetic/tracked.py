@@ -15,8 +15,8 @@ from realfake.config.trackers import tracker_info
 from realfake.data.synthetic.generation import Job, tracker_chance
 from realfake.data.synthetic.options import SyntheticSettings
 from realfake.data.synthetic.true_points import Truth, truth_of
-from realfake.streams.base import Extracted
 from realfake.streams.openface_writing import column_names, openface_table, openface_text
+from realfake.streams.stream import Extracted
 from realfake.streams.tracker_tables import read_tracker_table
 
 _CORNERS = (36, 45)
