@@ -16,7 +16,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from realfake.config import SignalConfig, SignalsConfig, TrackerSignal, tracker_info
+from realfake.config import SignalConfig, SignalsConfig, TrackerSignal, as_plain, tracker_info
 from realfake.data.extraction import extract_crops
 from realfake.data.faces import build_detector
 from realfake.data.media import Media
@@ -97,7 +97,9 @@ def write_signal_tables(cfg: SignalsConfig, console: Console | None = None) -> i
 
 def _in_picture(options: SignalConfig) -> SignalConfig:
     """The same with landmarks from which their pixels can be told."""
-    return options.model_copy(update={"relative_to": "picture"}) if isinstance(options, TrackerSignal) else options
+    if not isinstance(options, TrackerSignal):
+        return options
+    return type(options).model_validate({**as_plain(options), "relative_to": "picture"})
 
 
 def _check_same(folder: Path, identity: dict[str, Any]) -> None:
