@@ -18,6 +18,7 @@ from rich.progress import track
 
 from realfake.config import SignalConfig, SignalsConfig, TrackerSignal, as_plain, tracker_info
 from realfake.data.extraction import extract_crops
+from realfake.data.face_choice import resolved_face
 from realfake.data.faces import build_detector
 from realfake.data.media import Media
 from realfake.data.preparation import prepare
@@ -124,7 +125,7 @@ def _of_store(
 ) -> Iterator[Found]:
     stored: dict[str, StoredStream] = {}
     for options in signals:
-        stored |= prepare_signal(store, cfg.data, cfg.face, options)
+        stored |= prepare_signal(store, cfg.data, resolved_face(cfg.face), options)
     ends = {name: (stream.rows, np.cumsum(stream.counts), stream.counts) for name, stream in stored.items()}
     row_of = {clip: row for row, clip in enumerate(store.table["clip"].tolist())}
     for clip in clips:
@@ -142,17 +143,18 @@ def _of_files(
     paths: dict[str, Path], cfg: SignalsConfig, signals: list[SignalConfig], clips: list[str]
 ) -> Iterator[Found]:
     built = {options.name: build_signal(options) for options in signals}
+    face = resolved_face(cfg.face)
     for clip in clips:
         path = paths[clip]
         limit = time_limit_sec(path.stat().st_size, cfg.data.patience_sec)
         streams: dict[str, Extracted] = {}
         reasons = []
         try:
-            crops = bounded(partial(extract_crops, path, cfg.data, cfg.face, build_detector(cfg.face)), limit)
+            crops = bounded(partial(extract_crops, path, cfg.data, face, build_detector(face)), limit)
         except (UserError, Hung, OSError) as error:
             yield Found(clip, 0.0, (0, 0), {}, (str(error),))
             continue
-        media = Media.of_crops(crops, path, cfg.data, cfg.face)
+        media = Media.of_crops(crops, path, cfg.data, face)
         for name, signal in built.items():
             try:
                 found = bounded(partial(signal.extract, media), limit)
