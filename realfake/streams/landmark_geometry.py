@@ -55,30 +55,30 @@ class FaceGeometry:
         fitted by weighted Procrustes.
 
         Args:
-            landmarks: (468 or more, 3) x, y in pixels of the image, z in the same scale, smaller = nearer.
+            landmarks: (..., 468 or more, 3) x, y in pixels of the image, z in the same scale, smaller = nearer.
             width: Of the image in pixels.
             height: Of the image in pixels.
 
         Returns:
-            (4, 4) float32: rotation, scale and translation in centimetres; x to the image's right, y up, z towards the
-            camera, which stands at the origin.
+            (..., 4, 4) float32: rotation, scale and translation in centimetres; x to the image's right, y up, z towards
+            the camera, which stands at the origin.
         """
         plane = 2.0 * np.tan(np.deg2rad(VERTICAL_FIELD_DEG) / 2.0)
-        points = landmarks[:CANONICAL].astype(np.float64) * (plane / height)
-        points[:, 0] -= 0.5 * plane * width / height
-        points[:, 1] = 0.5 * plane - points[:, 1]
-        points[:, 2] -= points[:, 2].mean()
-        scale = 1.0
-        for step in range(3):
-            placed = points.copy()
-            if step:  # The first fit is one of the picture plane: nothing is known of depth yet.
-                placed[:, 2] = (points[:, 2] + 1.0) / scale
-                placed[:, :2] *= placed[:, 2:]
-            placed[:, 2] *= -1.0
-            fit = fit_similarity(self.canonical, placed, self.weights)
-            scale *= float(fit.scale)
-        found = np.eye(4, dtype=np.float32)
-        found[:3, :3], found[:3, 3] = fit.scale * fit.rotation, fit.translation
+        points = landmarks[..., :CANONICAL, :] * (plane / height)
+        middle = points[..., 2].mean(-1, dtype=np.float64)[..., None]
+        used = np.flatnonzero(self.weights)
+        x, y, z = np.moveaxis(points[..., used, :].astype(np.float64), -1, 0)
+        x, y, z = x - 0.5 * plane * width / height, 0.5 * plane - y, z - middle
+        # The first fit is one of the picture plane, since nothing is known of depth yet.
+        placed, scale = np.stack([x, y, -z], -1), np.ones_like(middle)
+        for _ in range(3):
+            fit = fit_similarity(self.canonical[used], placed, self.weights[used])
+            scale = scale * fit.scale[..., None]
+            depth = (z + 1.0) / scale
+            placed = np.stack([x * depth, y * depth, -depth], -1)
+        found = np.zeros((*landmarks.shape[:-2], 4, 4), np.float32)
+        found[..., :3, :3], found[..., :3, 3] = fit.scale[..., None, None] * fit.rotation, fit.translation
+        found[..., 3, 3] = 1.0
         return found
 
 

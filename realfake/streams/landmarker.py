@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ TIMEOUT_SEC = 30.0
 POINTS = 478
 """Those of the canonical face, then five of each iris."""
 
+_PARTS = ("face_detector", "face_landmarks_detector", "face_blendshapes")
 _ANCHORS = np.concatenate(
     [
         np.repeat(np.stack(np.meshgrid(*[(np.arange(n) + 0.5) / n] * 2), -1).reshape(-1, 2), each, axis=0)
@@ -29,6 +30,9 @@ _ANCHORS = np.concatenate(
     ]
 )
 """(896, 2) where the detector's anchors lie, in parts of its image's side: two in each cell of 8 pixels, six of 16."""
+_INPUT = np.array(INPUT_POINTS)
+_NO_POINTS = np.zeros((POINTS, 3), np.float32)
+_NO_SHAPES = np.zeros(len(BLENDSHAPES), np.float32)
 _EYES = (33, 263)
 """Outer corners of the eyes, at the image's left and right."""
 _REGION = 1.5
@@ -42,7 +46,7 @@ _SAME_FACE = 0.3
 
 
 class Landmarks(NamedTuple):
-    """What is seen of a face in one image."""
+    """What is seen of a face: in one image, or in the n images of a clip, then with n as the first axis."""
 
     points: np.ndarray
     """(478, 3) float32: x and y in pixels of the image, z in the same scale, smaller = nearer to the camera."""
@@ -50,8 +54,16 @@ class Landmarks(NamedTuple):
     """(52,) float32 in the order of :data:`realfake.streams.blendshapes.BLENDSHAPES`, 0 to 1."""
     pose: np.ndarray
     """(4, 4) float32, :meth:`realfake.streams.landmark_geometry.FaceGeometry.pose`."""
+    presence: np.ndarray
+    """() float32, probability that there is a face: 0.5 to 1; 0 = there is none, and all else is 0."""
+
+
+class _Seen(NamedTuple):
+    """What the networks see in a region: see :class:`Landmarks`."""
+
+    points: np.ndarray
+    blendshapes: np.ndarray
     presence: float
-    """Probability that there is a face, 0.5 to 1."""
 
 
 class _Region(NamedTuple):
@@ -65,17 +77,20 @@ class _Region(NamedTuple):
     angle: float
     """In radians, clockwise in the image."""
 
-    def affine(self, size: int) -> np.ndarray:
-        """(2, 3) from pixels of the image to those of a crop of ``size`` pixels."""
+    def onto(self, size: int) -> np.ndarray:
+        """(3, 3) from pixels of the image to those of a crop of ``size`` pixels."""
         cos, sin = np.cos(self.angle), np.sin(self.angle)
         turn = np.array([[cos, sin], [-sin, cos]]) * (size / np.array([[self.width], [self.height]]))
-        return np.column_stack([turn, size / 2 - turn @ (self.x, self.y)])
+        matrix = np.eye(3)
+        matrix[:2, :2], matrix[:2, 2] = turn, size / 2 - turn @ (self.x, self.y)
+        return matrix
 
     def place(self, points: np.ndarray) -> np.ndarray:
         """Points (n, 3) of the crop, in parts of its side, as pixels of the image; z goes with the width."""
         cos, sin = np.cos(self.angle), np.sin(self.angle)
-        x, y = (points[:, 0] - 0.5) * self.width, (points[:, 1] - 0.5) * self.height
-        return np.stack([self.x + x * cos - y * sin, self.y + x * sin + y * cos, points[:, 2] * self.width], axis=1)
+        turn = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
+        turn *= [[self.width], [self.height], [self.width]]
+        return points @ turn + ((self.x, self.y, 0.0) - np.array([0.5, 0.5, 0.0]) @ turn)
 
 
 class FaceLandmarker:
@@ -91,9 +106,9 @@ class FaceLandmarker:
     def __init__(self, weights: Path) -> None:
         _check(weights)
         with zipfile.ZipFile(weights) as parts:
-            self._detector = _Network(parts.read("face_detector.tflite"))
-            self._landmarks = _Network(parts.read("face_landmarks_detector.tflite"))
-            self._blendshapes = _Network(parts.read("face_blendshapes.tflite"))
+            self.networks = tuple(_Network(parts.read(f"{name}.tflite")) for name in _PARTS)
+            """Detector, landmarks, blendshapes."""
+            self._detector, self._landmarks, self._blendshapes = self.networks
             self.geometry = FaceGeometry.read(parts.read("geometry_pipeline_metadata_landmarks.binarypb"))
 
     def find(self, image: np.ndarray, box: Box) -> Landmarks | None:
@@ -101,34 +116,42 @@ class FaceLandmarker:
 
         Args:
             image: uint8 (H, W, 3), RGB.
-            box: Where a face is, as :mod:`realfake.data.faces` and the tracking tell it.
+            box: Where the face is, in pixels; it is looked for in twice as large a square, since the published detector
+                misses faces that are smaller than about a tenth of the picture.
 
         Returns:
             ``None`` if there is no face.
         """
-        region = self._detect(image, box)
-        return self._read(image, region) if region else None
+        found = self.follow([(image, box)])
+        return Landmarks(*(value[0] for value in found)) if found.presence[0] else None
 
-    def follow(self, frames: Iterable[tuple[np.ndarray, Box | None]]) -> Iterator[Landmarks | None]:
-        """What is seen of one face in each frame of a clip, from its beginning.
+    def follow(self, frames: Iterable[tuple[np.ndarray, Box]]) -> Landmarks:
+        """What is seen of one face in each frame of a clip.
 
-        A frame's crop follows from the landmarks of the frame before, as long as its middle lies in the tracked box;
-        where that fails, the frame is looked at as if nothing came before. What is found in a frame depends on the
-        frames before it: begin where the clip begins.
+        A frame's region follows from the landmarks of the frame before, as long as its middle lies in the tracked box
+        and a face is in it; else from the detector, as if nothing came before. What is found in a frame depends on the
+        frames before it, and on nothing else: begin where the clip begins.
 
         Args:
-            frames: Image and tracked face of each, as for :meth:`find`; without a box, there is no face.
+            frames: Image and tracked face of each, as for :meth:`find`; all images of one size.
         """
-        last: Landmarks | None = None
+        track: list[_Seen | None] = []
+        shape: tuple[int, ...] = (1, 1)
         for image, box in frames:
-            seen = None
-            if box is not None:
-                region = _around(last.points) if last else None
-                if region and box.x <= region.x <= box.x + box.width and box.y <= region.y <= box.y + box.height:
-                    seen = self._read(image, region)
-                seen = seen or self.find(image, box)
-            last = seen
-            yield seen
+            region = _around(track[-1].points) if track and track[-1] else None
+            inside = region and 0 <= region.x - box.x <= box.width and 0 <= region.y - box.y <= box.height
+            seen = self._read(image, region) if region and inside else None
+            if seen is None and (region := self._detect(image, box)):
+                seen = self._read(image, region)
+            track.append(seen)
+            shape = image.shape
+        points = np.array([s.points if s else _NO_POINTS for s in track], np.float32).reshape(-1, POINTS, 3)
+        shapes = np.array([s.blendshapes if s else _NO_SHAPES for s in track], np.float32).reshape(-1, len(BLENDSHAPES))
+        presence = np.array([s.presence if s else 0.0 for s in track], np.float32)
+        pose = np.zeros((len(track), 4, 4), np.float32)
+        there = presence > 0
+        pose[there] = self.geometry.pose(points[there], shape[1], shape[0])
+        return Landmarks(points, shapes, pose, presence)
 
     def _detect(self, image: np.ndarray, box: Box) -> _Region | None:
         """The region of the face that lies most in the box, by the detector."""
@@ -153,18 +176,17 @@ class FaceLandmarker:
         width, height = _REGION * side * face[1]
         return _Region(*middle, width, height, _angle(left_eye, right_eye))
 
-    def _read(self, image: np.ndarray, region: _Region) -> Landmarks | None:
-        """What the networks see in a region."""
+    def _read(self, image: np.ndarray, region: _Region) -> _Seen | None:
+        """What the networks see in a region; ``None`` if that is no face."""
         _sample(image, region, self._landmarks, (1.0 / 255.0, 0.0), cv2.BORDER_REPLICATE)
         raw, logit, _ = self._landmarks.run()
         presence = 1.0 / (1.0 + np.exp(-float(logit.item())))
         if presence < _PRESENCE:
             return None
-        points = region.place(raw.reshape(POINTS, 3) / np.float32(self._landmarks.size)).astype(np.float32)
-        self._blendshapes.input[0] = points[INPUT_POINTS, :2]
+        points = region.place(raw.reshape(POINTS, 3) / self._landmarks.size).astype(np.float32)
+        self._blendshapes.input[0] = points[_INPUT, :2]
         (blendshapes,) = self._blendshapes.run()
-        height, width = image.shape[:2]
-        return Landmarks(points, blendshapes, self.geometry.pose(points, width, height), presence)
+        return _Seen(points, blendshapes, presence)
 
 
 class _Network:
@@ -224,7 +246,8 @@ def _interpreter() -> Any:
 def _sample(image: np.ndarray, region: _Region, network: _Network, values: tuple[float, float], border: int) -> None:
     """Fill a network's input with a region; ``values`` = factor of 0 to 255, and what is added."""
     size = (network.size, network.size)
-    crop = cv2.warpAffine(image, region.affine(network.size), size, flags=cv2.INTER_LINEAR, borderMode=border)
+    # Not warpAffine, which rounds places in the image more coarsely: landmarks would differ ten times as much.
+    crop = cv2.warpPerspective(image, region.onto(network.size), size, flags=cv2.INTER_LINEAR, borderMode=border)
     np.multiply(crop, np.float32(values[0]), out=network.input[0])
     if values[1]:
         network.input += np.float32(values[1])
