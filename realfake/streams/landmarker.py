@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -79,18 +80,17 @@ class _Region(NamedTuple):
 
     def onto(self, size: int) -> np.ndarray:
         """(3, 3) from pixels of the image to those of a crop of ``size`` pixels."""
-        cos, sin = np.cos(self.angle), np.sin(self.angle)
-        turn = np.array([[cos, sin], [-sin, cos]]) * (size / np.array([[self.width], [self.height]]))
-        matrix = np.eye(3)
-        matrix[:2, :2], matrix[:2, 2] = turn, size / 2 - turn @ (self.x, self.y)
-        return matrix
+        cos, sin = math.cos(self.angle), math.sin(self.angle)
+        a, b, c, d = (size / side * v for side in (self.width, self.height) for v in (cos, sin))
+        x, y = size / 2 - a * self.x - b * self.y, size / 2 + d * self.x - c * self.y
+        return np.array([[a, b, x], [-d, c, y], [0.0, 0.0, 1.0]])
 
-    def place(self, points: np.ndarray) -> np.ndarray:
-        """Points (n, 3) of the crop, in parts of its side, as pixels of the image; z goes with the width."""
-        cos, sin = np.cos(self.angle), np.sin(self.angle)
-        turn = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
-        turn *= [[self.width], [self.height], [self.width]]
-        return points @ turn + ((self.x, self.y, 0.0) - np.array([0.5, 0.5, 0.0]) @ turn)
+    def place(self, points: np.ndarray, size: int = 1) -> np.ndarray:
+        """Points (n, 3) float32 of a crop of ``size`` pixels as pixels of the image; z goes with the width."""
+        cos, sin = math.cos(self.angle) / size, math.sin(self.angle) / size
+        w, h = self.width, self.height
+        turn = np.array([[w * cos, w * sin, 0.0], [-h * sin, h * cos, 0.0], [0.0, 0.0, w / size]], np.float32)
+        return points @ turn + (np.array([self.x, self.y, 0.0], np.float32) - turn[:2].sum(0) * np.float32(size / 2))
 
 
 class FaceLandmarker:
@@ -180,10 +180,10 @@ class FaceLandmarker:
         """What the networks see in a region; ``None`` if that is no face."""
         _sample(image, region, self._landmarks, (1.0 / 255.0, 0.0), cv2.BORDER_REPLICATE)
         raw, logit, _ = self._landmarks.run()
-        presence = 1.0 / (1.0 + np.exp(-float(logit.item())))
+        presence = 1.0 / (1.0 + math.exp(-logit.item()))
         if presence < _PRESENCE:
             return None
-        points = region.place(raw.reshape(POINTS, 3) / self._landmarks.size).astype(np.float32)
+        points = region.place(raw.reshape(POINTS, 3), self._landmarks.size)
         self._blendshapes.input[0] = points[_INPUT, :2]
         (blendshapes,) = self._blendshapes.run()
         return _Seen(points, blendshapes, presence)
@@ -255,14 +255,15 @@ def _sample(image: np.ndarray, region: _Region, network: _Network, values: tuple
 
 def _around(points: np.ndarray) -> _Region:
     """The region of a face whose landmarks (478, 3) are known."""
-    least, most = points[:, :2].min(0).astype(np.float64), points[:, :2].max(0).astype(np.float64)
-    side = _REGION * float((most - least).max())
-    return _Region(*((least + most) / 2), side, side, _angle(*points[list(_EYES), :2]))
+    x, y = points[:, 0], points[:, 1]
+    left, right, top, bottom = float(x.min()), float(x.max()), float(y.min()), float(y.max())
+    side = _REGION * max(right - left, bottom - top)
+    return _Region((left + right) / 2, (top + bottom) / 2, side, side, _angle(points[_EYES[0]], points[_EYES[1]]))
 
 
 def _angle(left: np.ndarray, right: np.ndarray) -> float:
     """Of the line from the eye at the image's left to the one at its right, clockwise in radians."""
-    return float(np.arctan2(right[1] - left[1], right[0] - left[0]))
+    return math.atan2(right[1] - left[1], right[0] - left[0])
 
 
 def _overlaps(middles: np.ndarray, sizes: np.ndarray, one: int) -> np.ndarray:
