@@ -36,13 +36,13 @@ test: $(READY)  ## the tests, with coverage
 test-slow: $(READY)  ## full-size networks, notebooks, killed sweeps, long simulations
 	$(BIN)/python -m pytest -m slow $(PARALLEL) $(ARGS)
 
-test-extras: $(EXTRAS)/.ready  ## Ray, Weights & Biases, MLflow, torchcodec, in an environment on top of .venv
+test-extras: $(EXTRAS)/.ready  ## Ray, Weights & Biases, MLflow, torchcodec, MediaPipe, in an environment on top of .venv
 	LD_LIBRARY_PATH=$(CURDIR)/$(EXTRAS)/ffmpeg$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH} $(EXTRAS)/bin/python -m pytest \
 	    tests/test_sweeps.py tests/experiments/test_loggers.py tests/data/test_decoders.py \
-	    -k 'ray or loggers or decoders' $(ARGS)
+	    tests/streams/test_landmarker_reference.py -k 'ray or loggers or decoders or reference' $(ARGS)
 
 # Their dependencies are at odds with the tested versions, which stay as they are. torchcodec looks for FFmpeg's libraries
-# under their plain names; those that PyAV brings bear others.
+# under their plain names; those that PyAV brings bear others. mediapipe comes alone, since it asks for another OpenCV.
 $(EXTRAS)/.ready: $(READY)
 	rm -rf $(EXTRAS)
 	$(BIN)/python -m venv $(EXTRAS)
@@ -50,6 +50,7 @@ $(EXTRAS)/.ready: $(READY)
 	    own = pathlib.Path(sysconfig.get_path("purelib")); at = own.relative_to(pathlib.Path("$(EXTRAS)").resolve()); \
 	    (own / "below.pth").write_text(f"{below / at}\n")'
 	$(EXTRAS)/bin/pip install --quiet --disable-pip-version-check --progress-bar off -e '.[ray,loggers,torchcodec]'
+	$(EXTRAS)/bin/pip install --quiet --disable-pip-version-check --progress-bar off --no-deps mediapipe==1.2.3
 	$(EXTRAS)/bin/python -c 'import av, pathlib, re; to = pathlib.Path("$(EXTRAS)/ffmpeg"); to.mkdir(exist_ok=True); \
 	    [(to / name).symlink_to(file) for file in (pathlib.Path(av.__file__).parents[1] / "av.libs").iterdir() \
 	        for name in {file.name, re.sub("^(lib[as][vw][a-z]+)-[0-9a-f]+(.so.[0-9]+).*", r"\1\2", file.name)}]'

@@ -6,18 +6,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-BLENDSHAPES = (
-    "_neutral", "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff",
-    "cheekSquintLeft", "cheekSquintRight", "eyeBlinkLeft", "eyeBlinkRight", "eyeLookDownLeft", "eyeLookDownRight",
-    "eyeLookInLeft", "eyeLookInRight", "eyeLookOutLeft", "eyeLookOutRight", "eyeLookUpLeft", "eyeLookUpRight",
-    "eyeSquintLeft", "eyeSquintRight", "eyeWideLeft", "eyeWideRight", "jawForward", "jawLeft", "jawOpen", "jawRight",
-    "mouthClose", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft", "mouthFrownRight", "mouthFunnel",
-    "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthPressLeft", "mouthPressRight", "mouthPucker",
-    "mouthRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthSmileLeft",
-    "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight",
-    "noseSneerLeft", "noseSneerRight",
-)  # fmt: skip
-"""Published names, those of ARKit's shapes; left and right are the person's own. The first carries nothing."""
+from realfake.config.landmarks import BLENDSHAPES, UNITS
 
 INPUT_POINTS = (
     0, 1, 4, 5, 6, 7, 8, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65, 66, 67, 70, 78, 80,
@@ -63,10 +52,7 @@ _TABLE = MappingProxyType(
     }
 )
 
-UNITS = tuple(_TABLE)
-"""Names of the action units, as :func:`units_of` gives them."""
-
-_WEIGHTS = np.array([[weights.get(shape, 0.0) for shape in BLENDSHAPES] for weights in _TABLE.values()], np.float32)
+_WEIGHTS = np.array([[_TABLE[unit].get(shape, 0.0) for shape in BLENDSHAPES] for unit in UNITS], np.float32)
 
 
 def units_of(blendshapes: np.ndarray) -> np.ndarray:
@@ -80,9 +66,9 @@ def units_of(blendshapes: np.ndarray) -> np.ndarray:
     ``cheekSquint``, so AU06 stays near 0 even where cheeks are raised.
 
     Args:
-        blendshapes: (..., 52) in the order of :data:`BLENDSHAPES`.
+        blendshapes: (..., 52) in the order of :data:`realfake.config.landmarks.BLENDSHAPES`.
 
     Returns:
-        (..., 23) float32 in the order of :data:`UNITS`, 0 to 1.
+        (..., 23) float32 in the order of :data:`realfake.config.landmarks.UNITS`, 0 to 1.
     """
     return np.clip(blendshapes @ _WEIGHTS.T, 0.0, 1.0).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The published MediaPipe Face Landmarker, its networks run in LiteRT: 478 points, 52 blendshapes and the pose of a face."""
+"""The published MediaPipe Face Landmarker, run in LiteRT: 478 points, 52 blendshapes and the pose of a face."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
+from realfake.config.landmarks import BLENDSHAPES
 from realfake.data.faces import Box
 from realfake.errors import UserError, install
 from realfake.published import file_digest, obtain
-from realfake.streams.blendshapes import BLENDSHAPES, INPUT_POINTS
+from realfake.streams.blendshapes import INPUT_POINTS
 from realfake.streams.landmark_geometry import FaceGeometry
 
 URL = "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task"
@@ -52,7 +53,7 @@ class Landmarks(NamedTuple):
     points: np.ndarray
     """(478, 3) float32: x and y in pixels of the image, z in the same scale, smaller = nearer to the camera."""
     blendshapes: np.ndarray
-    """(52,) float32 in the order of :data:`realfake.streams.blendshapes.BLENDSHAPES`, 0 to 1."""
+    """(52,) float32 in the order of :data:`realfake.config.landmarks.BLENDSHAPES`, 0 to 1."""
     pose: np.ndarray
     """(4, 4) float32, :meth:`realfake.streams.landmark_geometry.FaceGeometry.pose`."""
     presence: np.ndarray
@@ -174,7 +175,7 @@ class FaceLandmarker:
         face = np.average(faces[same], axis=0, weights=score[same])
         middle, left_eye, right_eye = look.place(np.pad(face[[0, 2, 3]], ((0, 0), (0, 1))))[:, :2]
         width, height = _REGION * side * face[1]
-        return _Region(*middle, width, height, _angle(left_eye, right_eye))
+        return _Region(float(middle[0]), float(middle[1]), width, height, _angle(left_eye, right_eye))
 
     def _read(self, image: np.ndarray, region: _Region) -> _Seen | None:
         """What the networks see in a region; ``None`` if that is no face."""
