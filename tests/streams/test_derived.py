@@ -9,8 +9,15 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from realfake.streams.derived import (
-    asymmetry, fit_similarity, from_neutral, mirror_partners, phases, rates, rise_and_fall, without_pose,
-)  # fmt: skip
+    asymmetry,
+    fit_similarity,
+    from_neutral,
+    mirror_partners,
+    phases,
+    rates,
+    rise_and_fall,
+    without_pose,
+)
 
 FACE = np.array(
     [[-2, 1, 0], [2, 1, 0], [-1, -2, 0.5], [1, -2, 0.5], [0, 0, 2], [0, 3, -1], [0, -3, 0]], dtype=np.float64
@@ -53,7 +60,8 @@ def test_the_rotation_is_that_of_a_weighted_reference() -> None:
 
 
 def test_a_mirrored_face_is_turned_never_mirrored() -> None:
-    fit = fit_similarity(FACE + [[0.3, 0, 0]] + np.eye(7, 3), (FACE + np.eye(7, 3)) * [-1, 1, 1])
+    uneven = FACE + np.eye(7, 3)
+    fit = fit_similarity(uneven, uneven * [-1, 1, 1])
     assert np.linalg.det(fit.rotation) == pytest.approx(1.0)
     with pytest.raises(ValueError, match="more than one place"):
         fit_similarity(np.ones((4, 3)), FACE[:4])
