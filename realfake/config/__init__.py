@@ -134,6 +134,7 @@ from realfake.config.running import (
 )
 from realfake.config.signal_options import (
     FeaturesSignal,
+    MediapipeSignal,
     MotionSignal,
     SignalConfig,
     stream_infos,

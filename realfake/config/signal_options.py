@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from realfake.config.base import Positive
+from realfake.config.landmarks import BLENDSHAPES, PARTNERS, UNITS, mirrored_names
 from realfake.config.networks import FRAME_FEATURES
 from realfake.config.stream_info import PREPARED, SignalOptions, StreamInfo
 from realfake.config.trackers import DrawnSignal, OpenfaceSignal, PyfeatSignal
@@ -52,8 +53,52 @@ class FeaturesSignal(SignalOptions):
         return (StreamInfo("features", (FRAME_FEATURES[self.backbone],), words, dtype=dtype),)
 
 
+class MediapipeSignal(SignalOptions):
+    """The published MediaPipe Face Landmarker."""
+
+    name: Literal["mediapipe"]
+    weights: str
+    """``default`` = the published file, or its path."""
+    rate_fps: Positive | Literal["full"]
+    """Frames a second that are looked at; ``full`` = all that the video has."""
+
+    def infos(self) -> tuple[StreamInfo, ...]:
+        """``mesh`` (478, 3), ``blendshapes`` (52,), ``units`` (23,), ``pose`` (4, 4)."""
+        flip = (-1.0, 1.0, 1.0, 1.0)
+        return (
+            StreamInfo(
+                "mesh",
+                (len(PARTNERS), 3),
+                "478 points of the face (MediaPipe Face Landmarker)",
+                tuple(f"{axis}_{point}" for point in range(len(PARTNERS)) for axis in "xyz"),
+                "longer sides of the face's box, from its middle",
+                mirrored=tuple((3 * partner + k, flip[k]) for partner in PARTNERS for k in range(3)),
+            ),
+            StreamInfo(
+                "blendshapes",
+                (len(BLENDSHAPES),),
+                "ARKit's blendshapes (MediaPipe Face Landmarker)",
+                BLENDSHAPES,
+                "0 to 1",
+                mirrored=tuple((number, 1.0) for number in mirrored_names(BLENDSHAPES)),
+            ),
+            StreamInfo(
+                "units", (len(UNITS),), "action units, approximated from blendshapes by a table", UNITS, "0 to 1"
+            ),
+            StreamInfo(
+                "pose",
+                (4, 4),
+                "from the canonical face to the camera's (MediaPipe Face Landmarker): rotation, scale, place",
+                tuple(f"{row}_{column}" for row in "xyzw" for column in ("x", "y", "z", "place")),
+                "centimetres (place)",
+                mirrored=tuple((4 * row + column, flip[row] * flip[column]) for row in range(4) for column in range(4)),
+            ),
+        )
+
+
 SignalConfig = Annotated[
-    MotionSignal | FeaturesSignal | OpenfaceSignal | PyfeatSignal | DrawnSignal, Field(discriminator="name")
+    MotionSignal | FeaturesSignal | MediapipeSignal | OpenfaceSignal | PyfeatSignal | DrawnSignal,
+    Field(discriminator="name"),
 ]
 
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from realfake.config import DrawnSignal, FeaturesSignal, MotionSignal, OpenfaceSignal, PyfeatSignal, SignalConfig
+from realfake.config import (
+    DrawnSignal,
+    FeaturesSignal,
+    MediapipeSignal,
+    MotionSignal,
+    OpenfaceSignal,
+    PyfeatSignal,
+    SignalConfig,
+)
 from realfake.streams.stream import Signal
 
 
@@ -28,4 +36,8 @@ def build_signal(options: SignalConfig) -> Signal:
         from realfake.streams.tracker_signals import DrawnTables
 
         return DrawnTables(options)
+    if isinstance(options, MediapipeSignal):
+        from realfake.streams.mediapipe import Mediapipe
+
+        return Mediapipe(options)
     raise ValueError(f"signals={options}: no signal of this name")

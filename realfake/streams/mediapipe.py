@@ -1,0 +1,69 @@
+"""Streams of the published face landmarker: mesh, blendshapes, units and pose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from realfake.config import MediapipeSignal, StreamInfo, as_plain
+from realfake.data.faces import Box
+from realfake.streams.base import ClipMedia, Extracted
+from realfake.streams.blendshapes import units_of
+from realfake.streams.landmarker import SHA256, FaceLandmarker, landmarker_file
+
+VERSION = 1
+"""Of how values are computed."""
+
+
+class Mediapipe:
+    """The face of each frame, followed from the start of the prepared window; quality is the face's presence.
+
+    Args:
+        options: Weights and rate.
+
+    Raises:
+        UserError: If the weights are missing or others, or LiteRT is not installed.
+    """
+
+    def __init__(self, options: MediapipeSignal) -> None:
+        self.options = options
+        self.landmarker = FaceLandmarker(landmarker_file(options.weights, "signals.mediapipe.weights"))
+
+    def identity(self) -> dict[str, Any]:
+        """The options, with the checksum of the weights for their place."""
+        return {**as_plain(self.options), "weights": SHA256, "version": VERSION}
+
+    def infos(self) -> tuple[StreamInfo, ...]:
+        """``mesh``, ``blendshapes``, ``units``, ``pose``."""
+        return self.options.infos()
+
+    def extract(self, media: ClipMedia) -> dict[str, Extracted]:
+        """What is seen of the face in each frame; a gap where none is seen."""
+        rate = self.options.rate_fps
+        times: list[float] = []
+        boxes: list[Box] = []
+
+        def frames() -> Iterator[tuple[np.ndarray, Box]]:
+            for time_sec, image, box in media.frames(None if rate == "full" else rate):
+                times.append(time_sec)
+                boxes.append(box)
+                yield image, box
+
+        seen = self.landmarker.follow(frames())
+        values = {
+            "mesh": mesh_of(seen.points, boxes),
+            "blendshapes": seen.blendshapes,
+            "units": units_of(seen.blendshapes),
+            "pose": seen.pose,
+        }
+        moments = np.array(times, np.float32)
+        return {name: Extracted(moments, value, seen.presence) for name, value in values.items()}
+
+
+def mesh_of(points: np.ndarray, boxes: list[Box]) -> np.ndarray:
+    """Landmarks (n, p, 3) in pixels, from the middle of their boxes and in parts of the longer side, float32."""
+    middles = np.array([(b.x + b.width / 2, b.y + b.height / 2, 0.0) for b in boxes]).reshape(-1, 1, 3)
+    sides = np.array([max(b.width, b.height) for b in boxes]).reshape(-1, 1, 1)
+    return ((points - middles) / sides).astype(np.float32)
