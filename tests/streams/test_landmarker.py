@@ -7,6 +7,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from landmark_cases import CLIPS, FACE, SETTINGS, WEIGHTS, astronaut, digest, drawn, landmarker
@@ -78,6 +79,15 @@ def test_in_a_mirror_partners_change_places(found: FaceLandmarker, smiling: Land
     apart = np.linalg.norm(back - smiling.points, axis=1) / np.ptp(smiling.points[:, 0])
     assert apart.mean() < 0.01
     assert apart[468:].max() < 0.02  # of the irises: at their edges, the wrong partner is 0.04 away
+
+
+def test_a_face_of_a_twentieth_of_the_picture_is_seen(found: FaceLandmarker, smiling: Landmarks) -> None:
+    wide = np.full((512, 512, 3), 127, np.uint8)
+    wide[:128, :128] = cv2.resize(astronaut(), (128, 128), interpolation=cv2.INTER_AREA)
+    seen = found.find(wide, Box(*(side / 4 for side in (FACE.x, FACE.y, FACE.width, FACE.height))))
+    assert seen is not None
+    apart = np.linalg.norm(4 * seen.points - smiling.points, axis=1)[:, None] / np.ptp(smiling.points[:, 0])
+    assert apart.mean() < 0.08
 
 
 def test_where_no_face_is_none_is_found(found: FaceLandmarker) -> None:

@@ -17,7 +17,7 @@ from realfake.data.extraction import extract_crops
 from realfake.data.faces import build_detector
 from realfake.data.media import Media
 from realfake.data.signal_store import computed_fault
-from realfake.streams.base import Extracted
+from realfake.streams.stream import Extracted
 from realfake.streams.kinds import build_signal
 from realfake.streams.mediapipe import Mediapipe
 
