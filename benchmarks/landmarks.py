@@ -1,7 +1,8 @@
-"""What the face landmarker costs over decoding a video and running its networks in LiteRT, on one thread.
+"""What the face landmarker costs over decoding and its networks in LiteRT alone, and how far off its points are.
 
-The same calls of the networks on inputs that lie ready, in turns with the whole: what is left is cropping, geometry and
-Python. Needs the published file and the extra `signals`.
+Costs are of one thread: the same calls of the networks on inputs that lie ready, in turns with the whole; what is left
+is cropping, geometry and Python. Points are compared with those of drawn faces. Needs the published file and the extra
+`signals`.
 
     python -m benchmarks.landmarks --weights face_landmarker.task
 """
@@ -21,7 +22,7 @@ import numpy as np
 from benchmarks.results import add_out, in_turns, report
 from realfake.data.faces import Box
 from realfake.data.synthetic import SyntheticSettings
-from realfake.data.synthetic.generation import jobs, write_clip
+from realfake.data.synthetic.generation import Job, jobs, write_clip
 from realfake.data.synthetic.true_points import truth_of
 from realfake.data.video import read_video
 from realfake.streams.landmarker import FaceLandmarker, Landmarks, landmarker_file
@@ -31,27 +32,33 @@ FULL = 1000.0
 SIZE = 224
 
 
-def clip_with_boxes(folder: Path, seconds: float) -> tuple[Path, list[Box]]:
-    """A generated clip, and the box around the true points of each frame, as a tracker would tell it."""
-    settings = SyntheticSettings(subjects=1, seconds=seconds, size=SIZE)
-    job = jobs(settings)[0]
-    job.video(folder).parent.mkdir(parents=True)
-    job.trace(folder).parent.mkdir(parents=True)
+CORNERS = ((33, 36), (133, 39), (362, 42), (263, 45), (61, 48), (291, 54))
+"""Of eyes and mouth: number of the landmark, and that of the same of the 68 true points of a drawn face."""
+
+
+def clip_of(folder: Path, settings: SyntheticSettings, job: Job) -> tuple[Path, np.ndarray]:
+    """A generated clip, and the true points (n, 68, 2) of each frame."""
+    for path in (job.video(folder), job.trace(folder)):
+        path.parent.mkdir(parents=True, exist_ok=True)
     write_clip(folder, settings, job)
-    points = truth_of(settings, job).landmarks
-    least, most = points.min(1), points.max(1)
-    return job.video(folder), [Box(*a, *(b - a)) for a, b in zip(least, most, strict=True)]
+    return job.video(folder), truth_of(settings, job).landmarks
 
 
 class Loop:
     """One clip, over and over."""
 
-    def __init__(self, landmarker: FaceLandmarker, path: Path, boxes: list[Box]) -> None:
-        self.landmarker, self.path, self.boxes = landmarker, path, boxes
+    def __init__(self, landmarker: FaceLandmarker, path: Path, points: np.ndarray) -> None:
+        self.landmarker, self.path, self.points = landmarker, path, points
+        least, most = points.min(1), points.max(1)
+        self.boxes = [Box(*low, *(high - low)) for low, high in zip(least, most, strict=True)]
 
     def images(self) -> Iterator[np.ndarray]:
         """All frames."""
         return (frame.image for frame in read_video(self.path, FULL)[1])
+
+    def frames(self) -> Iterator[tuple[np.ndarray, Box]]:
+        """All frames, and the box around the true points of each, as a tracker would tell it."""
+        return zip(self.images(), self.boxes, strict=True)
 
     def decode(self) -> None:
         """Read all frames."""
@@ -60,7 +67,16 @@ class Loop:
 
     def whole(self) -> Landmarks:
         """Read all frames and find the face in each."""
-        return self.landmarker.follow(zip(self.images(), self.boxes, strict=True))
+        return self.landmarker.follow(self.frames())
+
+    def errors(self) -> np.ndarray:
+        """How far corners of eyes and mouth (n, 6) lie from where they are drawn, in parts of the distance between the
+        eyes; NaN where no face was found."""
+        seen = self.whole()
+        eyes = np.linalg.norm((self.points[:, [36, 39]] - self.points[:, [42, 45]]).mean(1), axis=1)
+        found, true = np.array(CORNERS).T
+        apart = np.linalg.norm(seen.points[:, found, :2] - self.points[:, true], axis=2) / eyes[:, None]
+        return np.where(seen.presence[:, None] > 0, apart, np.nan)
 
     def bare(self) -> None:
         """Read all frames, and run the networks as often as :meth:`whole` does."""
@@ -74,30 +90,38 @@ def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", default="default", help="path of face_landmarker.task")
-    parser.add_argument("--seconds", type=float, default=3.0, help="of the clip")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each clip")
+    parser.add_argument("--every", type=int, default=13, help="one in so many of the 240 default clips is looked at")
     parser.add_argument("--repeats", type=int, default=7)
     add_out(parser)
     options = parser.parse_args()
     cv2.setNumThreads(1)
     landmarker = FaceLandmarker(landmarker_file(options.weights, "--weights"))
+    settings = SyntheticSettings(seconds=options.seconds, size=SIZE)
     with tempfile.TemporaryDirectory() as place:
-        loop = Loop(landmarker, *clip_with_boxes(Path(place), options.seconds))
+        clips = (clip_of(Path(place), settings, job) for job in jobs(settings)[:: options.every])
+        loops = [Loop(landmarker, *clip) for clip in clips]
+        errors = np.concatenate([loop.errors() for loop in loops])
+        loop = loops[0]
         frames = len(loop.boxes)
-        missed = int((loop.whole().presence == 0).sum())
         names = ("detector", "landmarks", "blendshapes")
         works: dict[str, Callable[[], object]] = {"whole": loop.whole, "bare": loop.bare, "decode": loop.decode}
         works |= {name: network.run for name, network in zip(names, landmarker.networks, strict=True)}
         seconds = in_turns(works, options.repeats, clock=time.process_time)
+    missed, error = int(np.isnan(errors[:, 0]).sum()), float(np.nanmedian(errors))
+    each = np.nanmedian(errors, axis=0).tolist()
     ratios = [a / b for a, b in zip(seconds["whole"], seconds["bare"], strict=True)]
     per_second = [frames / s for s in seconds["whole"]]
     times = {name: 1000 * statistics.median(seconds[name]) / (1 if name in names else frames) for name in works}
     rows = [
         ("over decoding and the same calls of the networks", _spread(ratios, 3), "1.10"),
         ("frames a second and core", _spread(per_second, 1), ""),
-        ("frames with a face", f"{frames - missed} of {frames}", ""),
+        ("frames with a face", f"{len(errors) - missed} of {len(errors)}", "99.9 %"),
+        ("corners of eyes and mouth, median error over the distance between the eyes", f"{error:.4f}", ""),
         *((f"{name}, milliseconds a frame", f"{ms:.2f}", "") for name, ms in times.items()),
     ]
-    figures = {"over_bare": ratios, "frames_per_second": per_second, "frames": frames, "missed": missed, "ms": times}
+    figures: dict[str, object] = {"over_bare": ratios, "frames_per_second": per_second, "ms": times}
+    figures |= {"frames": len(errors), "missed": missed, "error": error, "error_of_each": each}
     title = f"face landmarker, {SIZE} px, processor time, median (range) of {options.repeats}"
     report(title, rows, figures, options.out)
 

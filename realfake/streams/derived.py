@@ -30,8 +30,8 @@ class Similarity(NamedTuple):
 def fit_similarity(source: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None) -> Similarity:
     """The rotation, scale and translation that bring ``source`` nearest to ``target``: weighted Procrustes.
 
-    Minimises ``sum_i w_i |s R a_i + t - b_i|^2`` over proper rotations: Umeyama, IEEE TPAMI 13 (1991), equations 40 to
-    43, with weights as in section 2.4 of Akca, Generalized Procrustes analysis and its applications in photogrammetry
+    Minimises ``sum_i w_i |s R a_i + t - b_i|^2`` over proper rotations: Umeyama, IEEE TPAMI 13 (1991),
+    with weights as in section 2.4 of Akca, Generalized Procrustes analysis and its applications in photogrammetry
     (ETH Zürich, 2003).
 
     Args:
@@ -194,7 +194,7 @@ class RiseAndFall(NamedTuple):
 
 
 def rise_and_fall(curve: np.ndarray) -> RiseAndFall | None:
-    """The phases of Dibeklioğlu, Salah & Gevers, "Are you really smiling at me?" (ECCV 2012), section 3.2.
+    """The phases of Dibeklioğlu, Salah & Gevers, "Are you really smiling at me?" (ECCV 2012).
 
     Onset is the longest continuous rise of the amplitude, offset the longest continuous fall (here: of those after it),
     apex what lies between. Smooth the curve first; of runs that are equally long, the first counts.

@@ -47,7 +47,7 @@ class FaceGeometry:
             raise ValueError(f"expected {CANONICAL} points of a canonical face")
         return cls(np.array(vertices).reshape(-1, _VERTEX_FLOATS)[:, :3], weights)
 
-    def pose(self, landmarks: np.ndarray, width: int, height: int) -> np.ndarray:
+    def pose(self, landmarks: np.ndarray, width: np.ndarray | int, height: np.ndarray | int) -> np.ndarray:
         """The transform from the canonical face to the one that a camera would see in this image.
 
         As MediaPipe's face geometry module does it: landmarks as points on the picture plane of a perspective camera,
@@ -56,19 +56,20 @@ class FaceGeometry:
 
         Args:
             landmarks: (..., 468 or more, 3) x, y in pixels of the image, z in the same scale, smaller = nearer.
-            width: Of the image in pixels.
-            height: Of the image in pixels.
+            width: (...) of the image in pixels.
+            height: (...) of the image in pixels.
 
         Returns:
             (..., 4, 4) float32: rotation, scale and translation in centimetres; x to the image's right, y up, z towards
             the camera, which stands at the origin.
         """
         plane = 2.0 * np.tan(np.deg2rad(VERTICAL_FIELD_DEG) / 2.0)
-        points = landmarks[..., :CANONICAL, :] * (plane / height)
+        aspect = np.asarray(width / np.asarray(height, np.float64))[..., None]
+        points = landmarks[..., :CANONICAL, :] * (plane / np.asarray(height, np.float64))[..., None, None]
         middle = points[..., 2].mean(-1, dtype=np.float64)[..., None]
         used = np.flatnonzero(self.weights)
         x, y, z = np.moveaxis(points[..., used, :].astype(np.float64), -1, 0)
-        x, y, z = x - 0.5 * plane * width / height, 0.5 * plane - y, z - middle
+        x, y, z = x - 0.5 * plane * aspect, 0.5 * plane - y, z - middle
         # The first fit is one of the picture plane, since nothing is known of depth yet.
         placed, scale = np.stack([x, y, -z], -1), np.ones_like(middle)
         for _ in range(3):

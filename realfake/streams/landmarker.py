@@ -21,6 +21,7 @@ from realfake.streams.landmark_geometry import FaceGeometry
 URL = "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task"
 SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 TIMEOUT_SEC = 30.0
+"""How long the network may be silent when the file is downloaded."""
 POINTS = 478
 """Those of the canonical face, then five of each iris."""
 
@@ -134,10 +135,10 @@ class FaceLandmarker:
         frames before it, and on nothing else: begin where the clip begins.
 
         Args:
-            frames: Image and tracked face of each, as for :meth:`find`; all images of one size.
+            frames: Image and tracked face of each, as for :meth:`find`.
         """
         track: list[_Seen | None] = []
-        shape: tuple[int, ...] = (1, 1)
+        sizes: list[tuple[int, ...]] = []
         for image, box in frames:
             region = _around(track[-1].points) if track and track[-1] else None
             inside = region and 0 <= region.x - box.x <= box.width and 0 <= region.y - box.y <= box.height
@@ -145,13 +146,14 @@ class FaceLandmarker:
             if seen is None and (region := self._detect(image, box)):
                 seen = self._read(image, region)
             track.append(seen)
-            shape = image.shape
+            sizes.append(image.shape[:2])
         points = np.array([s.points if s else _NO_POINTS for s in track], np.float32).reshape(-1, POINTS, 3)
         shapes = np.array([s.blendshapes if s else _NO_SHAPES for s in track], np.float32).reshape(-1, len(BLENDSHAPES))
         presence = np.array([s.presence if s else 0.0 for s in track], np.float32)
         pose = np.zeros((len(track), 4, 4), np.float32)
         there = presence > 0
-        pose[there] = self.geometry.pose(points[there], shape[1], shape[0])
+        height, width = np.array(sizes).reshape(-1, 2)[there].T
+        pose[there] = self.geometry.pose(points[there], width, height)
         return Landmarks(points, shapes, pose, presence)
 
     def _detect(self, image: np.ndarray, box: Box) -> _Region | None:
@@ -202,7 +204,7 @@ class _Network:
         self.size = int(entry["shape"][1])
         """Side of the input in pixels, where that is an image."""
         self._entry = entry["index"]
-        self._exits = [exit["index"] for exit in self.interpreter.get_output_details()]
+        self._exits = [result["index"] for result in self.interpreter.get_output_details()]
 
     def run(self) -> list[np.ndarray]:
         """All results for the input."""

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from weights import weights_file
 
+from benchmarks.landmarks import Loop, clip_of
 from realfake.data.faces import Box
 from realfake.data.synthetic import SyntheticSettings
-from realfake.data.synthetic.generation import Job, jobs, write_clip
-from realfake.data.synthetic.true_points import truth_of
-from realfake.data.video import read_video
+from realfake.data.synthetic.generation import Job, jobs
 from realfake.streams.landmarker import FaceLandmarker, Landmarks
 
 WEIGHTS = "face_landmarker.task"
@@ -35,14 +34,9 @@ def astronaut() -> np.ndarray:
     return np.ascontiguousarray(photograph())
 
 
-def drawn(folder: Path, job: Job) -> list[tuple[np.ndarray, Box]]:
-    """Frames of a generated clip, and the box around the true points in each."""
-    for path in (job.video(folder), job.trace(folder)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    write_clip(folder, SETTINGS, job)
-    points = truth_of(SETTINGS, job).landmarks
-    boxes = [Box(*a, *(b - a)) for a, b in zip(points.min(1), points.max(1), strict=True)]
-    return list(zip((frame.image for frame in read_video(job.video(folder), 1000.0)[1]), boxes, strict=True))
+def drawn(folder: Path, job: Job, landmarker: FaceLandmarker) -> Loop:
+    """A generated clip."""
+    return Loop(landmarker, *clip_of(folder, SETTINGS, job))
 
 
 def digest(seen: Landmarks) -> str:

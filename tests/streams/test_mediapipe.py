@@ -42,12 +42,11 @@ def streams_of(signal: Mediapipe, path: Path) -> dict[str, Extracted]:
 
 
 def test_each_frame_of_a_clip_has_all_streams(signal: Mediapipe, tmp_path: Path) -> None:
-    frames = drawn(tmp_path, CLIPS[0])
-    (path,) = tmp_path.rglob("*.[mM][pP]4")
-    found = streams_of(signal, path)
+    clip = drawn(tmp_path, CLIPS[0], signal.landmarker)
+    found = streams_of(signal, clip.path)
     assert list(found) == ["mesh", "blendshapes", "units", "pose"]
-    assert {len(e.times_sec) for e in found.values()} == {len(frames)}
-    assert found["mesh"].times_sec == pytest.approx(np.arange(len(frames)) / 10, abs=1e-3)
+    assert {len(e.times_sec) for e in found.values()} == {len(clip.boxes)}
+    assert found["mesh"].times_sec == pytest.approx(np.arange(len(clip.boxes)) / 10, abs=1e-3)
     assert found["mesh"].quality.min() > 0.5
     assert np.abs(found["mesh"].values[..., :2]).max() < 0.8  # the box is around the face
     assert os.sep not in str(signal.identity())  # wherever the file lies, the streams are the same
