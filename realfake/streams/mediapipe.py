@@ -9,9 +9,9 @@ import numpy as np
 
 from realfake.config import MediapipeSignal, StreamInfo, as_plain
 from realfake.data.faces import Box
-from realfake.streams.stream import ClipMedia, Extracted
 from realfake.streams.blendshapes import units_of
 from realfake.streams.landmarker import SHA256, FaceLandmarker, landmarker_file
+from realfake.streams.stream import ClipMedia, Extracted
 
 VERSION = 1
 """Of how values are computed."""

@@ -17,9 +17,9 @@ from realfake.data.extraction import extract_crops
 from realfake.data.faces import build_detector
 from realfake.data.media import Media
 from realfake.data.signal_store import computed_fault
-from realfake.streams.stream import Extracted
 from realfake.streams.kinds import build_signal
 from realfake.streams.mediapipe import Mediapipe
+from realfake.streams.stream import Extracted
 
 HAAR = option(HaarFace)
 DATA = option(CsvData, root="unused.csv", size=96, window=[0.0, 1.0], rate_fps=10.0)
