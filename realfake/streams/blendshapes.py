@@ -63,7 +63,7 @@ def units_of(blendshapes: np.ndarray) -> np.ndarray:
     descriptions agree, as the public translation by an expression researcher does (M. Ozel, "ARKit to FACS cheat
     sheet", melindaozel.com). It was fitted to nothing: intensities are not the letters A to E of a coder. AU25 (lips
     part) has no shape of its own; it adds up what opens them. The published network hardly ever answers with
-    ``cheekSquint``, so AU06 stays near 0 even where cheeks are raised.
+    ``cheekSquint``: AU06 stays near 0 even where cheeks are raised.
 
     Args:
         blendshapes: (..., 52) in the order of :data:`realfake.config.landmarks.BLENDSHAPES`.
