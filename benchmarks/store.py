@@ -46,7 +46,7 @@ def write_large(folder: Path, clips: int, crops: int) -> PreparedStore:
                 f"{subject}/{code}", f"{subject}/{code}.MP4", "made", subject, i % 6, i % 12 // 6, f"{subject}/{i % 6}"
             )
         )
-    settings = {"dataset": "made", "size": 224, "extraction": {}, "duplicates": "exclude"}
+    settings = {"dataset": "made", "size": 224, "extraction": {"rate_fps": 10.0}, "duplicates": "exclude"}
     with StoreWriter(folder) as writer:
         for i, clip in enumerate(listing):
             writer.add(Record(clip.clip, i, f"{i:064x}", "", 100.0, 333, 3.33, 1920, 1080, 8, 8, crops), rows)

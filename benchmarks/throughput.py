@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning_fabric.utilities.apply_func import move_data_to_device
 from pytorch_lightning import Callback, LightningModule, Trainer, seed_everything
 from torch.nn import functional as F
 
@@ -133,8 +134,8 @@ def bare_epoch(module: Bare, loader: Any, cfg: TrainConfig, devices: Devices) ->
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """The batch on the device; as it is, if it lies there."""
-    moved = {name: value.to(device, non_blocking=True) for name, value in batch.items()}  # type: ignore[attr-defined]
-    return Batch(**moved)  # type: ignore[typeddict-item]
+    moved: Batch = move_data_to_device(batch, device)
+    return moved
 
 
 def finish(device: torch.device) -> None:
