@@ -17,10 +17,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from realfake.composing.composition import check_sweep, conf_dir
+from realfake.composing.catalogue import conf_dir
+from realfake.composing.composition import check_sweep
 from realfake.composing.help import help_text
 from realfake.composing.messages import COMPOSITION_ERRORS, explain, validate
 from realfake.composing.overrides import is_sweep, name_sweep, ordered, rewrite
+from realfake.composing.plugin_words import load_given, load_plugins
 from realfake.config import Strict
 from realfake.errors import Interrupted, UserError
 from realfake.files import LOCK, Locked, one_line, only_one, require_folder, write_whole
@@ -49,6 +51,7 @@ def main(
 
     def task(raw: DictConfig) -> Any:
         try:
+            load_given(raw, list(HydraConfig.get().overrides.task))
             cfg = validate(raw, schema, runtime=HydraConfig.get().runtime)
             out = getattr(cfg, "out", None)
             with one_line(Path(out or "")):  # here, since Hydra prints a line of its own about what it sees
@@ -73,7 +76,7 @@ def main(
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         words = ordered(sys.argv[1:])
-        words = sys.argv[1:] = rewrite(name_sweep(words), conf_dir(), sweep=is_sweep(words))
+        words = sys.argv[1:] = rewrite(name_sweep(load_plugins(words)), conf_dir(), sweep=is_sweep(words))
         if "--help" in words and not any(word.startswith("--config-path") for word in words):
             what = run.__globals__["__doc__"].partition("\n")[0].replace("``", "")
             print(what, help_text(config_name, words), sep="\n\n")

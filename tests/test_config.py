@@ -32,7 +32,7 @@ from realfake.runs.folder import RunFolder
 CONF = conf_dir()
 DEFAULTS = yaml.safe_load((CONF / "train.yaml").read_text())["defaults"]
 GROUPS = [next(iter(d)) for d in DEFAULTS if isinstance(d, dict) and not next(iter(d)).startswith("override")]
-OPTIONS = {g: options(CONF / g) for g in GROUPS if g != "experiment"}
+OPTIONS = {g: options(g, CONF) for g in GROUPS if g != "experiment"}
 EXPERIMENTS = [
     str(p.relative_to(CONF / "experiment").with_suffix(""))
     for p in sorted((CONF / "experiment").rglob("*.yaml"))
@@ -87,7 +87,7 @@ def test_every_option_composes(n: int) -> None:
 def test_files_and_schema_know_the_same_options(group: str, union: object) -> None:
     members: tuple[type[BaseModel], ...] = get_args(get_args(union)[0])
     names = {get_args(m.model_fields["name"].annotation)[0] for m in members}
-    assert {*options(CONF / group)} == names
+    assert {*options(group, CONF)} == names
 
 
 def test_every_term_has_a_file() -> None:
@@ -96,7 +96,7 @@ def test_every_term_has_a_file() -> None:
 
 def test_every_backbone_has_a_file() -> None:
     known = {*config.FRAME_BACKBONES, *config.CLIP_BACKBONES, *config.SEQUENCE_BACKBONES, "timm"}
-    assert {*options(CONF / "backbone")} == known
+    assert {*options("backbone", CONF)} == known
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_values_stand_in_files_alone() -> None:
 
 def test_what_files_inherit_is_no_option(command: Command, tmp_path: Path) -> None:
     assert (CONF / "data" / "_shared.yaml").is_file()
-    assert "_shared" not in options(CONF / "data")
+    assert "_shared" not in options("data", CONF)
     with pytest.raises(UserError, match=r"data=_shared: no such option \(there are: csv, sase_fe, "):
         compose("data=_shared")
     with pytest.raises(UserError, match=r"data=shared: no such option \(there are: csv, sase_fe, "):

@@ -11,11 +11,11 @@ import pytest
 HOUSE = Path(__file__).resolve().parents[1] / "realfake"
 
 FLOORS = (
-    {"errors", "labels", "files", "pages", "published"},
+    {"errors", "labels", "files", "pages", "published", "registry"},
     {"scoring", "config"},
     {"composing", "cli"},
     {"streams", "data", "models", "losses"},
-    {"approaches"},
+    {"approaches", "plugins"},
     {"runs"},
     {"reports"},
     {"experiments"},

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 from realfake.config import TrainConfig
 
 if TYPE_CHECKING:
+    from realfake.approaches.module import ApproachModule
     from realfake.data.datamodule import ClipDataModule
+
+
+def build_module(cfg: TrainConfig, class_counts: dict[str, list[int]] | None = None) -> ApproachModule:
+    """The module of a configuration, of its approach's own class if it has one; see :class:`ApproachModule`."""
+    from realfake.approaches.module import ApproachModule
+
+    own: ApproachModule | None = cfg.approach.build(cfg, class_counts)
+    return ApproachModule(cfg, class_counts) if own is None else own
 
 
 def build_datamodule(cfg: TrainConfig) -> ClipDataModule:

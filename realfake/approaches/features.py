@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from realfake.config import PIXELS, FrameBackbone, TimmBackbone, TrainConfig
+from realfake.config import PIXELS, FrameNetwork, TimmBackbone, TrainConfig
 from realfake.data.sampling import nearest_rows, sampled_intervals
 from realfake.streams.preprocess import normalise
 
@@ -26,7 +26,7 @@ MAX_BYTES = 8 * 2**30
 def caches_features(cfg: TrainConfig) -> bool:
     """Whether features may be kept: a frozen frame backbone, and nothing that changes its input at random."""
     return (
-        isinstance(cfg.backbone, FrameBackbone | TimmBackbone)
+        isinstance(cfg.backbone, FrameNetwork | TimmBackbone)
         and cfg.backbone.freeze
         and cfg.backbone.cache_features
         and cfg.approach.samples == "frames"

@@ -9,29 +9,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from realfake.composing.messages import COMPOSITION_ERRORS, explain, models_in, validate
+from realfake.composing.catalogue import conf_dir
+from realfake.composing.messages import COMPOSITION_ERRORS, explain, models_of, option_name, validate
 from realfake.composing.overrides import SEVERAL, check_plugin, combinations, ordered, rewrite
+from realfake.composing.plugin_words import KEY as PLUGINS
+from realfake.composing.plugin_words import load_given, load_plugins
 from realfake.config import Losses, Strict, TrainConfig
 from realfake.errors import UserError
 from realfake.scoring.metric_table import minimised
 
 C = TypeVar("C", bound=Strict)
-
-
-def conf_dir() -> Path:
-    """The folder of the config groups: ``conf/`` of a checkout, or its copy inside an installed package."""
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "conf", package.parent / "conf"):
-        if (folder / "train.yaml").is_file():
-            return folder
-    raise UserError(f"no config groups beside {package}: reinstall the package, or run from a complete checkout")
 
 
 def register_resolvers() -> None:
@@ -78,6 +72,7 @@ def compose(config_name: str, overrides: list[str], schema: type[C]) -> C:
     Raises:
         UserError: As the command line would say it.
     """
+    overrides = load_plugins(overrides)
     with _composing():
         return _composed(config_name, rewrite(overrides, conf_dir(), sweep=False), schema)
 
@@ -104,7 +99,7 @@ def option(kind: type[C], **values: Any) -> C:
     Raises:
         UserError: If there is no such option, or a value does not fit.
     """
-    name = values.pop("name", None) or get_args(kind.model_fields["name"].annotation)[0]
+    name = values.pop("name", None) or option_name(kind)
     merged: Any = OmegaConf.merge(_file_of(_group_of(kind), name), values)
     return validate(merged, kind, trained=True)
 
@@ -124,7 +119,7 @@ def _file_of(group: str, name: str) -> Any:
 def _group_of(kind: type[Strict]) -> str:
     """The group whose options a class describes; ``loss/joint`` of those of all losses."""
     fields = TrainConfig.model_fields | {f"loss/{task}": info for task, info in Losses.model_fields.items()}
-    return next(group for group, info in fields.items() if kind in models_in(info.annotation))
+    return next(group for group, info in fields.items() if kind in models_of(info))
 
 
 def check_sweep(
@@ -149,6 +144,8 @@ def check_sweep(
                 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             check_plugin(f"search={choices.search}", node.sweeper._target_)
             if space := node.sweeper.get("params"):
+                if PLUGINS in space:
+                    raise UserError(f"search={choices.search}: {PLUGINS} is for the command line alone")
                 words += [f"{key}={value}" for key, value in space.items()]
             runs = combinations(parser.parse_overrides(words), conf_dir())
         except COMPOSITION_ERRORS as error:
@@ -185,6 +182,7 @@ def _composed(config_name: str, overrides: list[str], schema: type[C]) -> C:
     runtime = raw.hydra.runtime
     OmegaConf.set_struct(raw, False)
     del raw["hydra"]
+    load_given(raw, overrides)
     return validate(raw, schema, runtime=runtime)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import hydra
 from omegaconf import OmegaConf
 
-from realfake.composing.composition import conf_dir, parsed
+from realfake.composing.catalogue import conf_dir, groups, options, package_of, text_of
+from realfake.composing.composition import parsed
 
 
 def help_text(config_name: str, argv: list[str]) -> str:
@@ -22,25 +23,24 @@ def help_text(config_name: str, argv: list[str]) -> str:
         config_name: File of ``conf/`` without its ending.
         argv: The words after the command.
     """
-    words, options = parsed(argv)
-    config_name = options.get("--config-name", config_name)
+    words, flags = parsed(argv)
+    config_name = flags.get("--config-name", config_name)
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
         cfg = hydra.compose(config_name, words, return_hydra_config=True)
         choices = {g: option for g, option in cfg.hydra.runtime.choices.items() if not g.startswith("hydra/")}
         OmegaConf.set_struct(cfg, False)
         del cfg["hydra"]
-    folders = [conf_dir(), *([Path(options["--config-dir"])] if "--config-dir" in options else [])]
+    folders = [conf_dir(), *([Path(flags["--config-dir"])] if "--config-dir" in flags else [])]
     said = group_words(config_name)
-    groups: dict[str, set[str]] = {}
+    there: dict[str, set[str]] = {}
     for folder in folders:
-        for file in folder.glob("*/**/[!_]*.yaml"):
-            group = file.parent.relative_to(folder).as_posix()
+        for group in groups(folder):
             if any(f"{group}/".startswith(f"{name}/") for name in (*choices, *said)) and "/_" not in group:
-                groups.setdefault(group, set()).add(file.stem)
-    lines = [f"{g}: {', '.join(sorted(o))}{f'  # {said[g]}' if g in said else ''}\n" for g, o in sorted(groups.items())]
-    values = _commented(
-        OmegaConf.to_yaml(cfg, resolve="--resolve" in options), _comments(config_name, choices, folders)
-    )
+                there.setdefault(group, set()).update(options(group, folder))
+    lines = [
+        f"{g}: {', '.join(sorted(o))}{f'  # {said[g]}' if g in said else ''}\n" for g, o in sorted(there.items()) if o
+    ]
+    values = _commented(OmegaConf.to_yaml(cfg, resolve="--resolve" in flags), _comments(config_name, choices, folders))
     return (
         "== Configuration groups ==\nCompose your configuration from those groups (group=option)\n\n"
         f"{''.join(lines)}\n\n== Config ==\nOverride anything in the config (foo.bar=value)\n\n"
@@ -59,17 +59,15 @@ def _comments(config_name: str, choices: dict[str, Any], folders: list[Path]) ->
     """Dotted key → the comment behind it in the command's file, in the chosen options, and in what these inherit."""
     found: dict[str, str] = {}
     for folder in folders:
-        files = [("", folder / f"{config_name}.yaml")]
+        texts = [("", text_of("", config_name, folder) or "")]
         for group, option in choices.items():
-            chosen = option if isinstance(option, list) else [option]
-            prefix = group.replace("/", ".") + "."
-            files += [(prefix, path) for path in sorted((folder / group).glob("_*.yaml"))]
-            files += [(prefix, folder / group / f"{name}.yaml") for name in chosen]
-        for prefix, path in files:
-            if path.is_file():
-                text = path.read_text(encoding="utf-8")
-                place = "" if "@package _global_" in text else prefix
-                found |= {place + key: words for key, _, words in _keys(text) if words}
+            inherited = sorted(path.stem for path in (folder / group).glob("_*.yaml"))
+            for name in (*inherited, *(option if isinstance(option, list) else [option])):
+                text = text_of(group, name, folder) or ""
+                package = package_of(group, text)
+                texts.append(("" if package == "_global_" else f"{package}.", text))
+        for place, text in texts:
+            found |= {place + key: words for key, _, words in _keys(text) if words}
     return found
 
 

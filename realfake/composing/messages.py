@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -16,10 +15,13 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
-from realfake.composing.overrides import ALIASES, no_such_option, options
-from realfake.config import Strict, as_plain
+from realfake.composing.catalogue import groups, no_such_option, options, package_of, text_of
+from realfake.composing.overrides import ALIASES
+from realfake.config import Guests, Strict, as_plain
 from realfake.errors import UserError, as_override, nearest
+from realfake.registry import name_of
 
 C = TypeVar("C", bound=Strict)
 
@@ -94,8 +96,8 @@ def _first_problem(error: ValidationError, data: Any, schema: type[BaseModel], r
         file = _file_with(key, runtime) if runtime is not None else None
         if key in known_keys(schema) and runtime is not None:
             for folder in _folders(runtime):
-                if options := options_with(key, folder):
-                    return _key_of(key, f" in {file}" if file else "", options)
+                if choices := options_with(key, folder):
+                    return _key_of(key, f" in {file}" if file else "", choices)
         return f"unknown key {key!r}{f' in {file}' if file else ''}{did_you_mean(key, known_keys(schema))}"
     if kind == "missing":
         return f"{key} is missing: give it as {key}=…"
@@ -174,8 +176,9 @@ def _file_with(key: str, runtime: Any) -> Path | None:
     for choice, option in runtime.choices.items():
         group = choice.partition("@")[0]
         for name in [option] if isinstance(option, str) else option or []:
-            for file in (folder / group / f"{name}.yaml" for folder in folders):
-                if file.is_file() and _says(file, group, key):
+            for folder in folders:
+                file = folder / group / f"{name}.yaml"
+                if file.is_file() and _says(folder, group, name, key):
                     found = file
     if found is None:
         return None
@@ -185,14 +188,12 @@ def _file_with(key: str, runtime: Any) -> Path | None:
 
 def options_with(key: str, conf: Path) -> list[str]:
     """The options of a group, as ``head=mlp``, whose files say a key; those that change many groups are left out."""
-    found = []
-    for group in _groups(conf):
-        for file in (conf / group / f"{name}.yaml" for name in options(conf / group)):
-            header = re.match(r"\s*#\s*@package\s+(\S+)", file.read_text(encoding="utf-8"))
-            package = header.group(1) if header else group.replace("/", ".")
-            if key.startswith(package + ".") and _says(file, group, key):
-                found.append(f"{group}={file.stem}")
-    return found
+    return [
+        f"{group}={name}"
+        for group in groups(conf)
+        for name in options(group, conf)
+        if key.startswith(package_of(group, text_of(group, name, conf) or "") + ".") and _says(conf, group, name, key)
+    ]
 
 
 def _key_of(key: str, place: str, options: Sequence[str]) -> str:
@@ -207,31 +208,37 @@ def _folders(runtime: Any) -> list[Path]:
     return [Path(source.path) for source in runtime.config_sources if source.schema == "file"]
 
 
-def _says(file: Path, group: str, key: str) -> bool:
-    text = file.read_text(encoding="utf-8")
-    header = re.match(r"\s*#\s*@package\s+(\S+)", text)
-    package = header.group(1) if header else group.replace("/", ".")
+def _says(conf: Path, group: str, option: str, key: str) -> bool:
+    package = package_of(group, text_of(group, option, conf) or "")
     if package != "_global_":
         if not key.startswith(package + "."):
             return False
         key = key.removeprefix(package + ".")
-    return _holds(file, key.split("."))
+    return _holds(conf, group, option, key.split("."))
 
 
-def _holds(file: Path, steps: list[str]) -> bool:
-    """Whether a file, or one beside it that it inherits from, has a key."""
-    content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+def _holds(conf: Path, group: str, option: str, steps: list[str]) -> bool:
+    """Whether an option, or one beside it that it inherits from, has a key."""
+    content = yaml.safe_load(text_of(group, option, conf) or "") or {}
     node: Any = content
     for step in steps:
         node = node.get(step, _ABSENT) if isinstance(node, dict) else _ABSENT
-    inherited = (file.with_stem(name) for name in content.get("defaults", ()) if isinstance(name, str))
-    return node is not _ABSENT or any(base.is_file() and _holds(base, steps) for base in inherited)
+    inherited = (name for name in content.get("defaults", ()) if isinstance(name, str) and name != "_self_")
+    return node is not _ABSENT or any(_holds(conf, group, base, steps) for base in inherited)
+
+
+def models_of(field: FieldInfo) -> Iterator[type[BaseModel]]:
+    """The classes of keys and values that a field may hold."""
+    yield from models_in(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The classes of keys and values that a field may hold."""
+    """The same of an annotation."""
     if get_origin(annotation) is Annotated:
-        yield from models_in(get_args(annotation)[0])
+        inner, *marks = get_args(annotation)
+        yield from models_in(inner)
+        for mark in marks:
+            yield from mark.classes().values() if isinstance(mark, Guests) else ()
     elif get_origin(annotation) in (Union, UnionType):
         for member in get_args(annotation):
             yield from models_in(member)
@@ -241,17 +248,22 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
 
 
-@cache
+def option_name(kind: type[BaseModel]) -> str:
+    """The option that a class describes; of several, the first."""
+    name: str = name_of(kind) or get_args(kind.model_fields["name"].annotation)[0]
+    return name
+
+
 def known_keys(schema: type[BaseModel]) -> tuple[str, ...]:
     """Every dotted key that the schema knows, whichever option of a group it belongs to."""
 
     def walk(model: type[BaseModel], prefix: str) -> Iterator[str]:
         for name, info in model.model_fields.items():
             yield prefix + name
-            for inner in models_in(info.annotation):
+            for inner in models_of(info):
                 below = f"{prefix}{name}."
                 if get_origin(info.annotation) is dict:
-                    below += f"{get_args(inner.model_fields['name'].annotation)[0]}."
+                    below += f"{option_name(inner)}."
                     yield below[:-1]
                 yield from walk(inner, below)
 
@@ -291,16 +303,16 @@ def explain(error: Exception, schema: type[BaseModel], conf: Path) -> str:
         key = (match.group(1) or match.group(2)).partition("@")[0].partition("=")[0]
         file = re.match(r"In '([^']+)'", text)
         place = f" in {file.group(1)}.yaml" if file else ""
-        groups = _groups(conf)
+        there = groups(conf)
         if "already at" in text:
             return f"{key} exists: write {key}=… without the +"
-        if parts := [group for group in groups if group.startswith(key + "/")]:
+        if parts := [group for group in there if group.startswith(key + "/")]:
             return f"{key} is chosen by part: {', '.join(part + '=…' for part in parts)}"
-        if options := options_with(key, conf):
-            return _key_of(key, place, options)
-        if key in known_keys(schema) and key not in groups:
+        if choices := options_with(key, conf):
+            return _key_of(key, place, choices)
+        if key in known_keys(schema) and key not in there:
             return f"{key}{place} is in none of the files that were chosen: write +{key}=…"
-        return f"unknown key {key!r}{place}{did_you_mean(key, [*known_keys(schema), *(g for g in groups if g != key)])}"
+        return f"unknown key {key!r}{place}{did_you_mean(key, [*known_keys(schema), *(g for g in there if g != key)])}"
     if match := re.search(r"Ambiguous value for argument '([^=']+)=(.*)'\n", text):
         key, value = match.group(1), match.group(2).replace("'", "")
         return f"{key}={value}: several values are a sweep, which needs -m; one list is written {key}=[{value}]"
@@ -330,10 +342,6 @@ def _no_such_option(path: str, conf: Path) -> str:
 
 def _nearest(near: list[str]) -> str:
     return f"did you mean {' or '.join(repr(n) for n in near)}?" if near else "none is spelt like it"
-
-
-def _groups(conf: Path) -> list[str]:
-    return sorted(str(p.relative_to(conf)) for p in conf.rglob("*") if p.is_dir())
 
 
 def _first_lines(text: str) -> str:

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from realfake.composing.catalogue import no_such_option, options
 from realfake.errors import UserError, install, nearest
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ _SHORT = {
     "-h": "--help", "-r": "--run", "-m": "--multirun", "-sc": "--shell-completion", "-c": "--cfg", "-i": "--info",
     "-p": "--package", "-cp": "--config-path", "-cn": "--config-name", "-cd": "--config-dir",
 }  # fmt: skip
+_NO_IDENTITY = ("-", "sweep.", "hydra.", "launcher=", "launcher.", "search.", "plugins=")
+"""What words begin with that say nothing of what a sweep computes; the content of plugins does, not their place."""
 _EXCLUSIVE = {"--run", "--multirun", "--cfg", "--info", "--shell-completion"}
 _EXTRAS = {
     "hydra_joblib_launcher": "joblib",
@@ -43,17 +46,6 @@ _EXTRAS = {
     "hydra_ray_launcher": "ray",
     "hydra_optuna_sweeper": "search",
 }
-
-
-def options(folder: Path) -> list[str]:
-    """Names of a group's options; a file that begins with an underscore is only inherited by others."""
-    return sorted(p.stem for p in folder.glob("[!_]*.yaml"))
-
-
-def no_such_option(group: str, name: str, conf: Path) -> str:
-    """What is said of a name that none of a group's options has."""
-    there = options(conf / group)
-    return f"{group}={name}: no such option{nearest(name, there)} (there are: {', '.join(there)})"
 
 
 def is_sweep(argv: list[str]) -> bool:
@@ -112,7 +104,7 @@ def name_sweep(argv: list[str]) -> list[str]:
     """
     if not is_sweep(argv) or any(a.startswith("sweep.name=") for a in argv):
         return argv
-    words = sorted(a for a in argv if not a.startswith(("-", "sweep.", "hydra.", "launcher=", "launcher.", "search.")))
+    words = sorted(a for a in argv if not a.startswith(_NO_IDENTITY))
     return ["sweep.name=sweep_" + hashlib.sha256("\n".join(words).encode()).hexdigest()[:12], *argv]
 
 
@@ -142,7 +134,7 @@ def _rewrite(word: str, conf: Path, sweep: bool) -> str:
             return full + word.removeprefix(short)
     for full, short in (("hydra/launcher", "launcher"), ("hydra/sweeper", "search")):
         if key == full:
-            there = ", ".join(options(conf / short))
+            there = ", ".join(options(short, conf))
             raise UserError(f"{word}: chosen with {short}=… here (there are: {there})")
     group = key.partition("@")[0]
     if group == "experiment" and re.search(r"[*?]", value):

@@ -8,7 +8,7 @@ these frozen objects and never sees an OmegaConf node. No heavy import belongs i
 
 from __future__ import annotations
 
-from realfake.config.approach import APPROACHES, AUTO, ApproachConfig
+from realfake.config.approach import APPROACHES, AUTO, Approach, ApproachConfig
 from realfake.config.base import (
     BelowOne,
     Count,
@@ -38,6 +38,7 @@ from realfake.config.data import (
     AutoFace,
     CsvData,
     DataConfig,
+    Dataset,
     Decoder,
     FaceConfig,
     HaarFace,
@@ -62,6 +63,7 @@ from realfake.config.data import (
     check_groups,
     check_subjects,
 )
+from realfake.config.guests import Guests, UsedPlugin, require
 from realfake.config.losses import (
     AuxiliaryConfig,
     CenterTerm,
@@ -69,8 +71,10 @@ from realfake.config.losses import (
     DwaMix,
     FocalLoss,
     GradNormMix,
+    Loss,
     LossConfig,
     Losses,
+    Mix,
     MixConfig,
     MultiFocalLoss,
     PairRankingTerm,
@@ -89,13 +93,16 @@ from realfake.config.networks import (
     TRAINED_STRIDE_SEC,
     BackboneConfig,
     ClipBackbone,
+    ClipNetwork,
     FrameBackbone,
+    FrameNetwork,
     HeadConfig,
     InputSpec,
     LinearHead,
     MlpHead,
     RecurrentBackbone,
     SequenceBackbone,
+    SequenceEncoder,
     TcnBackbone,
     TimmBackbone,
     TransformerBackbone,
@@ -136,6 +143,7 @@ from realfake.config.signal_options import (
     FeaturesSignal,
     MediapipeSignal,
     MotionSignal,
+    PluginSignal,
     SignalConfig,
     stream_infos,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ValidationInfo, model_validator
 
@@ -30,17 +30,35 @@ TASK_SETS = ("joint", "emotion,authenticity", "emotion", "authenticity")
 """What ``approach.tasks`` may be, but for its order."""
 
 
-class ApproachConfig(Strict):
-    name: Literal["single_task", "multi_task", "temporal", "temporal_multi_task"]
+class Approach(Strict):
+    """What a run looks at and tells; plugins derive theirs from it."""
+
+    name: str
     samples: Literal["frames", "sequences"]
     tasks: Literal["auto"] | list[str]
-    """``auto`` = those of :data:`APPROACHES`; ``[authenticity]`` where the data have one emotion, or none."""
+    """``auto`` = those of :attr:`means`; ``[authenticity]`` where the data have one emotion, or none."""
+    brought: ClassVar[tuple[str, tuple[str, ...]] | None] = None
+    """Samples and tasks of an approach that a plugin brings."""
+
+    @property
+    def means(self) -> tuple[str, tuple[str, ...]]:
+        """Its samples, and its tasks (``approach.tasks=auto``) where the data have several emotions."""
+        return self.brought or APPROACHES[self.name]
+
+    def build(self, cfg: Any, class_counts: dict[str, list[int]] | None) -> Any:
+        """The :class:`realfake.approaches.module.ApproachModule` of a run; ``None`` = that class itself.
+
+        Args:
+            cfg: The run's :class:`realfake.config.TrainConfig`.
+            class_counts: Training clips of each class of each task; None = the network is not to be trained.
+        """
+        return None
 
     @model_validator(mode="after")
-    def _check(self, info: ValidationInfo) -> ApproachConfig:
+    def _check(self, info: ValidationInfo) -> Approach:
         if not is_new(info):
             return self
-        samples = APPROACHES[self.name][0]
+        samples = self.means[0]
         if self.samples != samples:
             raise ValueError(f"approach.samples={self.samples}: approach={self.name} has {samples}; leave it out")
         if self.tasks != AUTO and ",".join(sorted(self.tasks, reverse=True)) not in TASK_SETS:
@@ -48,3 +66,7 @@ class ApproachConfig(Strict):
             shown = ",".join(self.tasks)
             raise ValueError(f"approach.tasks=[{shown}]: expected auto, or one of [{'], ['.join(TASK_SETS)}]{near}")
         return self
+
+
+class ApproachConfig(Approach):
+    name: Literal["single_task", "multi_task", "temporal", "temporal_multi_task"]

@@ -11,7 +11,14 @@ from realfake.config.data import Decoder, FaceConfig, LocatedData, SplitConfig
 from realfake.config.signal_options import Signals
 
 
-class PrepareConfig(Strict):
+class Command(Strict):
+    """What all commands have."""
+
+    plugins: list[str]
+    """Files of plugins, which are loaded before anything else is looked at."""
+
+
+class PrepareConfig(Command):
     """``realfake prepare``."""
 
     data: LocatedData
@@ -19,7 +26,7 @@ class PrepareConfig(Strict):
     signals: Signals
 
 
-class SignalsConfig(Strict):
+class SignalsConfig(Command):
     """``realfake signals``."""
 
     data: LocatedData
@@ -38,7 +45,7 @@ class SignalsConfig(Strict):
         return self
 
 
-class DescribeConfig(Strict):
+class DescribeConfig(Command):
     """``realfake describe``."""
 
     data: LocatedData
@@ -65,7 +72,7 @@ class ConvertInput(Strict):
     """Clip networks: time between two frames; null = spread over the clip, as its scripts do."""
 
 
-class ConvertConfig(Strict):
+class ConvertConfig(Command):
     """``realfake convert``."""
 
     model: str | None
@@ -83,7 +90,7 @@ class ConvertConfig(Strict):
         return self
 
 
-class ReportConfig(Strict):
+class ReportConfig(Command):
     """``realfake report``."""
 
     dir: str | list[str] | None
@@ -124,7 +131,7 @@ def check_run_given(run: str | None) -> None:
         raise ValueError("run is missing: give it as run=outputs/<approach>/<folder of a finished run>")
 
 
-class EvaluateConfig(Strict):
+class EvaluateConfig(Command):
     """``realfake evaluate``."""
 
     run: str | None
@@ -161,7 +168,7 @@ class EvaluateConfig(Strict):
         return self
 
 
-class PredictConfig(Strict):
+class PredictConfig(Command):
     """``realfake predict``."""
 
     run: str | None
@@ -201,7 +208,7 @@ class PredictConfig(Strict):
         return self
 
 
-class ExportConfig(Strict):
+class ExportConfig(Command):
     """``realfake export``."""
 
     run: str | None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from realfake.config.base import Count, Fraction, NonNegative, Parallel, Positive, Strict, check_window
+from realfake.config.guests import Guests
 from realfake.labels import AUTHENTICITIES, LabelSpace
 
 Decoder = Literal["pyav", "decord", "torchcodec"]
@@ -159,6 +160,16 @@ class SeedSequencesData(_RecordedData):
     name: Literal["seed_sequences"]
 
 
+class Dataset(_RecordedData):
+    """A dataset of a layout that a plugin brings."""
+
+    name: str
+
+    def listing(self) -> Any:
+        """Its clips below ``root``, which is a folder that exists, as a :class:`realfake.data.clips.Listing`."""
+        raise NotImplementedError
+
+
 DataConfig = Annotated[
     SyntheticData
     | SaseFeData
@@ -169,6 +180,7 @@ DataConfig = Annotated[
     | SeedMultiTaskData
     | SeedSequencesData,
     Field(discriminator="name"),
+    Guests("data"),
 ]
 
 

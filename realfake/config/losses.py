@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from realfake.config.base import Fraction, Positive, PositiveFraction, Strict
+from realfake.config.guests import Guests
 from realfake.config.networks import BackboneConfig
 from realfake.labels import told_by
+
+if TYPE_CHECKING:
+    import torch
 
 
 class _Loss(Strict):
@@ -37,7 +41,23 @@ class MultiFocalLoss(_Loss):
     gamma: Annotated[float, Field(ge=0.0)]
 
 
-LossConfig = Annotated[CrossEntropyLoss | FocalLoss | MultiFocalLoss, Field(discriminator="name")]
+class Loss(_Loss):
+    """A loss that a plugin brings."""
+
+    name: str
+
+    def per_sample(self, logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+        """Loss of each sample, (B,).
+
+        Args:
+            logits: (B, K).
+            target: (B,) int64; -1 = no label, whose loss does not count, whatever it is.
+            weight: Of each class (K,); None = 1.
+        """
+        raise NotImplementedError
+
+
+LossConfig = Annotated[CrossEntropyLoss | FocalLoss | MultiFocalLoss, Field(discriminator="name"), Guests("loss")]
 
 
 class Losses(Strict):
@@ -147,8 +167,20 @@ class GradNormMix(Strict):
     lr: Positive
 
 
+class Mix(Strict):
+    """A loss mix that a plugin brings."""
+
+    name: str
+
+    def build(self, tasks: Sequence[str], auxiliary: Mapping[str, float]) -> Any:
+        """A :class:`realfake.losses.mixes.LossMix` of two or more terms, whose arguments these are."""
+        raise NotImplementedError
+
+
 MixConfig = Annotated[
-    SumMix | WeightedMix | PrecisionMix | UncertaintyMix | DwaMix | GradNormMix, Field(discriminator="name")
+    SumMix | WeightedMix | PrecisionMix | UncertaintyMix | DwaMix | GradNormMix,
+    Field(discriminator="name"),
+    Guests("loss_mix"),
 ]
 
 

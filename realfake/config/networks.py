@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from realfake.config.base import BelowOne, Count, Positive, Strict, check_three
+from realfake.config.guests import Guests
+
+if TYPE_CHECKING:
+    from torch import nn
 
 FRAME_BACKBONES = (
     "small_cnn",
@@ -116,20 +120,34 @@ class _OfFrames(_Backbone):
     """With ``freeze``, frames and no augmentation: compute features once and reuse them in later epochs."""
 
 
-class FrameBackbone(_OfFrames):
+class FrameNetwork(_OfFrames):
+    """A network that sees single frames; plugins derive theirs from it."""
+
     kind: Literal["frame"]
-    name: Literal[FRAME_BACKBONES]  # type: ignore[valid-type]
+    name: str
     input: InputSpec
-    channels: list[Count] | None = None
-    """``tiny_cnn`` only: channels of its blocks, each of which halves the side; null = its own."""
+
+    def build(self) -> nn.Module:
+        """The network of a plugin: (B, 3, H, W) → (B, features)."""
+        raise NotImplementedError
 
     @model_validator(mode="after")
-    def _check(self) -> FrameBackbone:
+    def _check_input(self) -> FrameNetwork:
         if self.input.frames is not None or self.input.stride_sec is not None:
             raise ValueError(
                 f"backbone.input.frames={self.input.frames}, stride_sec={self.input.stride_sec}: {self.name} sees "
                 "single frames, expected null"
             )
+        return self
+
+
+class FrameBackbone(FrameNetwork):
+    name: Literal[FRAME_BACKBONES]  # type: ignore[valid-type]
+    channels: list[Count] | None = None
+    """``tiny_cnn`` only: channels of its blocks, each of which halves the side; null = its own."""
+
+    @model_validator(mode="after")
+    def _check(self) -> FrameBackbone:
         if self.channels is not None and (self.name != "tiny_cnn" or not self.channels):
             raise ValueError(f"backbone.channels={self.channels}: only tiny_cnn has this key, at least one block")
         return self
@@ -151,8 +169,25 @@ class TimmBackbone(_OfFrames):
         return self
 
 
-class ClipBackbone(_Backbone):
+class ClipNetwork(_Backbone):
+    """A network that sees clips; plugins derive theirs from it."""
+
     kind: Literal["clip"]
+    name: str
+    input: InputSpec
+
+    def build(self) -> nn.Module:
+        """The network of a plugin: (B, 3, T, H, W) → (B, features)."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _check_input(self) -> ClipNetwork:
+        if self.input.frames is None:
+            raise ValueError(f"backbone.input.frames=null: {self.name} sees clips, expected a number of frames")
+        return self
+
+
+class ClipBackbone(ClipNetwork):
     name: Literal[CLIP_BACKBONES]  # type: ignore[valid-type]
     input: InputSpec
     """Here ``stride_sec`` may also say ``trained``: that of the published weights (:data:`TRAINED_STRIDE_SEC`) for a
@@ -175,12 +210,6 @@ class ClipBackbone(_Backbone):
         seconds = None if values.get("weights", "none") == "none" else TRAINED_STRIDE_SEC[name]
         return {**values, "input": {**spec, "stride_sec": seconds}}
 
-    @model_validator(mode="after")
-    def _check(self) -> ClipBackbone:
-        if self.input.frames is None:
-            raise ValueError(f"backbone.input.frames=null: {self.name} sees clips, expected a number of frames")
-        return self
-
 
 class SequenceBackbone(_Backbone):
     """One encoder a stream over the moments of a sample, whose features are fused.
@@ -197,7 +226,7 @@ class SequenceBackbone(_Backbone):
     """Of numbers: those at the sample's moments, or all that the stream has between the first and the last of them."""
     standardise: bool
     """Numbers by mean and standard deviation of the training part; false = as they are."""
-    frame: Annotated[FrameBackbone | TimmBackbone, Field(discriminator="kind")]
+    frame: Annotated[FrameBackbone | TimmBackbone, Field(discriminator="kind"), Guests("backbone", FrameNetwork)]
     frames: Count
     stride_sec: Positive | None
     repeat_crops: bool
@@ -216,6 +245,23 @@ class SequenceBackbone(_Backbone):
         if twice := [name for name in self.streams if self.streams.count(name) > 1]:
             raise ValueError(f"{shown}: {twice[0]} twice; expected each stream once")
         return self
+
+
+class SequenceEncoder(SequenceBackbone):
+    """An encoder that a plugin brings, one over each stream."""
+
+    kind: Literal["encoder"]
+
+    def build(self, size: int) -> nn.Module:
+        """What makes one vector of a sequence.
+
+        Args:
+            size: Numbers of a moment.
+
+        Returns:
+            A module from (B, T, size), and which moments are valid, bool (B, T), or ``None`` for all, to (B, features).
+        """
+        raise NotImplementedError
 
 
 class RecurrentBackbone(SequenceBackbone):
@@ -271,7 +317,15 @@ class TransformerBackbone(SequenceBackbone):
 BackboneConfig = Annotated[
     FrameBackbone | TimmBackbone | ClipBackbone | RecurrentBackbone | TcnBackbone | TransformerBackbone,
     Field(discriminator="kind"),
+    Guests("backbone"),
 ]
+
+
+def choices(*, clips: bool) -> tuple[str, ...]:
+    """Names of the backbones that see clips, or single frames, those of plugins last."""
+    own = (*SEQUENCE_BACKBONES, *CLIP_BACKBONES) if clips else (*FRAME_BACKBONES, "timm")
+    bases = (ClipNetwork, SequenceEncoder) if clips else (FrameNetwork,)
+    return (*own, *(name for base in bases for name in Guests("backbone", base).classes()))
 
 
 class LinearHead(Strict):

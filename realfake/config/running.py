@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from realfake.config.approach import APPROACHES, AUTO, AUTO_METRICS, ApproachConfig
+from realfake.config.approach import AUTO, AUTO_METRICS, ApproachConfig
 from realfake.config.base import (
     Count,
     Fraction,
@@ -20,17 +20,16 @@ from realfake.config.base import (
     is_new,
 )
 from realfake.config.data import FaceConfig, LocatedData, Sampling, SplitConfig, check_pairs, check_subjects
+from realfake.config.guests import Guests, UsedPlugin, used_by
 from realfake.config.losses import AuxiliaryConfig, Losses, MixConfig, check_terms
 from realfake.config.networks import (
     BATCH_NORM_OF_VECTORS,
-    CLIP_BACKBONES,
-    FRAME_BACKBONES,
-    SEQUENCE_BACKBONES,
     BackboneConfig,
-    ClipBackbone,
+    ClipNetwork,
     HeadConfig,
     MlpHead,
     SequenceBackbone,
+    choices,
 )
 from realfake.config.optimisation import Augmentation, Cosine, OptimizerConfig, Plateau, SchedulerConfig
 from realfake.config.recording import CallbacksConfig, LoggerConfig
@@ -131,7 +130,7 @@ def _run_given(run: str) -> str:
 class TrainConfig(Strict):
     """``realfake train``."""
 
-    approach: ApproachConfig
+    approach: Annotated[ApproachConfig, Guests("approach")]
     data: LocatedData
     split: SplitConfig
     face: FaceConfig
@@ -162,6 +161,8 @@ class TrainConfig(Strict):
     published: Published | None
     experiment_name: str | None
     """Name of the experiment file, for tables."""
+    plugins: list[str | UsedPlugin]
+    """Files as given on the command line; once it is known what the run takes from plugins, those that it needs."""
 
     @property
     def space(self) -> LabelSpace:
@@ -179,7 +180,7 @@ class TrainConfig(Strict):
         """Those of the heads; ``auto`` goes by the emotions that the data declare."""
         if self.approach.tasks != AUTO:
             return tuple(self.approach.tasks)
-        return APPROACHES[self.approach.name][1] if len(self.data.emotions) > 1 else ("authenticity",)
+        return self.approach.means[1] if len(self.data.emotions) > 1 else ("authenticity",)
 
     @property
     def metric(self) -> str:
@@ -187,7 +188,7 @@ class TrainConfig(Strict):
         return AUTO_METRICS[told_by(self.tasks)[0]] if self.optimized_metric == AUTO else self.optimized_metric
 
     def resolved(self, *, emotions: bool = True) -> TrainConfig:
-        """The same with what ``auto`` means in its place.
+        """The same with what ``auto`` means in its place, and the plugins that it needs.
 
         Args:
             emotions: Whether the clips show several of the emotions that are declared.
@@ -201,21 +202,23 @@ class TrainConfig(Strict):
         with_tasks = TrainConfig.model_validate(plain, context={"trained": True})
         with_tasks._check_metrics()
         check_terms(self.auxiliary, self.loss_mix, with_tasks.tasks, self.backbone)
+        measured = [name.rpartition("/")[2] for name in measured_names("val", with_tasks.tasks)]
+        plain["plugins"] = used_by(with_tasks, measured)
         return TrainConfig.model_validate({**plain, "optimized_metric": with_tasks.metric}, context={"trained": True})
 
     @model_validator(mode="after")
     def _check(self, info: ValidationInfo) -> TrainConfig:
         wants_clips = self.approach.samples == "sequences"
-        has_clips = isinstance(self.backbone, ClipBackbone | SequenceBackbone)
+        has_clips = isinstance(self.backbone, ClipNetwork | SequenceBackbone)
         if wants_clips and not has_clips:
             raise ValueError(
                 f"backbone={self.backbone.name} is a frame backbone, but approach={self.approach.name} needs a clip "
-                f"backbone: one of {', '.join(SEQUENCE_BACKBONES + CLIP_BACKBONES)}"
+                f"backbone: one of {', '.join(choices(clips=True))}"
             )
         if has_clips and not wants_clips:
             raise ValueError(
                 f"backbone={self.backbone.name} is a clip backbone, but approach={self.approach.name} needs a frame "
-                f"backbone: one of {', '.join(FRAME_BACKBONES)}, timm"
+                f"backbone: one of {', '.join(choices(clips=False))}"
             )
         self._check_streams()
         self._check_spacing()
@@ -311,7 +314,7 @@ class TrainConfig(Strict):
         )
 
     def _check_spacing(self) -> None:
-        if isinstance(self.backbone, ClipBackbone):
+        if isinstance(self.backbone, ClipNetwork):
             key, stride, repeat = "input.stride_sec", self.backbone.input.stride_sec, self.backbone.input.repeat_crops
         elif isinstance(self.backbone, SequenceBackbone) and "pixels" in self.backbone.takes:
             key, stride, repeat = "stride_sec", self.backbone.stride_sec, self.backbone.repeat_crops

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
 from realfake.config.base import Positive
+from realfake.config.guests import Guests
 from realfake.config.landmarks import BLENDSHAPES, PARTNERS, UNITS, mirrored_names
 from realfake.config.networks import FRAME_FEATURES
 from realfake.config.stream_info import PREPARED, SignalOptions, StreamInfo
@@ -96,9 +97,27 @@ class MediapipeSignal(SignalOptions):
         )
 
 
+class PluginSignal(SignalOptions):
+    """A kind of signal that a plugin brings, which computes its streams itself."""
+
+    name: str
+
+    def extract(self, media: Any) -> Any:
+        """Each stream of a clip, by its name.
+
+        Args:
+            media: What there is to look at, a :class:`realfake.streams.stream.ClipMedia`.
+
+        Returns:
+            A dictionary with a :class:`realfake.streams.stream.Extracted` of each of :meth:`infos`.
+        """
+        raise NotImplementedError
+
+
 SignalConfig = Annotated[
     MotionSignal | FeaturesSignal | MediapipeSignal | OpenfaceSignal | PyfeatSignal | DrawnSignal,
     Field(discriminator="name"),
+    Guests("signals"),
 ]
 
 

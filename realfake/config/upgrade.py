@@ -61,6 +61,7 @@ NEW: dict[int, dict[str, Any]] = {
         "auxiliary": {},
         "sampling.pairs": False,
         "face.align": where("face", ("yunet",), False),
+        "plugins": [],
     },
 }
 """Format → dotted key that came with it or since the one before → the value that reproduces what runs without it did.

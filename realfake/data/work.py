@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import pickle
 import re
 import signal
 import sys
@@ -15,6 +16,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import wait as wait_for
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from realfake.registry import files_of, load_files
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -128,7 +131,8 @@ class _Worker(Generic[T]):
     def __init__(self, function: Callable[[T], object]) -> None:
         spawn = multiprocessing.get_context("spawn")
         self.connection, theirs = spawn.Pipe()
-        self.process = spawn.Process(target=_serve, args=(theirs, function), daemon=True)
+        pickled = pickle.dumps(function)
+        self.process = spawn.Process(target=_serve, args=(theirs, pickled, files_of(pickled)), daemon=True)
         with _hidden_main(), _no_interrupt_for_children():
             self.process.start()
         theirs.close()
@@ -195,8 +199,11 @@ def _run_pool(
             worker.end()
 
 
-def _serve(connection: Connection, function: Callable[[T], object]) -> None:
+def _serve(connection: Connection, pickled: bytes, plugins: list[str]) -> None:
+    """Call a function, which is unpickled once the plugins are loaded that it is made of, on all that comes."""
     _start_worker()
+    load_files(plugins)
+    function: Callable[[object], object] = pickle.loads(pickled)
     connection.send(None)  # ready: time counts from here
     with suppress(EOFError):
         while True:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from realfake.files import write_whole
 from realfake.pages import render
-from realfake.scoring.metric_table import MAIN, REPORTED
+from realfake.scoring.metric_table import REPORTED, main_metrics
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -129,7 +129,7 @@ def main_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
 def emotion_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """The main metrics of each emotion's clips."""
     first: Mapping[str, Any] = next(iter(report["by_emotion"].values()), {})
-    shown = [m for m in MAIN if m in first]
+    shown = [m for m in main_metrics() if m in first]
     rows = [
         [name, f"{found['clips']:,}", *(f"{number(m, found[m]['value'])} {span(m, found[m])}".strip() for m in shown)]
         for name, found in report["by_emotion"].items()
@@ -140,7 +140,7 @@ def emotion_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]
 def subject_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """How each person's clips did; intervals are Wilson's."""
     first = report["by_subject"][0] if report["by_subject"] else {}
-    shown = [m for m in MAIN if m in first and m != "pair_accuracy"]
+    shown = [m for m in main_metrics() if m in first and m != "pair_accuracy"]
     pairs = ["pair_accuracy"] if "pair_accuracy" in first else []
     rows = [
         [
@@ -227,7 +227,7 @@ def write_page(report: Mapping[str, Any], pictures: Mapping[str, Path], path: Pa
     """
     clip = report["metrics"]["clip"]
     tiles = [(f"{report['counts'][key]:,}", key, "") for key in _SIZES]
-    tiles += [(number(m, clip[m]["value"]), REPORTED[m].heading, span(m, clip[m])) for m in MAIN if m in clip]
+    tiles += [(number(m, clip[m]["value"]), REPORTED[m].heading, span(m, clip[m])) for m in main_metrics() if m in clip]
     write_whole(
         path,
         render(

@@ -24,6 +24,7 @@ from realfake.experiments.interruption import StopBetweenBatches
 from realfake.experiments.placement import keep_threads, note_threads
 from realfake.experiments.start import check_start, resolved
 from realfake.files import Locked, disk_error, only_one, remove_parts
+from realfake.registry import files as plugin_files
 from realfake.runs.folder import RunFolder
 from realfake.runs.results import (
     COMPLETED,
@@ -170,16 +171,19 @@ def changes_since(run: RunFolder, cfg: TrainConfig) -> list[str]:
     """
     if not run.trained_config.is_file():
         return []
-    changes = differences(as_plain(run.load_config()), as_plain(cfg))
+    now = as_plain(cfg)
+    # First, since what a plugin is now may not take what it was configured with then.
+    plugins = differences({"plugins": run.noted_plugins()}, {"plugins": now["plugins"]})
+    changes = plugins or differences(as_plain(run.load_config()), now)
     fingerprint = run.trained_on()
     if changes or fingerprint is None:
         return changes
     try:
-        now = prepare(cfg.data, cfg.face).fingerprint
+        present = prepare(cfg.data, cfg.face).fingerprint
     except UserError as error:
         log.warning("%s: whether its data is still the same cannot be told: %s", run.path, error)
         return []
-    return [] if now == fingerprint else ["the data"]
+    return [] if present == fingerprint else ["the data"]
 
 
 def _kept(earlier: dict[str, Any] | None, run: RunFolder, cfg: TrainConfig) -> dict[str, Any] | None:
@@ -269,6 +273,7 @@ def train_in_processes(cfg: TrainConfig, run: RunFolder, processes: int, lock: i
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}",
         "-m", "realfake.experiments.worker", str(run.path), json.dumps(as_plain(cfg)),
+        json.dumps(plugin_files()),
     ]  # fmt: skip
     log.info("starting %d processes", processes)
     environment = {"OMP_NUM_THREADS": str(max(1, cores() // processes)), **os.environ}

@@ -22,9 +22,8 @@ from pytorch_lightning.callbacks import (
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy
 
-from realfake.approaches import build_datamodule
+from realfake.approaches import build_datamodule, build_module
 from realfake.approaches.features import caches_features, compute_features
-from realfake.approaches.module import ApproachModule
 from realfake.config import Plateau, TrainConfig, TrainerConfig
 from realfake.data.preparation_summary import log_remarks
 from realfake.errors import UserError
@@ -111,7 +110,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         for remark in data.remarks():
             log.warning(remark)
     with phases.measure("build"):
-        module = ApproachModule(cfg, data.class_counts())
+        module = build_module(cfg, data.class_counts())
         module.backbone.take_statistics(data.statistics())
         module.learned = learned.as_plain()
         if initial is not None:

@@ -1,4 +1,4 @@
-"""One of several processes of a distributed run, started by torchrun: ``worker.py <run folder> <config>``."""
+"""One of several processes of a distributed run, started by torchrun: ``worker.py <run folder> <config> <plugins>``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from realfake.config import TrainConfig
 from realfake.errors import Interrupted
 from realfake.experiments.execution import carry_out
 from realfake.files import LogFile
+from realfake.registry import load_files, load_installed
 from realfake.runs.folder import RunFolder
 
 
-def main(folder: str, config: str) -> int:
-    """Train by a configuration in JSON, which was checked before; returns the exit status."""
+def main(folder: str, config: str, plugins: str) -> int:
+    """Train by a configuration in JSON, which was checked before, with files of plugins; returns the exit status."""
+    load_installed()
+    load_files(json.loads(plugins))
     run = RunFolder(Path(folder))
     first = os.environ.get("RANK", "0") == "0"
     handlers: list[logging.Handler] = [logging.StreamHandler()]

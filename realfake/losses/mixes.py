@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import distributed, nn
 
-from realfake.config import DwaMix, GradNormMix, MixConfig, PrecisionMix, SumMix, UncertaintyMix, WeightedMix
+from realfake.config import DwaMix, GradNormMix, Mix, MixConfig, PrecisionMix, SumMix, UncertaintyMix, WeightedMix
 from realfake.labels import ABSENT
 
 _SCALE = 2.0**10
@@ -293,4 +293,7 @@ def build_mix(cfg: MixConfig, tasks: Sequence[str], auxiliary: Mapping[str, floa
         return DynamicWeightAverage(tasks, auxiliary, cfg)
     if isinstance(cfg, GradNormMix):
         return GradNorm(tasks, auxiliary, cfg)
+    if isinstance(cfg, Mix):
+        mix: LossMix = cfg.build(tasks, auxiliary)
+        return mix
     raise ValueError(f"loss_mix={cfg}: no such mix")

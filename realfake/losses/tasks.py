@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from realfake.config import CrossEntropyLoss, FocalLoss, LossConfig, MultiFocalLoss
+from realfake.config import CrossEntropyLoss, FocalLoss, Loss, LossConfig, MultiFocalLoss
 from realfake.errors import UserError
 from realfake.labels import ABSENT
 
@@ -126,6 +126,8 @@ class TaskLoss(nn.Module):
             return focal(logits, target, self.weight, smoothing, cfg.gamma)
         if isinstance(cfg, MultiFocalLoss):
             return multi_focal(logits, target, self.weight, smoothing, cfg.alpha, cfg.gamma)
+        if isinstance(cfg, Loss):
+            return torch.where(target != ABSENT, cfg.per_sample(logits, target, self.weight), 0.0)
         raise ValueError(f"loss={cfg}: no such loss")
 
     def per_sample(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from torch import nn
 
@@ -10,10 +11,13 @@ from realfake.config import (
     PIXELS,
     BackboneConfig,
     ClipBackbone,
+    ClipNetwork,
     FrameBackbone,
+    FrameNetwork,
     InputSpec,
     RecurrentBackbone,
     SequenceBackbone,
+    SequenceEncoder,
     StreamInfo,
     TcnBackbone,
     TimmBackbone,
@@ -22,7 +26,7 @@ from realfake.config import (
 from realfake.errors import UserError
 from realfake.models.backbone import Backbone
 from realfake.models.cnn3d import Cnn3d
-from realfake.models.fusion import FrameEncoder, Fused, NumberEncoder
+from realfake.models.fusion import FrameEncoder, Fused, NumberEncoder, encoded_size
 from realfake.models.inception_resnet_v1 import InceptionResnetV1, inception_resnet_v1_wide
 from realfake.models.pytorchvideo_networks import FEATURES as PYTORCHVIDEO
 from realfake.models.pytorchvideo_networks import build_pytorchvideo
@@ -91,11 +95,28 @@ def _build(cfg: BackboneConfig, sample: SampleSpec) -> Backbone:
     spec = sample.pixels
     if isinstance(cfg, TimmBackbone):
         return build_timm(cfg, spec)
+    if not isinstance(cfg, FrameBackbone | ClipBackbone):
+        return _build_brought(cfg, spec)
     if cfg.name in TORCHVISION:
         return build_torchvision(cfg.name, spec)
     if cfg.name in PYTORCHVIDEO:
         return build_pytorchvideo(cfg.name, spec)
     return _build_own(cfg, spec)
+
+
+def _build_brought(cfg: FrameNetwork | ClipNetwork, spec: InputSpec) -> Backbone:
+    """The network of a plugin."""
+    with _one_line(cfg.name):
+        return Backbone(cfg.name, cfg.build(), spec)
+
+
+@contextmanager
+def _one_line(name: str) -> Iterator[None]:
+    """Say in one line whatever is wrong with the network of a plugin."""
+    try:
+        yield
+    except Exception as error:
+        raise UserError(f"backbone={name}: {type(error).__name__}: {' '.join(str(error).split())}") from error
 
 
 def _build_sequence(cfg: SequenceBackbone, spec: SampleSpec) -> Backbone:
@@ -130,6 +151,9 @@ def _sequence_encoder(size: int, cfg: SequenceBackbone) -> tuple[nn.Module, int]
         encoder = Tcn(size, cfg)
     elif isinstance(cfg, TransformerBackbone):
         encoder = Transformer(size, cfg)
+    elif isinstance(cfg, SequenceEncoder):
+        with _one_line(cfg.name):
+            return (brought := cfg.build(size)), encoded_size(brought, size)
     else:
         raise ValueError(f"backbone.name={cfg.name}: no encoder of this name")
     return encoder, encoder.features

@@ -79,6 +79,23 @@ class FrameEncoder(nn.Module):
         return features
 
 
+def encoded_size(encoder: nn.Module, size: int) -> int:
+    """Number of features that a sequence encoder makes of moments (B, T, size), which a stream's gaps do not change.
+
+    Raises:
+        ValueError: If it does not make (B, features) of them.
+    """
+    training = encoder.training
+    with torch.no_grad():
+        found = [tuple(encoder.eval()(torch.zeros(2, 3, size), v).shape) for v in (None, torch.ones(2, 3) > 0)]
+    encoder.train(training)
+    if found[0] != found[1] or len(found[0]) != 2 or found[0][0] != 2:
+        raise ValueError(
+            f"it gives {found[0]}, {found[1]} for (2, 3, {size}) with all moments valid: expected (2, features)"
+        )
+    return found[0][1]
+
+
 def frame_features(frame: nn.Module, x: Tensor) -> Tensor:
     """(B, 3, T, H, W) → (B, T, features) by a frame backbone."""
     batch, frames = x.shape[0], x.shape[2]

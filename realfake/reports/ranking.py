@@ -12,14 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from realfake.config import require
 from realfake.data.sources.listing import printable
 from realfake.errors import UserError
 from realfake.reports.finished import EMPTY, FinishedRun
 from realfake.runs.settings import NOT_COMPUTED, look_up, without
 from realfake.scoring.metric_table import REPORTED, minimised
-
-MAIN_METRICS = tuple(f"test/clip/{name}" for name in REPORTED)
-"""What a table shows, in this order, as far as any run has it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +109,8 @@ def rank(runs: Sequence[FinishedRun], metric: str | None = None, pool: Sequence[
         near = difflib.get_close_matches(metric, known, n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise UserError(f"metric={metric}: no run has it{hint}")
+    for run in runs:  # which way it is better is not known without its plugin
+        require(run.config.get("plugins"), run.folder, only=f"metric={metric.rpartition('/')[2]}")
     ranked = sorted(
         runs, key=lambda run: (run.outdated, _order(run.metric(metric), metric), not run.completed, run.name)
     )
@@ -118,7 +118,8 @@ def rank(runs: Sequence[FinishedRun], metric: str | None = None, pool: Sequence[
     groups = sorted(
         _groups(ranked, varying, pool), key=lambda group: (group.outdated, _order(group.mean(metric), metric))
     )
-    shown = [metric, *(name for name in MAIN_METRICS if name in known and name != metric)]
+    usual = (f"test/clip/{name}" for name in REPORTED)
+    shown = [metric, *(name for name in usual if name in known and name != metric)]
     return Leaderboard(metric, tuple(ranked), varying, tuple(groups), tuple(shown), tuple(_notes(ranked)))
 
 

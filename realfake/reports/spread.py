@@ -20,7 +20,7 @@ from realfake.data.splits import tested_share
 from realfake.reports.finished import FinishedRun
 from realfake.reports.ranking import Leaderboard, RunGroup
 from realfake.runs.settings import look_up
-from realfake.scoring.metric_table import METRICS
+from realfake.scoring.metric_table import METRICS, REPORTED
 from realfake.scoring.statistics import Interval, t_interval
 
 INCLUDES = {
@@ -74,9 +74,9 @@ def spread(group: RunGroup, metric: str) -> Spread | None:
 
 
 def _possible(interval: Interval, metric: str) -> Interval:
-    """The part of an interval that the metric can be: 0 to 1 of all but losses."""
-    most = 1.0 if metric.rpartition("/")[2] in METRICS else np.inf
-    return Interval(interval.value, *(float(np.clip(end, 0.0, most)) for end in (interval.low, interval.high)))
+    """The part of an interval that the metric can be."""
+    limits = METRICS.get(metric.rpartition("/")[2], REPORTED["loss"]).limits
+    return Interval(interval.value, *(float(np.clip(end, *limits)) for end in (interval.low, interval.high)))
 
 
 def explained(board: Leaderboard) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from realfake import models
-from realfake.config import TrainConfig
+from realfake.config import TrainConfig, require
 from realfake.errors import UserError
 from realfake.files import open_whole, write_whole
 from realfake.runs.folder import RunFolder, checkpoint_of
@@ -101,7 +101,8 @@ def resume_path(cfg: TrainConfig, run: RunFolder) -> Path | None:
         return None
     if cfg.ckpt != "last":
         path = checkpoint_of("ckpt", cfg.ckpt, "last")
-        read_checkpoint(path)
+        saved = read_checkpoint(path)["realfake"].get("config")
+        require(saved.get("plugins") if isinstance(saved, dict) else None, path)
         return path
     if run.last.is_file():
         return run.last
@@ -155,6 +156,8 @@ def require_same_backbone(cfg: TrainConfig, initial: Path) -> None:
     saved = read_checkpoint(initial)["realfake"].get("config")
     backbone = saved.get("backbone") if isinstance(saved, dict) else None
     name = backbone.get("name") if isinstance(backbone, dict) else None
+    if isinstance(saved, dict):
+        require(saved.get("plugins"), initial, only=f"backbone={name}")
     if isinstance(name, str) and name != cfg.backbone.name:
         raise UserError(
             f"init_from={cfg.init_from}: its backbone is {name}, not {cfg.backbone.name}: add backbone={name}"

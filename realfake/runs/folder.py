@@ -10,10 +10,11 @@ from typing import Any, Literal
 from omegaconf import OmegaConf
 
 from realfake.composing.messages import changed, validate
-from realfake.config import DataConfig, TrainConfig
+from realfake.config import DataConfig, TrainConfig, require
 from realfake.config.upgrade import FINGERPRINT, to_save, upgrade
 from realfake.errors import UserError, nearest
 from realfake.files import write_whole
+from realfake.registry import as_word
 from realfake.runs.foreign import Unreadable, read_yaml
 from realfake.runs.settings import LOCATIONS
 
@@ -109,8 +110,16 @@ class RunFolder:
 
     def trained_on(self) -> str | None:
         """Fingerprint of the prepared data that :meth:`load_config` belongs to; ``None`` if the run noted none."""
+        found: str | None = self._noted(FINGERPRINT)
+        return found
+
+    def noted_plugins(self) -> list[dict[str, Any]]:
+        """The plugins that the run needs, see :class:`realfake.config.UsedPlugin`; known without loading any."""
+        return self._noted("plugins") or []
+
+    def _noted(self, key: str) -> Any:
         try:
-            return read_yaml(self.trained_config)[FINGERPRINT]
+            return read_yaml(self.trained_config)[key]
         except (Unreadable, OSError, LookupError, TypeError):
             return None
 
@@ -180,7 +189,12 @@ def as_trained(saved: Any, source: Path) -> TrainConfig:
     """
     if not isinstance(saved, dict):
         raise UserError(f"{source}: holds a {type(saved).__name__}, expected the keys and values of a run")
-    return validate(upgrade(saved), TrainConfig, trained=True)
+    require(saved.get("plugins"), source)
+    try:
+        return validate(upgrade(saved), TrainConfig, trained=True)
+    except UserError as error:
+        begun = [path for path in saved.get("plugins") or () if isinstance(path, str)]
+        raise UserError(f"{error} (the run was given {as_word(begun)})" if begun else str(error)) from None
 
 
 def checkpoint_of(key: str, source: str, which: Literal["best", "last"]) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from realfake.approaches import build_module
 from realfake.approaches.module import ApproachModule
 from realfake.composing.messages import changed
 from realfake.config import BackboneConfig, SequenceBackbone, TrainConfig
@@ -36,7 +37,7 @@ def open_trained(
     cfg = folder.load_config()
     # All values come from the checkpoint: published weights need not be at hand.
     bare = changed(cfg, {"backbone": without_weights(cfg.backbone), "compile": False})
-    module = ApproachModule(bare)
+    module = build_module(bare)
     load_weights(module, Path(checkpoint))
     return folder, cfg, module.eval().requires_grad_(False)
 

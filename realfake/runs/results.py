@@ -17,6 +17,7 @@ from realfake.data.face_choice import face_identity
 from realfake.files import write_whole
 from realfake.runs.folder import RunFolder
 from realfake.runs.foreign import Unreadable, read_json
+from realfake.runs.settings import plugins_content
 from realfake.scoring.metric_table import DEFINITIONS
 
 COMPLETED, FAILED, INTERRUPTED = "completed", "failed", "interrupted"
@@ -67,6 +68,9 @@ def describe_run(cfg: TrainConfig, run: RunFolder) -> dict[str, Any]:
 def config_digest(cfg: TrainConfig) -> str:
     """Twelve hexadecimal characters that name what a run computes, whatever it is called and however it is logged."""
     plain = {key: value for key, value in as_plain(cfg).items() if key not in _NOT_IDENTITY}
+    plain["plugins"] = plugins_content(plain)
+    if not plain["plugins"]:  # as before there were any
+        del plain["plugins"]
     plain["early_stopping"] = as_plain(cfg)["callbacks"]["early_stopping"]
     plain["trainer"] = {key: value for key, value in plain["trainer"].items() if key not in _PLACE}
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]

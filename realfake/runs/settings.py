@@ -63,10 +63,19 @@ def without(config: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
     return config
 
 
+def plugins_content(config: dict[str, Any]) -> dict[str, str]:
+    """What a run takes of plugins, e.g. ``backbone=mynet`` → sha256 of their content; the place does not count."""
+    used = [plugin for plugin in config.get("plugins", ()) if isinstance(plugin, dict)]
+    return {words: str(plugin["sha256"])[:12] for plugin in used for words in plugin["provides"]}
+
+
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What differs between two configurations and changes what a run computes: ``key (before, now …)`` each."""
     places = ("face.weights", *(f"data.{key}" for key in LOCATIONS))
-    old, new = (_flat(without(config, (*NOT_COMPUTED, *places))) for config in (before, now))
+    old, new = (
+        _flat({**without(config, (*NOT_COMPUTED, *places)), "plugins": plugins_content(config)})
+        for config in (before, now)
+    )
     return [
         f"{key} ({old.get(key, 'absent')}, now {new.get(key, 'absent')})"
         for key in {**old, **new}

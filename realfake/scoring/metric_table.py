@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 from realfake.labels import told_by
@@ -58,6 +59,8 @@ class Metric:
     """Whether it means something among the samples of one true emotion, as an F1 over emotions does not."""
     biased: bool = False
     """Whether every resampling raises it, so that its interval has to be reflected."""
+    limits: tuple[float, float] = (0.0, 1.0)
+    """The values that it can have."""
 
 
 def _one_of(task: str) -> Chance:
@@ -94,18 +97,32 @@ _TABLE = (
            "authenticity", lambda s, w: s.balanced_accuracy(w, "authenticity"), _one_of("authenticity"), unit="%"),
     Metric("loss", "loss",
            "of frames the configured losses of the heads, summed; of clips the log losses of their mean probabilities",
-           None, None, smaller=True),
+           None, None, smaller=True, limits=(0.0, inf)),
 )  # fmt: skip
 
 REPORTED = {m.name: m for m in _TABLE}
-"""What every run reports at both levels, in the order of tables."""
+"""What every run reports at both levels, in the order of tables; metrics of plugins join it (:func:`add`)."""
 METRICS = {name: m for name, m in REPORTED.items() if m.of is not None}
 """What :func:`realfake.scoring.metrics.metrics` computes of predictions alone."""
-MAIN = tuple(name for name, m in REPORTED.items() if m.main)
 ACCURACIES = ("joint_accuracy", "emotion_accuracy", "authenticity_accuracy")
 """Of each task; training samples are counted in these as well."""
 LEVELS = ("frame", "clip")
 """Over single samples, and over the means of a clip's samples."""
+
+
+def add(metric: Metric) -> None:
+    """Measure and show one more metric of predictions, until :func:`remove`."""
+    REPORTED[metric.name] = METRICS[metric.name] = metric
+
+
+def remove(name: str) -> None:
+    """Measure it no more."""
+    del REPORTED[name], METRICS[name]
+
+
+def main_metrics() -> tuple[str, ...]:
+    """Those that are shown where there is room for a few."""
+    return tuple(name for name, m in REPORTED.items() if m.main)
 
 
 def told_metrics(tasks: Sequence[str]) -> tuple[str, ...]:

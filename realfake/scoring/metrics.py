@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -137,6 +138,24 @@ class SubjectSums:
         known = self.p.true(task) != ABSENT
         sums = np.bincount(self.subject[known], value(self.p.select(known)), minlength=self.subjects)
         return _ratio(weights @ sums, self._labelled(weights, task))
+
+    def of(self, weights: np.ndarray, task: str, function: Callable[[Predictions], Any]) -> np.ndarray:
+        """Whatever a function makes of the samples with the task's label.
+
+        Args:
+            weights: (R, S) whole numbers.
+            task: Whose label a sample needs.
+            function: From n samples to a figure, or to a value of each (n,), whose mean is the figure. A figure is
+                asked for once for each R, of samples that stand there as often as their subject counts.
+        """
+        known = self.p.true(task) != ABSENT
+        p, subject = self.p.select(known), self.subject[known]
+        if not len(p):
+            return np.full(len(weights), np.nan)
+        if np.ndim(function(p)):
+            return self.mean(weights, task, function)
+        rows = (np.repeat(np.arange(len(p)), row[subject].astype(int)) for row in weights)
+        return np.array([function(p.select(r)) if len(r) else np.nan for r in rows], dtype=float)
 
     def _labelled(self, weights: np.ndarray, task: str) -> np.ndarray:
         return weights @ self._classes[task][0].sum(axis=1)

@@ -12,7 +12,6 @@ from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import Predictions
 from realfake.scoring.statistics import RESAMPLES, Interval, bootstrap, wilson
 
-OF_AN_EMOTION = tuple(name for name, m in METRICS.items() if m.within_emotion)
 """The emotion's accuracy is its recall."""
 
 
@@ -32,12 +31,12 @@ def by_emotion(
     """Metrics of the rows of each true emotion, with intervals over subjects.
 
     Returns:
-        Emotion → metric of :data:`OF_AN_EMOTION` that is told → interval; emotions without rows are left out, and all
-        of them where a network that tells none was shown one alone.
+        Emotion → metric that is told and means something within an emotion → interval; emotions without rows are left
+        out, and all of them where a network that tells none was shown one alone.
     """
     if "emotion" not in p.p and not several(p.emotion):
         return {}
-    found, told = {}, [name for name in told_metrics(p.tasks) if name in OF_AN_EMOTION]
+    found, told = {}, [name for name in told_metrics(p.tasks) if METRICS[name].within_emotion]
     for k, name in enumerate(p.space.emotions):
         rows = p.emotion == k
         if rows.any():

@@ -68,7 +68,7 @@ LARGE = ("lstm_thesis", "gru_thesis")
 
 
 def test_every_file_is_known_here() -> None:
-    assert {*options(CONF / "backbone")} == set(ALL_BACKBONES) == set(FEATURES)
+    assert {*options("backbone", CONF)} == set(ALL_BACKBONES) == set(FEATURES)
 
 
 @pytest.mark.parametrize("name", ALL_BACKBONES)

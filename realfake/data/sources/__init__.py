@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from realfake.config import CsvData, DataConfig, SyntheticData, UvaNemoData
+from realfake.config import CsvData, DataConfig, Dataset, SyntheticData, UvaNemoData
 from realfake.data.clips import Listing, Source
 from realfake.data.sources.limit import limit_clips
 
@@ -57,6 +57,10 @@ def build_source(data: DataConfig, *, progress: bool = True) -> Source:
         from realfake.data.sources.sase_fe_challenge import SaseFeChallenge
 
         return SaseFeChallenge(data.root)
+    if isinstance(data, Dataset):
+        from realfake.data.sources.brought import Brought
+
+        return Brought(data)
     from realfake.data.sources import seed
 
     if data.name == "seed_frames":
