@@ -38,6 +38,7 @@ from realfake.config import (
     SequenceEncoder,
     StreamInfo,
     Strict,
+    Term,
 )
 from realfake.data.clips import Clip, Listing, Problem
 from realfake.data.sources.listing import VIDEO_ENDINGS, clip_name, list_files
@@ -50,8 +51,8 @@ from realfake.streams.stream import ClipMedia, Extracted
 __all__ = [
     "VIDEO_ENDINGS", "Approach", "BelowOne", "Clip", "ClipMedia", "ClipNetwork", "Count", "Dataset", "Extracted",
     "Fraction", "FrameNetwork", "Listing", "Loss", "Mix", "NonNegative", "PluginSignal", "Positive", "PositiveFraction",
-    "Problem", "SequenceEncoder", "StreamInfo", "Strict", "UserError", "approach", "backbone", "clip_name",
-    "forget_files", "list_files", "load_files", "load_installed", "loss", "metric", "mix", "signal", "source",
+    "Problem", "SequenceEncoder", "StreamInfo", "Strict", "Term", "UserError", "approach", "backbone", "clip_name",
+    "forget_files", "list_files", "load_files", "load_installed", "loss", "metric", "mix", "signal", "source", "term",
 ]  # fmt: skip
 
 T = TypeVar("T", bound=type[Strict])
@@ -78,18 +79,17 @@ def source(name: str, **values: Any) -> Decorator[Any]:
 
 def signal(name: str, **values: Any) -> Decorator[Any]:
     """What is known of a clip over time: a :class:`PluginSignal` becomes ``signals=[<name>]`` and gives its streams."""
-
-    def register_signal(made: Any) -> Any:
-        _require_base("signals", name, made, PluginSignal)
-        text = f"{name}:\n" + indent(_text(made, name, PluginSignal, values), "  ")
-        return _store("signals", name, made, text, PluginSignal, "infos", "extract")
-
-    return register_signal
+    return lambda made: _part("signals", name, made, PluginSignal, values, "infos", "extract")
 
 
 def loss(name: str, **values: Any) -> Decorator[Any]:
     """The loss of a task: a :class:`Loss` becomes ``loss/joint=<name>`` and likewise for the other tasks."""
     return lambda made: _option("loss", name, made, {Loss: "/loss/terms/_plugin@_here_"}, "per_sample", values)
+
+
+def term(name: str, **values: Any) -> Decorator[Any]:
+    """What is minimised beside the losses of the heads: a :class:`Term` becomes ``auxiliary=[<name>]``."""
+    return lambda made: _part("auxiliary", name, made, Term, values, "build")
 
 
 def mix(name: str, **values: Any) -> Decorator[Any]:
@@ -176,6 +176,12 @@ def _option(
     return _store(kind, name, made, inherited + _text(made, name, base, values), base, method)
 
 
+def _part(kind: str, name: str, made: Any, base: type[Strict], values: dict[str, Any], *methods: str) -> Any:
+    """Store a class as an option of a group of which several are chosen, so that its keys lie below its name."""
+    _require_base(kind, name, made, base)
+    return _store(kind, name, made, f"{name}:\n" + indent(_text(made, name, base, values), "  "), base, *methods)
+
+
 def _require_base(kind: str, name: str, made: Any, *bases: type[Strict]) -> type[Strict]:
     base = next((b for b in bases if isinstance(made, type) and issubclass(made, b)), None)
     if base is None:
@@ -216,8 +222,9 @@ def _text(made: type[BaseModel], name: str, base: type[Strict], values: dict[str
         raise UserError(f"{unknown[0]}={values[unknown[0]]}: no such key{nearest(unknown[0], list(made.model_fields))}")
     own = {key: "???" if f.is_required() else f.get_default(call_default_factory=True) for key, f in fields.items()}
     said = {"name": (made.__doc__ or "").strip().partition("\n")[0], **_said(made)}
+    named = {"name": name} if "name" in made.model_fields else {}
     lines = []
-    for key, value in {"name": name, **own, **values}.items():
+    for key, value in (named | own | values).items():
         plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
         line = yaml.safe_dump({key: plain}, default_flow_style=True, width=10**6, allow_unicode=True).strip()[1:-1]
         lines.append(f"{line}  # {said[key]}\n" if said.get(key) else f"{line}\n")

@@ -58,8 +58,9 @@ def guest_run(command: Command, tiny: list[str], tmp_path_factory: pytest.TempPa
     folder = tmp_path_factory.mktemp("lab")
     write_examples(folder)
     done = command(
-        "train", "plugins=[patch_net.py,poly.py,random_mix.py,mcc.py,moving.py]", "approach=multi_task",
-        "backbone=patch_net", "loss/authenticity=poly", "loss_mix=random", "hydra.run.dir=run",
+        "train", "plugins=[patch_net.py,poly.py,confidence.py,random_mix.py,mcc.py,moving.py]", "approach=multi_task",
+        "backbone=patch_net", "loss/authenticity=poly", "loss_mix=random", "auxiliary=[confidence]",
+        "hydra.run.dir=run",
         "optimized_metric=val/clip/authenticity_mcc", *tiny, cwd=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -92,7 +93,7 @@ def refusal(*words: str) -> str:
 
 def test_the_page_has_an_example_and_a_command_of_each_kind() -> None:
     decorators = set(re.findall(r"^@(\w+)\(", "".join(EXAMPLES.values()), re.MULTILINE))
-    assert decorators == {"backbone", "signal", "source", "loss", "mix", "metric", "approach"}
+    assert decorators == {"backbone", "signal", "source", "loss", "term", "mix", "metric", "approach"}
     assert {name for line in COMMANDS for name in re.findall(r"\w+\.py", line)} == set(EXAMPLES)
     assert all(len(text.splitlines()) <= 30 for text in EXAMPLES.values())
 
@@ -137,6 +138,9 @@ def test_help_shows_options_and_comments(lab: Path, command: Command) -> None:
     ("signals=[brightness] signals.brightness.sise=3", "did you mean 'signals.brightness.size'"),
     ("signals.brightness.size=3", "signals.brightness.size is a key of signals=brightness only"),
     ("approach=temporal backbone=attention backbone.hidden=0", "backbone.hidden=0: expected at least 1"),
+    ("auxiliary=[confidnce]", "auxiliary=confidnce: no such option; did you mean 'confidence'"),
+    ("auxiliary=[confidence] auxiliary.confidence.weigth=1", "did you mean 'auxiliary.confidence.weight'"),
+    ("auxiliary=[confidence] auxiliary.confidence.weight=0", "auxiliary.confidence.weight=0: expected more than 0"),
     ("loss_mix=random loss_mix.spread=0", "loss_mix.spread=0: expected more than 0"),
     ("optimized_metric=val/clip/authenticity_mc", "did you mean 'val/clip/authenticity_mcc'"),
     ("approach=sparse_authenticity approach.samples=frames", "approach=sparse_authenticity has sequences"),
@@ -210,9 +214,10 @@ def test_a_run_notes_the_plugins_that_it_needs(guest_run: Path) -> None:
     noted = yaml.safe_load((guest_run / "checkpoints/config.yaml").read_text())
     assert noted["backbone"]["width"] == 16
     assert noted["loss"]["authenticity"]["epsilon"] == 1.0
+    assert noted["auxiliary"]["confidence"] == {"weight": 0.1}
     assert {Path(p["path"]).name: p["provides"] for p in noted["plugins"]} == {
         "patch_net.py": ["backbone=patch_net"], "poly.py": ["loss=poly"], "random_mix.py": ["loss_mix=random"],
-        "mcc.py": ["metric=authenticity_mcc"],
+        "mcc.py": ["metric=authenticity_mcc"], "confidence.py": ["auxiliary=confidence"],
     }  # fmt: skip
     state = torch.load(guest_run / "checkpoints/best.ckpt", weights_only=True)
     assert state["realfake"]["config"]["plugins"] == noted["plugins"]
@@ -267,7 +272,7 @@ def test_a_run_loads_nothing_by_itself(guest_run: Path, command: Command, tmp_pa
 def test_with_its_plugins_a_run_is_used_from_anywhere(guest_run: Path, command: Command, tmp_path: Path) -> None:
     write_examples(tmp_path)  # the same content in another place
     (tmp_path / "mcc.py").write_text(EXAMPLES["mcc.py"] + "# changed\n")
-    files = "plugins=[patch_net.py,poly.py,random_mix.py,mcc.py]"
+    files = "plugins=[patch_net.py,poly.py,confidence.py,random_mix.py,mcc.py]"
     found = run_everything(command, guest_run, tmp_path, files)
     assert {name: done.returncode for name, done in found.items() if name != "predict"} == {
         "evaluate": 0, "export": 0, "report": 0

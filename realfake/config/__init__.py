@@ -80,6 +80,7 @@ from realfake.config.losses import (
     PairRankingTerm,
     PrecisionMix,
     SumMix,
+    Term,
     UncertaintyMix,
     WeightedMix,
 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError, ValidationInfo
+from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError, ValidationInfo, create_model
 from pydantic_core import CoreSchema, core_schema
 
 from realfake.config.base import Strict
@@ -47,6 +48,33 @@ class Guests:
         return core_schema.with_info_wrap_validator_function(
             self._validate, handler(source), serialization=core_schema.simple_ser_schema("any")
         )
+
+
+class GuestFields(Guests):
+    """Marks a field whose keys are options, several at once: those of plugins are keys of it too.
+
+    Args:
+        kind: As of :class:`Guests`.
+        base: The class of the field.
+    """
+
+    def __init__(self, kind: str, base: type[Strict]) -> None:
+        super().__init__(kind, base)
+
+    def classes(self) -> dict[str, type[Strict]]:
+        """The class of the field with the keys of plugins; empty if there are none."""
+        brought = registered(self.kind)
+        return {"": _with_fields(self.base, tuple(brought.items()))} if self.base and brought else {}
+
+    def _validate(self, value: Any, own: core_schema.ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        whole = self.classes().get("")
+        return whole.model_validate(value, context=info.context) if whole and isinstance(value, dict) else own(value)
+
+
+@cache
+def _with_fields(base: type[Strict], brought: tuple[tuple[str, type[Strict]], ...]) -> type[Strict]:
+    fields: dict[str, Any] = {name: (made | None, None) for name, made in brought}
+    return create_model(base.__name__, __base__=base, **fields)
 
 
 class UsedPlugin(Strict):

@@ -10,7 +10,7 @@ from pydantic import Field
 from realfake.config.base import Fraction, Positive, PositiveFraction, Strict
 from realfake.config.guests import Guests
 from realfake.config.networks import BackboneConfig
-from realfake.labels import told_by
+from realfake.labels import LabelSpace, told_by
 
 if TYPE_CHECKING:
     import torch
@@ -114,6 +114,20 @@ class CenterTerm(_Term):
             raise ValueError(f"{key}: backbone.freeze=true leaves the features as they are; expected freeze=false")
         if self.of(tasks) not in told_by(tasks):
             raise ValueError(f"{key}.task={self.task}: expected auto, or one of {', '.join(told_by(tasks))}")
+
+
+class Term(_Term):
+    """A term that a plugin brings."""
+
+    def build(self, space: LabelSpace, tasks: Sequence[str], features: int) -> Any:
+        """A :class:`realfake.losses.auxiliary.AuxiliaryTerm`.
+
+        Args:
+            space: The classes.
+            tasks: Of the heads.
+            features: Length of the feature vector.
+        """
+        raise NotImplementedError
 
 
 class AuxiliaryConfig(Strict):

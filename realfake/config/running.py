@@ -20,7 +20,7 @@ from realfake.config.base import (
     is_new,
 )
 from realfake.config.data import FaceConfig, LocatedData, Sampling, SplitConfig, check_pairs, check_subjects
-from realfake.config.guests import Guests, UsedPlugin, used_by
+from realfake.config.guests import GuestFields, Guests, UsedPlugin, used_by
 from realfake.config.losses import AuxiliaryConfig, Losses, MixConfig, check_terms
 from realfake.config.networks import (
     BATCH_NORM_OF_VECTORS,
@@ -139,7 +139,7 @@ class TrainConfig(Strict):
     backbone: BackboneConfig
     head: HeadConfig
     loss: Losses
-    auxiliary: AuxiliaryConfig
+    auxiliary: Annotated[AuxiliaryConfig, GuestFields("auxiliary", AuxiliaryConfig)]
     loss_mix: MixConfig
     optimizer: OptimizerConfig
     scheduler: SchedulerConfig

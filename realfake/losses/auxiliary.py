@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import distributed, nn
 
-from realfake.config import AuxiliaryConfig, CenterTerm, PairRankingTerm
+from realfake.config import AuxiliaryConfig, CenterTerm, PairRankingTerm, Term
 from realfake.data.batch import Batch, target_of
 from realfake.labels import ABSENT, Authenticity, LabelSpace
 
@@ -180,6 +180,8 @@ def build_auxiliary(cfg: AuxiliaryConfig, space: LabelSpace, tasks: Sequence[str
             found[name] = PairRanking(term, space)
         elif isinstance(term, CenterTerm):
             found[name] = Center(term, space, tasks, features)
+        elif isinstance(term, Term):
+            found[name] = term.build(space, tasks, features)
         else:
             raise ValueError(f"auxiliary.{name}={term}: no such term")
     return found
