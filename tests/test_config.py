@@ -91,7 +91,7 @@ def test_files_and_schema_know_the_same_options(group: str, union: object) -> No
 
 
 def test_every_term_has_a_file() -> None:
-    assert {*options(CONF / "auxiliary")} == {*config.AuxiliaryConfig.model_fields}
+    assert {*options("auxiliary", CONF)} == {*config.AuxiliaryConfig.model_fields}
 
 
 def test_every_backbone_has_a_file() -> None:
