@@ -108,7 +108,8 @@ def option(kind: type[C], **values: Any) -> C:
 def _file_of(group: str, name: str) -> Any:
     with _composing():
         try:
-            found = hydra.compose(f"{group}/{name}")
+            # A dataset chooses its detector too, so that it is composed where that is.
+            found = hydra.compose("prepare", [f"data={name}"]) if group == "data" else hydra.compose(f"{group}/{name}")
         except COMPOSITION_ERRORS as error:
             raise UserError(explain(error, TrainConfig, conf_dir())) from None
     OmegaConf.set_struct(found, False)
