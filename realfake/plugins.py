@@ -14,11 +14,12 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from textwrap import indent
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
 from hydra.core.config_store import ConfigStore
-from pydantic import BaseModel
+from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from realfake.composing.catalogue import conf_dir, groups_of
 from realfake.config import (
@@ -220,6 +221,8 @@ def _text(made: type[BaseModel], name: str, base: type[Strict], values: dict[str
     unknown = [key for key in values if key not in made.model_fields]
     if unknown:
         raise UserError(f"{unknown[0]}={values[unknown[0]]}: no such key{nearest(unknown[0], list(made.model_fields))}")
+    for key, field in fields.items():
+        _check_key(key, field, base)
     own = {key: "???" if f.is_required() else f.get_default(call_default_factory=True) for key, f in fields.items()}
     said = {"name": (made.__doc__ or "").strip().partition("\n")[0], **_said(made)}
     named = {"name": name} if "name" in made.model_fields else {}
@@ -229,6 +232,23 @@ def _text(made: type[BaseModel], name: str, base: type[Strict], values: dict[str
         line = yaml.safe_dump({key: plain}, default_flow_style=True, width=10**6, allow_unicode=True).strip()[1:-1]
         lines.append(f"{line}  # {said[key]}\n" if said.get(key) else f"{line}\n")
     return "".join(lines)
+
+
+def _check_key(key: str, field: FieldInfo, base: type[Strict]) -> None:
+    """Refuse a key of a guest that its base has with another type, and a value that does not fit its type."""
+    shared = base.model_fields.get(key)
+    if shared is not None and shared.annotation != field.annotation:
+        raise UserError(f"{key}: a key of every {base.__name__}, of another type; expected another name")
+    if field.is_required():
+        return
+    value = field.get_default(call_default_factory=True)
+    try:
+        kind: Any = Annotated[(field.annotation, field)]
+        TypeAdapter(kind).validate_python(value, strict=True)
+    except ValidationError as error:
+        raise UserError(f"{key}={value}: does not fit its own type ({error.errors()[0]['msg']})") from None
+    except PydanticUserError as error:
+        raise UserError(f"{key}: no type of a key ({str(error).splitlines()[0]})") from None
 
 
 def _said(made: type) -> dict[str, str]:

@@ -144,9 +144,10 @@ def load_files(paths: Iterable[str]) -> None:
     for given in paths:
         path, said = Path(given).expanduser().absolute(), f"plugins=[{given}]"
         if path.suffix != ".py" or not path.is_file():
+            if path.exists():
+                raise UserError(f"{said}: not a Python file; expected one that ends in .py")
             near = nearest(path.name, [p.name for p in path.parent.glob("*.py")]) if path.parent.is_dir() else ""
-            what = "no such file" if not path.exists() else "not a Python file"
-            raise UserError(f"{said}: {what}{near}; expected one that ends in .py")
+            raise UserError(f"{said}: no such file{near}")
         sha256 = _sha256([path])
         if sha256 not in _FILES.values():
             _load(path, sha256, said)

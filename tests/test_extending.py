@@ -165,6 +165,8 @@ def test_a_mistake_is_answered_as_with_own_options(words: str, expected: str, la
     ("@backbone('mine')\nclass Mine:\n    pass", "expected a subclass of FrameNetwork or ClipNetwork"),
     ("@backbone('mine')\nclass Mine(FrameNetwork):\n    pass", "Mine has no method build"),
     (net().replace("'mine'", "'mine', wieght=1"), "wieght=1: no such key; did you mean 'weights'"),
+    (net(body="width: Count = -2"), "width=-2: does not fit its own type"),
+    (net(body="input: int = 3"), "input: a key of every FrameNetwork"),
     ("@metric('loss', heading='', words='')\ndef f(p): return 0", "metric=loss: realfake has one of this name"),
     ("@metric('m', heading='', words='', task='authentic')\ndef f(p): return 0", "did you mean 'authenticity'"),
     ("@approach('a', samples='films', tasks=(), backbone='gru')\nclass A(Approach): pass", "expected frames or seq"),
@@ -179,6 +181,8 @@ def test_a_plugin_that_fails_costs_a_line(text: str, expected: str, tmp_path: Pa
 def test_missing_and_taken_files_are_named(lab: Path) -> None:
     assert "no such file; did you mean 'patch_net.py'" in refusal("plugins=[pach_net.py]")
     assert "expected one that ends in .py" in refusal("plugins=[.]")
+    assert "no such file" in refusal("plugins=[~/no_such_plugin.py]")
+    assert "no such file" in refusal("+plugins=[no_such_plugin.py]")
     shutil.copy(lab / "patch_net.py", lab / "copy.py")
     compose("train", ["plugins=[patch_net.py,copy.py]"], TrainConfig)  # the same content is the same plugin
     (lab / "other.py").write_text(EXAMPLES["patch_net.py"] + "\n")

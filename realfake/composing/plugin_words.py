@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +57,15 @@ def load_given(raw: DictConfig, words: list[str]) -> None:
 def _paths(word: str) -> list[str] | None:
     """The files that a word names; ``None`` if it is about something else."""
     key, _, value = word.partition("=")
-    if key != KEY:
+    if key.lstrip("+") != KEY:
         return None
+    # Hydra's grammar knows no ~ outside of quotes, which paths begin with.
+    quoted = re.sub(r"(?<=[\[,])\s*(~[^,\]'\"]*)", r"'\1'", value)
     try:
-        override = OverridesParser.create().parse_override(word)
+        override = OverridesParser.create().parse_override(f"{KEY}={quoted}")
         paths: Any = None if override.is_sweep_override() else override.value()
     except HydraException:
         paths = None
     if not isinstance(paths, list):
-        raise UserError(f"{word}: expected one list of files, as {KEY}=[{value or 'file.py'}]")
+        raise UserError(f"{word}: expected one list of files, as {KEY}=[{value.strip('[]') or 'file.py'}]")
     return [str(getattr(path, "text", path)) for path in paths]
