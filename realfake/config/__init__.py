@@ -146,6 +146,7 @@ from realfake.config.signal_options import (
     MotionSignal,
     PluginSignal,
     SignalConfig,
+    signals_of,
     stream_infos,
 )
 from realfake.config.stream_info import (

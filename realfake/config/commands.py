@@ -143,6 +143,8 @@ class EvaluateConfig(Command):
     ]
     """Where the run's own data lies now, or another dataset, which is prepared as the run's own was."""
     face: FaceConfig | None
+    tables: str | None
+    """As :attr:`PredictConfig.tables`, of the clips that are tested."""
     against: str | None
     """Another run, to be compared with on the same clips."""
     calibration: Literal["none", "temperature"]
@@ -195,6 +197,9 @@ class PredictConfig(Command):
     """How faces are found; null = as in the run."""
     face_weights: str | None
     """Runs with ``face=yunet``: the detector's weights, if they are not where they were in training."""
+    tables: str | None
+    """Runs that read tables (``signals=[openface]``, ``[pyfeat]``): folder of those of the inputs; null = as in the
+    run, whose ``signals.<kind>.root`` is null if they lie beside the videos."""
     decoder: Decoder | None
     """Library that decodes videos; null = as in the run."""
     patience_sec: Positive

@@ -33,7 +33,7 @@ from realfake.config.networks import (
 )
 from realfake.config.optimisation import Augmentation, Cosine, OptimizerConfig, Plateau, SchedulerConfig
 from realfake.config.recording import CallbacksConfig, LoggerConfig
-from realfake.config.signal_options import Signals, StreamInfo, stream_infos
+from realfake.config.signal_options import SignalConfig, Signals, StreamInfo, signals_of, stream_infos
 from realfake.errors import nearest
 from realfake.labels import LabelSpace, told_by
 from realfake.scoring.metric_table import measured_names
@@ -174,6 +174,11 @@ class TrainConfig(Strict):
         """What the network looks at, by its name."""
         known = stream_infos(self.signals)
         return {name: known[name] for name in self.backbone.takes}
+
+    @property
+    def signals_seen(self) -> dict[str, SignalConfig]:
+        """The signals that give any of :attr:`streams`, by their names."""
+        return signals_of(self.signals, self.streams)
 
     @property
     def tasks(self) -> tuple[str, ...]:

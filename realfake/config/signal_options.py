@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -134,6 +135,11 @@ def _by_name(signals: dict[str, SignalConfig]) -> dict[str, SignalConfig]:
 
 Signals = Annotated[dict[str, SignalConfig], AfterValidator(_by_name)]
 """The signals in use, by their names."""
+
+
+def signals_of(signals: dict[str, SignalConfig], streams: Container[str]) -> dict[str, SignalConfig]:
+    """Those signals that give any of some streams, by their names."""
+    return {name: o for name, o in signals.items() if any(info.name in streams for info in o.infos())}
 
 
 def stream_infos(signals: dict[str, SignalConfig]) -> dict[str, StreamInfo]:

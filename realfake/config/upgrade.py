@@ -17,6 +17,8 @@ FORMAT = 3
 
 FINGERPRINT = "data_fingerprint"
 """Key of the fingerprint of what a run read, beside its configuration."""
+SIGNALS = "signals_read"
+"""Key of what the signals gave of it, by content: :func:`realfake.data.signal_store.signal_digest` of each."""
 
 Config = dict[str, Any]
 
@@ -71,9 +73,10 @@ answer :data:`WITHOUT`. A key below one that is not there, as of an option that 
 """
 
 
-def to_save(config: Strict, fingerprint: str | None) -> Config:
+def to_save(config: Strict, fingerprint: str | None, signals: Sequence[str] = ()) -> Config:
     """A configuration as runs save it: plain values, with the number of their format and what data was read."""
-    return {"format": FORMAT, FINGERPRINT: fingerprint, **as_plain(config)}
+    read = {FINGERPRINT: fingerprint, **({SIGNALS: list(signals)} if signals else {})}
+    return {"format": FORMAT, **read, **as_plain(config)}
 
 
 def upgrade(config: Config) -> Config:
@@ -88,6 +91,7 @@ def upgrade(config: Config) -> Config:
     config = deepcopy(config)
     saved = config.pop("format", 1)
     config.pop(FINGERPRINT, None)
+    config.pop(SIGNALS, None)
     if not isinstance(saved, int) or not 1 <= saved <= FORMAT:
         raise UserError(f"format={saved}: expected 1 to {FORMAT}; a newer realfake wrote it, so use that one")
     if saved == 1:

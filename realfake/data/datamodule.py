@@ -133,6 +133,11 @@ class ClipDataModule(LightningDataModule):
             self.computed = compute_streams(self.store, self.spec, self.data, self.face, self.signals)
         return self.store
 
+    def signals_read(self) -> list[str]:
+        """What the signals gave, by content, see :func:`realfake.data.signal_store.signal_digest`."""
+        self.opened()
+        return sorted({stream.folder.name for stream in self.computed.values()})
+
     def _check(self, listing: Listing) -> None:
         """Refuse, before preparation, what cannot be split; raises :class:`UserError`."""
         check_people(listing, self.data, None if self.whole else self.split)

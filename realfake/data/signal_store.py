@@ -81,8 +81,7 @@ def prepare_signal(
     """
     signal = build_signal(options)
     identity, remarks = _identity(signal, store, options.name)
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    folder = store.folder / STREAMS / f"{options.name}-{digest[:12]}"
+    folder = store.folder / STREAMS / _name(options, identity)
     if not (folder / MARK).exists():
         if store.root is None:
             raise UserError(f"{folder}: not computed yet; the videos are needed for it")
@@ -100,6 +99,15 @@ def prepare_signal(
         number = f"{len(lost)} of {len(store)} clips"
         log.warning("signals=[%s]: %s have none, e.g. %s: %s", options.name, number, clip, reason)
     return {info.name: StoredStream(info, folder) for info in signal.infos()}
+
+
+def signal_digest(store: PreparedStore, options: SignalConfig) -> str:
+    """What a signal gives of a dataset, by its options and by content, wherever files lie: the name of its folder."""
+    return _name(options, _identity(build_signal(options), store, options.name)[0])
+
+
+def _name(options: SignalConfig, identity: dict[str, Any]) -> str:
+    return f"{options.name}-{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]}"
 
 
 def _identity(signal: Signal, store: PreparedStore, name: str) -> tuple[dict[str, Any], Sequence[str]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from realfake.config import BOX, PIXELS, DataConfig, FaceConfig, SignalConfig
+from realfake.config import BOX, PIXELS, DataConfig, FaceConfig, SignalConfig, signals_of
 from realfake.data.media import Media, box_stream, spacing_sec
 from realfake.data.samples import CropReader
 from realfake.data.signal_store import StoredStream, computed_fault, prepare_signal
@@ -127,9 +127,8 @@ def compute_streams(
         UserError: If one cannot be computed.
     """
     found: dict[str, StoredStream] = {}
-    for options in signals.values():
-        if any(info.name in spec.names for info in options.infos()):
-            found |= prepare_signal(store, data, face, options)
+    for options in signals_of(signals, spec.names).values():
+        found |= prepare_signal(store, data, face, options)
     return found
 
 

@@ -8,7 +8,7 @@ import json
 import logging
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from rich.console import Console
@@ -26,9 +26,13 @@ from realfake.evaluation.testing import Tested, Tester, choose_data, first_rows
 from realfake.experiments.artifacts import draw_run, write_predictions
 from realfake.files import require_inside, safe_name, write_whole
 from realfake.runs.folder import RunFolder, open_run
+from realfake.runs.network import reads_tables
 from realfake.runs.origin import UNKNOWN
 from realfake.runs.results import COMPLETED, describe_run, read_results, write_results
 from realfake.scoring.metric_table import LEVELS
+
+if TYPE_CHECKING:
+    from realfake.data.datamodule import ClipDataModule
 
 log = logging.getLogger(__name__)
 
@@ -55,19 +59,21 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
     tester = Tester(cfg.run, cfg.device, cfg.batch_size)
     data = choose_data(cfg, tester)
     elsewhere = not isinstance(cfg.data, OwnData)
-    what: dict[str, Any] = {"data": data, "face": cfg.face, "part": cfg.part, "whole": elsewhere}
+    what: dict[str, Any] = {"data": data, "face": cfg.face, "part": cfg.part, "whole": elsewhere, "tables": cfg.tables}
     tested = tester.test(**what)
     store = tested.data.opened()
     if elsewhere:
         log_remarks(store)
     earlier = read_results(tester.run.path) or {}
-    if not elsewhere and store.fingerprint != earlier.get("data_fingerprint", store.fingerprint):
+    same_data = store.fingerprint == earlier.get("data_fingerprint", store.fingerprint)
+    if not elsewhere and not (same_data and tester.run.signals_read() in ([], tested.data.signals_read())):
         log.warning("the data is not bit for bit what this run was trained on: figures may differ from its own")
     own = None if elsewhere else data
     calibrate = cfg.calibration == "temperature"
     # What was fitted on clips says nothing about these clips.
     wanted = calibrate or (not elsewhere and cfg.part != "val")
-    validation = tester.test(own, None if elsewhere else cfg.face, part="val") if wanted else None
+    with_own: dict[str, Any] = {} if elsewhere else {"face": cfg.face, "tables": cfg.tables}
+    validation = tester.test(own, part="val", **with_own) if wanted else None
     found = evaluate_predictions(
         tested.samples,
         store.table,
@@ -84,7 +90,7 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
         resamples=cfg.resamples,
         seed=cfg.seed,
     )
-    kind = _kind(cfg, tester, store.fingerprint)
+    kind = _kind(cfg, tester, tested.data)
     dataset = f"{store.table['dataset'].iloc[0]}" if elsewhere else None
     folder = out or _place(tester.run, _name(cfg, tester, dataset), kind)
     _write(folder, cfg, tester, tested, validation if cfg.part == "test" and not elsewhere else None, found, kind)
@@ -107,12 +113,14 @@ def _name(cfg: EvaluateConfig, tester: Tester, dataset: str | None) -> str:
     return safe_name(re.sub(r"[^\w.=,+-]", "_", "-".join(words)))
 
 
-def _kind(cfg: EvaluateConfig, tester: Tester, fingerprint: str) -> dict[str, Any]:
+def _kind(cfg: EvaluateConfig, tester: Tester, data: ClipDataModule) -> dict[str, Any]:
     """What has to be the same for a result to be replaced by another one."""
+    read = data.signals_read()
     return {
         "checkpoint": tester.checkpoint.name,
         "part": cfg.part if isinstance(cfg.data, OwnData) else "all clips",
-        "data_fingerprint": fingerprint,
+        "data_fingerprint": data.opened().fingerprint,
+        **({"signals_read": read} if read else {}),
         "face": None if cfg.face is None else as_plain(cfg.face),
         "calibration": cfg.calibration,
         "against": None if cfg.against is None else str(Path(cfg.against).expanduser().resolve()),
@@ -229,7 +237,8 @@ def _rival(cfg: EvaluateConfig, what: dict[str, Any], tested: Tested) -> Rival |
     if cfg.against is None:
         return None
     other = Tester(cfg.against, cfg.device, cfg.batch_size)
-    theirs = other.test(**{**what, "data": choose_data(cfg, other)})
+    tables = cfg.tables if reads_tables(other.cfg) else None
+    theirs = other.test(**{**what, "data": choose_data(cfg, other), "tables": tables})
     known = tested.data.tested_of(other.learned(None if what["whole"] else theirs.data))
     note = f" (which has learned or was selected on {len(known)} of the people)" if known else ""
     return Rival(other.run.path.name + note, theirs.samples.by_clip(), theirs.data.opened().table)

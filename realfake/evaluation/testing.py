@@ -16,7 +16,7 @@ from realfake.config import DataConfig, EvaluateConfig, FaceConfig, OwnData, Sam
 from realfake.data.learned import Learned
 from realfake.experiments.training import quiet_warnings
 from realfake.runs.devices import Devices, trainer_precision
-from realfake.runs.network import choose_device, open_trained
+from realfake.runs.network import choose_device, open_trained, with_tables
 from realfake.runs.origin import learned_by
 from realfake.scoring.predictions import Predictions
 
@@ -66,6 +66,7 @@ class Tester:
         part: str = "test",
         whole: bool = False,
         first_frame: bool = False,
+        tables: str | None = None,
     ) -> Tested:
         """Test on a part of a dataset.
 
@@ -75,6 +76,7 @@ class Tester:
             part: Of the split.
             whole: Test on every labelled clip instead.
             first_frame: Show the network nothing but the first frame of each clip's window.
+            tables: Where the dataset's tables lie; ``None`` = as in the run.
 
         Raises:
             UserError: If the data cannot be prepared, or no clip is left.
@@ -84,7 +86,7 @@ class Tester:
             start = sampling.window[0]
             window = [start, min(1.0, start + 1e-6)]
             sampling = changed(sampling, {"window": window, "frames_per_clip": 1, "windows_per_clip": 1})
-        module = self.datamodule(data, face, sampling, part=part, whole=whole)
+        module = self.datamodule(data, face, sampling, part=part, whole=whole, tables=tables)
         trainer = self._trainer()
         trainer.test(self.module, datamodule=module, verbose=False)
         predictions = self.module.test_predictions
@@ -99,10 +101,11 @@ class Tester:
         *,
         part: str = "test",
         whole: bool = False,
+        tables: str | None = None,
     ) -> ClipDataModule:
         """The data module of the run's approach, set up; see :meth:`test`."""
         cfg = changed(
-            self.cfg,
+            with_tables(self.cfg, tables),
             {
                 "data": data or self.cfg.data,
                 "face": face or self.cfg.face,

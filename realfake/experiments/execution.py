@@ -18,6 +18,7 @@ from realfake.composing.composition import compose, random_id
 from realfake.composing.messages import changed
 from realfake.config import AutoFace, TrainConfig, as_plain
 from realfake.data.preparation import prepare
+from realfake.data.signal_store import signal_digest
 from realfake.data.work import cores
 from realfake.errors import Interrupted, UserError
 from realfake.experiments.interruption import StopBetweenBatches
@@ -179,11 +180,14 @@ def changes_since(run: RunFolder, cfg: TrainConfig) -> list[str]:
     if changes or fingerprint is None:
         return changes
     try:
-        present = prepare(cfg.data, cfg.face).fingerprint
+        store = prepare(cfg.data, cfg.face)
+        read = sorted(signal_digest(store, options) for options in cfg.signals_seen.values())
     except UserError as error:
         log.warning("%s: whether its data is still the same cannot be told: %s", run.path, error)
         return []
-    return [] if present == fingerprint else ["the data"]
+    if store.fingerprint != fingerprint:
+        return ["the data"]
+    return [] if run.signals_read() in ([], read) else ["the files that signals are read from or computed with"]
 
 
 def _kept(earlier: dict[str, Any] | None, run: RunFolder, cfg: TrainConfig) -> dict[str, Any] | None:

@@ -118,7 +118,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
     table = MetricsTable(run.metrics)
     trainer = build_trainer(cfg, run, devices, [stop, table])
     if trainer.is_global_zero:
-        run.save_config(cfg, data.opened().fingerprint)
+        run.save_config(cfg, data.opened().fingerprint, data.signals_read())
     if caches_features(cfg):
         with phases.measure("features"):
             if resumed is not None:

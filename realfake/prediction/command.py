@@ -42,6 +42,7 @@ def predict_all(cfg: PredictConfig, paths: list[Path], console: Console | None =
         face_weights=cfg.face_weights,
         decoder=cfg.decoder,
         patience_sec=cfg.patience_sec,
+        tables=cfg.tables,
     )
     require_decoder(predictor.data.decoder)
     if cfg.explain:

@@ -35,7 +35,7 @@ from realfake.prediction.predicted import (
     Track,
     VideoPrediction,
 )
-from realfake.runs.network import Network, choose_device, open_trained
+from realfake.runs.network import Network, choose_device, open_trained, with_tables
 from realfake.scoring.predictions import Predictions
 from realfake.streams.kinds import build_signal
 
@@ -68,9 +68,7 @@ class Predictor:
         self.patience_sec = patience_sec or cfg.data.patience_sec
         self.data, self.face = cfg.data, cfg.face
         self.detector = build_detector(cfg.face)
-        names = network.spec.names
-        wanted = [o for o in cfg.signals.values() if any(info.name in names for info in o.infos())]
-        self.signals = [build_signal(options) for options in wanted]
+        self.signals = [build_signal(options) for options in cfg.signals_seen.values()]
 
     def predict(self, source: str | Path | np.ndarray, *, fps: float | None = None) -> Prediction:
         """Predict one image or one video.
@@ -288,6 +286,7 @@ def load_predictor(
     face_weights: str | None = None,
     decoder: Decoder | None = None,
     patience_sec: float | None = None,
+    tables: str | None = None,
 ) -> Predictor:
     """Make a predictor of a finished run.
 
@@ -301,12 +300,14 @@ def load_predictor(
         face_weights: Where the weights of the detector of ``face=yunet`` lie, if not where they lay in training.
         decoder: Library that decodes videos: ``pyav``, ``decord``, ``torchcodec``; ``None`` = as in the run.
         patience_sec: Seconds a file may take, and as many again for each 10 MB; ``None`` = as in the run.
+        tables: Runs that read tables: folder of those of the inputs; ``None`` = as in the run.
 
     Raises:
-        UserError: If there is no such run, checkpoint or device.
+        UserError: If there is no such run, checkpoint or device, or the run reads no tables.
     """
     where = choose_device(device)
     _, cfg, module = open_trained(run, checkpoint)
+    cfg = with_tables(cfg, tables)
     wishes = {"face": None if face is None else resolved_face(face), "data.decoder": decoder}
     cfg = changed(cfg, {key: value for key, value in wishes.items() if value is not None})
     if face_weights is not None and isinstance(cfg.face, YunetFace):

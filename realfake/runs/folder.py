@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from omegaconf import OmegaConf
 
 from realfake.composing.messages import changed, validate
 from realfake.config import DataConfig, TrainConfig, require
-from realfake.config.upgrade import FINGERPRINT, to_save, upgrade
+from realfake.config.upgrade import FINGERPRINT, SIGNALS, to_save, upgrade
 from realfake.errors import UserError, nearest
 from realfake.files import write_whole
 from realfake.registry import as_word
@@ -113,6 +114,10 @@ class RunFolder:
         found: str | None = self._noted(FINGERPRINT)
         return found
 
+    def signals_read(self) -> list[str]:
+        """What the run's signals gave, by content, see :func:`realfake.config.upgrade.to_save`; empty if unknown."""
+        return self._noted(SIGNALS) or []
+
     def noted_plugins(self) -> list[dict[str, Any]]:
         """The plugins that the run needs, see :class:`realfake.config.UsedPlugin`; known without loading any."""
         return self._noted("plugins") or []
@@ -123,15 +128,16 @@ class RunFolder:
         except (Unreadable, OSError, LookupError, TypeError):
             return None
 
-    def save_config(self, cfg: TrainConfig, fingerprint: str | None) -> None:
+    def save_config(self, cfg: TrainConfig, fingerprint: str | None, signals: Sequence[str] = ()) -> None:
         """Write down what the run trains with, beside the checkpoints that are to come.
 
         Args:
             cfg: The configuration.
             fingerprint: Of its prepared data; ``None`` if it did not come that far.
+            signals: What the signals gave of it, by content.
         """
         self.checkpoints.mkdir(parents=True, exist_ok=True)
-        write_whole(self.trained_config, OmegaConf.to_yaml(to_save(cfg, fingerprint)))
+        write_whole(self.trained_config, OmegaConf.to_yaml(to_save(cfg, fingerprint, signals)))
 
     def working_folder(self) -> Path | None:
         """Where the run was started, to which relative paths in its configuration refer; ``None`` if unknown."""

@@ -10,7 +10,7 @@ import torch
 from realfake.approaches import build_module
 from realfake.approaches.module import ApproachModule
 from realfake.composing.messages import changed
-from realfake.config import BackboneConfig, SequenceBackbone, TrainConfig
+from realfake.config import BackboneConfig, OpenfaceSignal, PyfeatSignal, SequenceBackbone, TrainConfig
 from realfake.errors import UserError
 from realfake.labels import ABSENT
 from realfake.runs.checkpoints import load_weights
@@ -46,6 +46,34 @@ def without_weights(cfg: BackboneConfig) -> BackboneConfig:
     """The same backbone with values of its own, not published ones."""
     frame = {"frame.weights": "none"} if isinstance(cfg, SequenceBackbone) else {}
     return changed(cfg, {"weights": "none", **frame})
+
+
+def reads_tables(cfg: TrainConfig) -> list[str]:
+    """Names of the signals from which the network's streams come and which read tables."""
+    return [name for name, o in cfg.signals_seen.items() if isinstance(o, OpenfaceSignal | PyfeatSignal)]
+
+
+def with_tables(cfg: TrainConfig, tables: str | None) -> TrainConfig:
+    """The configuration with tables that lie elsewhere; ``None`` = where they lay in training.
+
+    Raises:
+        UserError: If the run's network looks at no tables, or at those of two tools.
+    """
+    if tables is None:
+        return cfg
+    kinds = reads_tables(cfg)
+    if len(kinds) == 1:
+        return changed(cfg, {f"signals.{kinds[0]}.root": tables})
+    if kinds:
+        raise UserError(
+            f"tables={tables}: this run reads tables of {' and '.join(kinds)}; expected one; leave tables out and put "
+            "them where they lay in training"
+        )
+    seen = ",".join(cfg.streams)
+    raise UserError(
+        f"tables={tables}: this run reads no tables, its network looks at [{seen}]; expected a run with streams of "
+        "signals=[openface] or [pyfeat]; leave tables out"
+    )
 
 
 def choose_device(name: str) -> torch.device:

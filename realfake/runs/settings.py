@@ -23,6 +23,9 @@ NOT_COMPUTED = (
 LOCATIONS = ("root", "prepared", "folder", "details", "folds")
 """Keys of a dataset that say where something lies, which is known by its content."""
 
+SIGNAL_LOCATIONS = ("root", "weights")
+"""The same of a signal: what it gave is noted by content (:data:`realfake.config.upgrade.SIGNALS`)."""
+
 
 def parse_override(override: str) -> tuple[str, str]:
     """Key and value of an override in Hydra's grammar; equal numbers get equal texts (``1e-3`` and ``0.001``)."""
@@ -71,7 +74,8 @@ def plugins_content(config: dict[str, Any]) -> dict[str, str]:
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What differs between two configurations and changes what a run computes: ``key (before, now …)`` each."""
-    places = ("face.weights", *(f"data.{key}" for key in LOCATIONS))
+    signals = (f"signals.{name}.{key}" for name in before.get("signals", {}) for key in SIGNAL_LOCATIONS)
+    places = ("face.weights", *(f"data.{key}" for key in LOCATIONS), *signals)
     old, new = (
         _flat({**without(config, (*NOT_COMPUTED, *places)), "plugins": plugins_content(config)})
         for config in (before, now)
