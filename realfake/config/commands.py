@@ -50,6 +50,7 @@ class DescribeConfig(Command):
 
     data: LocatedData
     face: FaceConfig
+    signals: Signals
     split: SplitConfig
     out: str | None
     """Folder of the result; null = ``outputs/describe/<dataset>-<time>``."""

@@ -114,6 +114,12 @@ def box_stream(rows: np.ndarray, width: np.ndarray | int, height: np.ndarray | i
     return np.stack(values, axis=1).astype(np.float32)
 
 
+def moments_a_second(times_sec: np.ndarray) -> float:
+    """How many a second are usual, of the moments (n,) of clips one after the other; NaN if there is one a clip."""
+    apart = np.diff(times_sec)
+    return float(1.0 / np.median(apart[apart > 0])) if (apart > 0).any() else float("nan")
+
+
 def spacing_sec(fps: np.ndarray | float, rate_fps: float) -> np.ndarray:
     """Usual distance of crops, in seconds, of videos with some rates of frames."""
     return np.maximum(1.0 / rate_fps, 1.0 / np.maximum(np.asarray(fps, np.float64), 1e-3)) + 1e-6

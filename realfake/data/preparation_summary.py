@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from realfake.data.low_yield import PICTURES, low_yield
+from realfake.data.media import moments_a_second
 from realfake.data.people import people_note
 from realfake.labels import ABSENT, AUTHENTICITIES, LabelSpace, several
 
@@ -69,8 +70,7 @@ def print_streams(streams: dict[str, StoredStream], console: Console) -> None:
     result = Table("stream", "clips", "values", "a second", "without gaps")
     for name, stream in streams.items():
         rows, counts = stream.rows, stream.counts
-        spacing = np.diff(rows["time_sec"])
-        rate = 1.0 / np.median(spacing[spacing > 0]) if (spacing > 0).any() else np.nan
+        rate = moments_a_second(rows["time_sec"])
         sound = float((rows["quality"] > 0).mean())
         result.add_row(name, f"{(counts > 0).sum():,}", f"{len(rows):,}", f"{rate:.3g}", f"{sound:.1%}")
     console.print(result)

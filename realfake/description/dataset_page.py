@@ -27,6 +27,8 @@ MOST_ROWS = 1000
 PROBES = "Do these tell real from fake, without the expression?"
 PROBE_HEADINGS = ("seen", "AUROC", "95 % interval", "p (Holm)", "")
 
+STREAM_HEADINGS = ("stream", "clips", "moments without gap", "quality, mean", "lowest tenth", "moments a second")
+
 
 def print_description(console: Console, description: dict[str, Any]) -> None:
     """Show the description as tables."""
@@ -56,17 +58,24 @@ def print_description(console: Console, description: dict[str, Any]) -> None:
     for row in _probes(description):
         probes.add_row(*map(plain, row))
     console.print(probes)
+    streams = Table(title="Streams", title_justify="left")
+    for heading in STREAM_HEADINGS:
+        streams.add_column(heading, justify="left" if heading == STREAM_HEADINGS[0] else "right")
+    for row in _streams(description):
+        streams.add_row(*map(plain, row))
+    console.print(streams)
 
 
-def write_page(description: dict[str, Any], pictures: dict[str, Path], path: Path) -> None:
+def write_page(description: dict[str, Any], pictures: dict[str, Path], curves: dict[str, Path], path: Path) -> None:
     """Write the page.
 
     Args:
         description: See :func:`realfake.description.dataset_statistics.describe`.
         pictures: Caption → PNG file.
+        curves: The same of streams.
         path: Of the page.
     """
-    total, channels = description["total"], description["channels"]
+    total, channels, streams = description["total"], description["channels"], description["streams"]
     facts = [
         (f"{total['clips']:,}", "clips"),
         (f"{total['subjects']:,}", "subjects"),
@@ -87,6 +96,9 @@ def write_page(description: dict[str, Any], pictures: dict[str, Path], path: Pat
         parts=_amounts("part", description["parts"] or {}),
         videos=_videos(description),
         probes=(PROBES, PROBE_HEADINGS, _probes(description)),
+        streams=(STREAM_HEADINGS, _streams(description)),
+        words=[(f"{name}: {s['words']}" + (f"; {s['unit']}" if s["unit"] else "")) for name, s in streams.items()],
+        curves=[*curves.items()],
         channels=[
             (name, f"{mean:.6f}", f"{std:.6f}")
             for name, mean, std in zip(("red", "green", "blue"), channels["mean"], channels["std"], strict=True)
@@ -128,6 +140,16 @@ def _probes(description: dict[str, Any]) -> list[list[str]]:
         interval = "–" if p["low"] is None else f"{p['low']:.2f} to {p['high']:.2f}"
         said = "a shortcut" if p["beats_chance"] else ""
         rows.append([p["probe"], f"{p['auroc']:.2f}", interval, f"{p['adjusted_p']:.3g}", said])
+    return rows
+
+
+def _streams(description: dict[str, Any]) -> list[list[str]]:
+    """A row each, below :data:`STREAM_HEADINGS`."""
+    rows = []
+    for name, s in description["streams"].items():
+        quality = ["–", "–"] if s["quality"] is None else [f"{s['quality'][key]:.3g}" for key in ("mean", "p10")]
+        rate = "–" if s["per_second"] is None else f"{s['per_second']:.3g}"
+        rows.append([name, f"{s['clips']:,} ({s['coverage']:.1%})", f"{s['sound']:.1%}", *quality, rate])
     return rows
 
 

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from realfake.config import DescribeConfig
 from realfake.data.people import check_people, people_note
 from realfake.data.preparation import prepare
+from realfake.data.signal_store import StoredStream, prepare_signal
 from realfake.data.splits import assign_parts
 from realfake.data.store import PreparedStore
 from realfake.data.work import cores
@@ -20,6 +21,8 @@ from realfake.description.dataset_pictures import draw_all
 from realfake.description.dataset_statistics import channel_moments, class_names, describe
 from realfake.description.probe_features import probe_features
 from realfake.description.shortcut_probes import Probe, as_plain, run_probes, warning
+from realfake.description.signal_curves import describe_streams
+from realfake.description.signal_pictures import draw_streams
 from realfake.errors import UserError
 from realfake.files import require_inside, write_whole
 from realfake.scoring.predictions import subject_numbers
@@ -62,14 +65,23 @@ def describe_dataset(cfg: DescribeConfig, console: Console | None = None) -> Pat
         threads = min(8, cores())
         moments = channel_moments(store, lambda: bar.advance(task), threads)
         probes = probe(store, bar, threads)
+    stored: dict[str, StoredStream] = {}
+    for options in cfg.signals.values():
+        stored |= prepare_signal(store, cfg.data, cfg.face, options)
     labels = class_names(store.table, cfg.data.space)
     notes += [shortcut for found in probes if (shortcut := warning(found))]
-    description = {**describe(store, parts, moments, labels), "probes": [*map(as_plain, probes)], "notes": notes}
+    description = {
+        **describe(store, parts, moments, labels),
+        "probes": [*map(as_plain, probes)],
+        "streams": describe_streams(store, stored, cfg.data.space),
+        "notes": notes,
+    }
     text = json.dumps(description, indent=2, ensure_ascii=False, allow_nan=False)
     write_whole(folder / "description.json", text + "\n")
     with console.status("drawing"):
         pictures = draw_all(description, store, labels, folder / "plots")
-    write_page(description, pictures, folder / "description.html")
+        curves = draw_streams(description["streams"], folder / "plots")
+    write_page(description, pictures, curves, folder / "description.html")
     print_description(console, description)
     for note in notes:
         console.print(note, style="yellow", markup=False)

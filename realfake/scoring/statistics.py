@@ -197,6 +197,33 @@ def t_interval(values: np.ndarray, test_to_train: float = 0.0, level: float = LE
     return Interval(mean, mean - half, mean + half)
 
 
+def means_over_people(
+    values: np.ndarray, subject: np.ndarray, level: float = LEVEL
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Mean over people of their own means, with Student's interval over people, of many quantities at once.
+
+    Args:
+        values: (N, K), a row a clip; NaN = unknown.
+        subject: Number of the subject of each row (N,).
+        level: Confidence, between 0 and 1.
+
+    Returns:
+        Means, low and high ends, and how many people are in each (K,); NaN without a person, ends with fewer than two.
+    """
+    number = _dense(subject)
+    member = (number == np.arange(int(number.max(initial=-1)) + 1)[:, None]).astype(float)
+    known = np.isfinite(values)
+    clips = member @ known
+    there = clips > 0
+    each = np.where(there, member @ np.where(known, values, 0.0) / np.maximum(clips, 1.0), 0.0)
+    people = there.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = each.sum(axis=0) / people
+        variance = (there * (each - mean) ** 2).sum(axis=0) / np.where(people > 1, people - 1.0, np.nan)
+        half = student.ppf((1.0 + level) / 2.0, people - 1) * np.sqrt(variance / people)
+    return mean, mean - half, mean + half, people
+
+
 def wilson(successes: float, trials: float, level: float = LEVEL) -> tuple[float, float]:
     """Wilson's score interval of a proportion of independent trials (Wilson 1927); NaN without trials.
 

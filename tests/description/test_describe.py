@@ -81,7 +81,8 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict, Des
     from realfake.describe import run
 
     folder = tmp_path_factory.mktemp("describe")
-    overrides = [*TINY, f"data.folder={folder}", f"data.prepared={folder}/prepared", f"out={folder}/out"]
+    streams = ["signals=[drawn]", "signals.drawn.streams=[landmarks,units,pose]"]
+    overrides = [*TINY, *streams, f"data.folder={folder}", f"data.prepared={folder}/prepared", f"out={folder}/out"]
     cfg = compose("describe", overrides, DescribeConfig)
     links = linked(folder / "out", "description.json", "description.html", "plots/classes.png")
     assert run(cfg) == 0
@@ -112,6 +113,40 @@ def test_figures_agree_with_the_store(described: tuple[Path, dict, DescribeConfi
     assert {s["part"] for s in found["subjects"].values()} == {"train", "val", "test"}
     assert len(found["probes"]) == 9
     assert not any(probe["beats_chance"] for probe in found["probes"])
+
+
+def test_streams_are_told_and_drawn_by_class(described: tuple[Path, dict, DescribeConfig]) -> None:
+    from realfake.data.preparation import prepare
+    from realfake.data.signal_store import prepare_signal
+
+    out, found, cfg = described
+    store = prepare(cfg.data, cfg.face, progress=False)
+    units = prepare_signal(store, cfg.data, cfg.face, cfg.signals["drawn"], progress=False)["units"]
+    told = found["streams"]
+    assert list(told) == ["box", "landmarks", "units", "pose"]
+    assert (told["units"]["clips"], told["units"]["coverage"]) == (len(store), 1.0)
+    quality = units.rows["quality"]
+    assert told["units"]["sound"] == pytest.approx((quality > 0).mean(), abs=1e-6)
+    assert told["units"]["quality"]["mean"] == pytest.approx(quality[quality > 0].mean(), rel=1e-4)
+    assert (told["box"]["quality"], told["box"]["per_second"]) == (None, pytest.approx(5.0, rel=1e-3))
+    assert told["landmarks"]["curves"] is None  # 136 numbers
+    curves = told["units"]["curves"]
+    assert list(curves) == list(units.info.components)
+    assert list(curves["AU12"]) == ["all clips", *SASE_FE.emotions]
+    ends = np.cumsum(units.counts)
+    rows = np.flatnonzero(store.table["authenticity"] == 1)
+    at_start = [units.rows["values"][ends[row] - units.counts[row], 8] for row in rows]
+    assert curves["AU12"]["all clips"]["real"]["mean"][0] == pytest.approx(np.mean(at_start), rel=1e-3)
+    for side in ("real", "fake"):
+        curve = curves["AU12"]["happy"][side]
+        assert curve["people"] == 3
+        mean, low, high = (np.array(curve[word], float) for word in ("mean", "low", "high"))
+        assert ((low <= mean) & (mean <= high)).all()
+        assert mean.max() > mean[0] + 1.0  # a smile
+    for name in ("box", "units", "pose"):
+        assert (out / "plots" / f"stream_{name}.png").is_file()
+    page = Page((out / "description.html").read_text(encoding="utf-8"))
+    assert "68 landmarks as in 300-W" in page.text
 
 
 class Page(HTMLParser):
@@ -160,7 +195,7 @@ def test_names_are_escaped(described: tuple[Path, dict, DescribeConfig], tmp_pat
         **found, "dataset": evil, "subjects": subjects, "skipped": [{"clip": evil, "reason": evil}],
         "duplicates": [[evil, "b"]], "notes": [evil], "resolution": {evil: 1},
     }  # fmt: skip
-    write_page(changed, {}, tmp_path / "page.html")
+    write_page(changed, {}, {}, tmp_path / "page.html")
     page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
     assert "script" not in page.tags
     assert page.text.count(evil) >= 7
