@@ -29,7 +29,7 @@ MOST_COMPONENTS = 40
 MOST_EMOTIONS = 8
 """With more, emotions have no curves of their own."""
 EVERY = "all clips"
-_DIGITS = 6
+_DIGITS, _CURVE_DIGITS = 6, 4
 """Significant ones of what is written."""
 
 
@@ -148,16 +148,18 @@ def _curves(
     found: dict[str, Any] = {name: {panel: {} for panel in panels} for name in info.names()}
     for panel, kinds in panels.items():
         for kind, rows in kinds.items():
-            mean = means_over_people(courses[rows].reshape(int(rows.sum()), -1), subject[rows])
-            shape = courses.shape[1:]
-            mean, low, high, people = (values.reshape(shape).T for values in mean)
+            over_people = means_over_people(courses[rows].reshape(int(rows.sum()), -1), subject[rows])
+            mean, low, high, people = (values.reshape(courses.shape[1:]).T for values in over_people)
             for k, name in enumerate(info.names()):
                 found[name][panel][kind] = {
                     "people": int(people[k].max()),
-                    **{word: list(map(_plain, v[k])) for word, v in (("mean", mean), ("low", low), ("high", high))},
+                    **{
+                        word: [_plain(value, _CURVE_DIGITS) for value in values[k]]
+                        for word, values in (("mean", mean), ("low", low), ("high", high))
+                    },
                 }
     return found
 
 
-def _plain(value: float) -> float | None:
-    return float(f"{value:.{_DIGITS}g}") if np.isfinite(value) else None
+def _plain(value: float, digits: int = _DIGITS) -> float | None:
+    return float(f"{value:.{digits}g}") if np.isfinite(value) else None

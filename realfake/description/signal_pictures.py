@@ -51,9 +51,8 @@ def draw_streams(streams: dict[str, dict[str, Any]], folder: Path) -> dict[str, 
                 axes[0].text(k * SHIFT + 0.5, 1.06, panel, transform=axes[0].get_xaxis_transform(), ha="center")
         for axis in axes[-columns:]:
             axis.set_xlabel("part of the clip, from 0 to 1" + (" in each column" if len(panels) > 1 else ""))
-        lines = {
-            line.get_label(): line for axis in axes for line in axis.get_lines()[::-1] if line.get_label()[0] != "_"
-        }
+        drawn = [line for axis in axes for line in axis.get_lines()]
+        lines = {label: line for line in drawn if not (label := str(line.get_label())).startswith("_")}
         figure.legend(
             lines.values(), lines, loc="upper right", ncols=len(lines), frameon=False, fontsize=8, handlelength=3.0
         )
