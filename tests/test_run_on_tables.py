@@ -61,7 +61,9 @@ def test_only_the_content_of_tables_counts(
     assert changes_since(folder, asked(moved)) == ["the files that signals are read from or computed with"]
 
 
-def test_predicted_and_tested_with_tables_that_lie_elsewhere(run: Path, moved: Path, tmp_path: Path) -> None:
+def test_predicted_and_tested_with_tables_that_lie_elsewhere(
+    run: Path, moved: Path, command: Command, tmp_path: Path
+) -> None:
     known = pd.read_csv(run / "predictions.csv").set_index("clip")
     cfg = RunFolder(run).load_config()
     store = prepare(cfg.data, cfg.face, progress=False)
@@ -77,6 +79,9 @@ def test_predicted_and_tested_with_tables_that_lie_elsewhere(run: Path, moved: P
     with pytest.raises(UserError, match=r"no table below .*moved; expected"):
         realfake.load(run, device="cpu", tables=str(moved)).predict(video)
     shutil.move(few, own)
+    done = command("predict", f"run={run}", f"input='{video}'", f"tables={moved}", "out=p", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "p/annotated" / f"{video.stem}.mp4").stat().st_size > 1000  # with a panel of units
     words = [f"run={run}", f"tables={moved}", "resamples=100", "plots=false", f"out={tmp_path}/out"]
     evaluate_run(compose("evaluate", words, EvaluateConfig))
     again, first = read_results(tmp_path / "out"), read_results(run)

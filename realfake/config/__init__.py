@@ -141,6 +141,7 @@ from realfake.config.running import (
     TrainerConfig,
 )
 from realfake.config.signal_options import (
+    IN_BOX,
     FeaturesSignal,
     MediapipeSignal,
     MotionSignal,
@@ -156,6 +157,7 @@ from realfake.config.stream_info import (
     StreamInfo,
 )
 from realfake.config.trackers import (
+    IN_PICTURE,
     DrawnSignal,
     OpenfaceSignal,
     PyfeatSignal,

@@ -14,6 +14,9 @@ from realfake.config.networks import FRAME_FEATURES
 from realfake.config.stream_info import PREPARED, SignalOptions, StreamInfo
 from realfake.config.trackers import DrawnSignal, OpenfaceSignal, PyfeatSignal
 
+IN_BOX = "longer sides of the face's box, from its middle"
+"""Unit of points whose pixels can be told from the face's path."""
+
 
 class MotionSignal(SignalOptions):
     """Dense optical flow of the face, pooled on a grid."""
@@ -73,7 +76,7 @@ class MediapipeSignal(SignalOptions):
                 (len(PARTNERS), 3),
                 "478 points of the face (MediaPipe Face Landmarker)",
                 tuple(f"{axis}_{point}" for point in range(len(PARTNERS)) for axis in "xyz"),
-                "longer sides of the face's box, from its middle",
+                IN_BOX,
                 mirrored=tuple((3 * partner + k, flip[k]) for partner in PARTNERS for k in range(3)),
             ),
             StreamInfo(

@@ -27,6 +27,9 @@ PYFEAT_UNITS = tuple(f"AU{n:02}" for n in (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 
 OPENFACE_3_UNITS = tuple(f"unit_{k}" for k in range(1, 9))
 """Neither its tables nor its makers' page say which units the eight are, and two of their files disagree."""
 
+IN_PICTURE = "heights of the picture"
+"""Unit of points from the middle of the picture: their pixels can be told."""
+
 _ANGLES, _TURNED = ("pitch", "yaw", "roll"), ((0, 1.0), (1, -1.0), (2, -1.0))
 _UNITS = {
     "OpenFace 2": (OPENFACE_UNITS, "intensity, 0 to 5"),
@@ -84,7 +87,7 @@ class TrackerSignal(SignalOptions):
 
     def infos(self) -> tuple[StreamInfo, ...]:
         """The streams that are read."""
-        unit = "distances between the eyes' corners" if self.relative_to == "face" else "heights of the picture"
+        unit = "distances between the eyes' corners" if self.relative_to == "face" else IN_PICTURE
         return tuple(tracker_info(stream, self.tracker, unit) for stream in self.streams)
 
     @model_validator(mode="after")

@@ -16,7 +16,9 @@ from realfake.data.faces import Box, Detector
 from realfake.data.video import Frame, Frames, read_video_once
 from realfake.files import written_whole
 from realfake.prediction import annotation as drawing
+from realfake.prediction.film_streams import StreamOverlay
 from realfake.prediction.predicted import Probabilities, VideoPrediction
+from realfake.streams.stream import StreamSet
 
 RATE_FPS = 20.0
 """Frames a second of a drawn video: enough for movements of a face."""
@@ -54,8 +56,8 @@ class Film:
         if len(self._held) > MOST_FRAMES:
             self._held, self._stride = self._held[::2], 2 * self._stride
 
-    def write(self, item: VideoPrediction, path: Path) -> None:
-        """Draw the prediction on the frames and write them as H.264 in MP4."""
+    def write(self, item: VideoPrediction, path: Path, streams: StreamSet) -> None:
+        """Draw the prediction, and streams that it stands on, on the frames and write them as H.264 in MP4."""
         import av
 
         painter: Painter | None = None
@@ -70,7 +72,7 @@ class Film:
                 image = simplejpeg.decode_jpeg(jpeg, "RGB", fastdct=True)
                 if painter is None:
                     stream.height, stream.width = image.shape[:2]
-                    painter = Painter(item, image.shape[1], image.shape[0], self.scale)
+                    painter = Painter(item, image.shape[1], image.shape[0], self.scale, streams)
                 painter.draw(image, time_sec)
                 # OpenCV converts several times faster than the encoder would.
                 planes = cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420)
@@ -106,9 +108,10 @@ class Painter:
         width: Of the frames in pixels, after scaling.
         height: Of the frames in pixels, after scaling.
         scale: From the video's pixels to those of the frames.
+        streams: What the network took of the clip.
     """
 
-    def __init__(self, item: VideoPrediction, width: int, height: int, scale: float) -> None:
+    def __init__(self, item: VideoPrediction, width: int, height: int, scale: float, streams: StreamSet) -> None:
         self.item, self.width, self.height, self.scale = item, width, height, scale
         self.size = drawing.text_size(width, height)
         curve, self.strip_height, self.strip = item.curve, 0, None
@@ -118,14 +121,18 @@ class Painter:
                 curve.time_sec, curve.p_real, item.duration_sec, (width, self.strip_height), item
             )
         self._panels: dict[str, np.ndarray] = {}
-        self.place = self._place()
+        self.seen = StreamOverlay(streams, item.width, item.height, item.track, self.size)
+        self.place, self.place_of_units = self._places()
 
     def draw(self, image: np.ndarray, time_sec: float) -> None:
         """Draw on the frame of a moment, in place."""
         now = self.item.curve.at(time_sec)
         box = self.item.track.at(time_sec)
+        self.seen.draw(image, time_sec, self.scale)
         drawing.draw_box(image, box, self.scale, drawing.color_of(now), max(2, round(self.size / 7)))
         drawing.blend(image, self._panel(now), *self.place)
+        if self.place_of_units is not None:
+            drawing.blend(image, self.seen.panel_at(time_sec), *self.place_of_units)
         if self.strip is None:
             return
         top = self.height - self.strip_height
@@ -143,14 +150,21 @@ class Painter:
             self._panels[key] = drawing.label_panel(now, self.size)
         return self._panels[key]
 
-    def _place(self) -> tuple[int, int]:
-        """One place for the panel throughout, so that it can be read: near all boxes, over none if that can be."""
+    def _places(self) -> tuple[tuple[int, int], tuple[int, int] | None]:
+        """One place for each panel throughout, so that it can be read: near all boxes, over none if that can be."""
         boxes = self.item.track.boxes
         left, top = boxes[:, :2].min(axis=0)
         right, bottom = (boxes[:, :2] + boxes[:, 2:]).max(axis=0)
         face = drawing.rectangle(Box(left, top, right - left, bottom - top), self.scale)
         height, width = self._panel(self.item.curve.at(0.0)).shape[:2]
-        return drawing.place(width, height, face, (self.width, self.height - self.strip_height), [face])
+        picture = (self.width, self.height - self.strip_height)
+        x, y = drawing.place(width, height, face, picture, [face])
+        if self.seen.panel is None:
+            return (x, y), None
+        # Mostly no room is left beside the face: then the units stand in a corner.
+        tall, wide = self.seen.panel.shape[:2]
+        right = picture[0] - wide if x + width / 2 < picture[0] / 2 else 0
+        return (x, y), (right, min(y, max(0, picture[1] - tall)))
 
 
 def _even(image: np.ndarray) -> np.ndarray:

@@ -108,7 +108,8 @@ class Record:
         from realfake.scoring.plots import over_time, save
 
         if answer.film is not None:
-            answer.film.write(item, _with(target, ".mp4"))
+            streams = answer.samples.streams if answer.samples is not None else {}
+            answer.film.write(item, _with(target, ".mp4"), streams)
         title = f"{self.names[item.path]}: {said(item, ', ')}" if item.path else said(item, ", ")
         title += f" (windows of {item.curve.window_sec:.2g} s)"
         figure = over_time(item.curve.time_sec, item.curve.p, item.space, title)
