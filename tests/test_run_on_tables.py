@@ -21,6 +21,7 @@ from realfake.experiments.execution import changes_since
 from realfake.experiments.start import resolved
 from realfake.runs.folder import RunFolder
 from realfake.runs.results import read_results
+from realfake.runs.settings import differences
 
 ON_TABLES = ("approach=temporal", "signals=[openface]", "signals.openface.streams=[units]", "backbone.streams=[units]",
              "backbone.frames=4")  # fmt: skip
@@ -100,3 +101,12 @@ def test_a_run_without_tables_says_so(trained: Callable[..., Path], command: Com
         done = command(words[0], f"run={run}", "tables=t", *words[1:], cwd=tmp_path)
         assert done.returncode == 1
         assert done.stderr.strip().splitlines()[-1].startswith(line)
+
+
+def test_the_place_of_weights_is_no_difference() -> None:
+    before, now, other = (
+        {"signals": {"features": {"weights": weights, "dtype": dtype}}}
+        for weights, dtype in (("/a/weights.pt", 32), ("/b/weights.pt", 32), ("/b/weights.pt", 16))
+    )
+    assert differences(before, now) == []
+    assert differences(before, other) == ["signals.features.dtype (32, now 16)"]
