@@ -23,9 +23,10 @@ from realfake.composing.composition import option
 from realfake.config import HaarFace, SyntheticData
 from realfake.data.cache import open_cache
 from realfake.data.clips import Clip
+from realfake.data.journal import Record
 from realfake.data.preparation import prepare
 from realfake.data.store import CROP, PreparedStore
-from realfake.data.store_writing import Record, StoreWriter
+from realfake.data.store_writing import StoreWriter
 from realfake.data.work import cores
 
 SIZES = (224, 160, 112, 64)

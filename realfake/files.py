@@ -270,7 +270,7 @@ class Locked(Exception):
 
 
 @contextmanager
-def only_one(folder: Path, on_wait: Callable[[], None] | None = lambda: None) -> Iterator[int | None]:
+def only_one(folder: Path, on_wait: Callable[[], None] | None = lambda: None, name: str = LOCK) -> Iterator[int | None]:
     """Let one process at a time work in ``folder``; the lock ends with the process, however it ends.
 
     In a folder that is read-only and was never locked there is nothing to guard, and where the file system has no
@@ -279,6 +279,7 @@ def only_one(folder: Path, on_wait: Callable[[], None] | None = lambda: None) ->
     Args:
         folder: Exists already.
         on_wait: Called once if another process holds the lock, before waiting for it; ``None`` = do not wait.
+        name: Of the file that is locked, where several processes share the folder.
 
     Yields:
         The descriptor that holds the lock, also on behalf of a process that inherits it; ``None`` without a lock.
@@ -286,7 +287,7 @@ def only_one(folder: Path, on_wait: Callable[[], None] | None = lambda: None) ->
     Raises:
         Locked: If another process holds the lock and ``on_wait`` is ``None``.
     """
-    handle = _open_lock(folder / LOCK)
+    handle = _open_lock(folder / name)
     if handle is None:
         yield None
         return

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import os
-import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache, partial
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from realfake.config import DataConfig, FaceConfig
 from realfake.data.clips import Listing
 from realfake.data.decoders import require_decoder
-from realfake.data.face_choice import face_identity, resolved_face
-from realfake.data.jobs import Job, file_sha256, list_jobs, sha256_in_time, try_again
+from realfake.data.elsewhere import prepared_elsewhere, take_over
+from realfake.data.jobs import Job, file_sha256, sha256_in_time, try_again
+from realfake.data.journal import JOURNAL, Journal, Record, journal_files, journal_names, read_journal
 from realfake.data.low_yield import LOW_YIELD, draw_low_yield, low_yield
-from realfake.data.sources import list_clips
+from realfake.data.planning import Plan, planned
+from realfake.data.shards import Shard, alone, at_work, left_to_others, wait_for, working
 from realfake.data.store import CROP, MARK, PreparedStore, jpeg_path
-from realfake.data.store_writing import MTIMES, Record, StoreWriter, finished_record, unfinish, write_mtimes
+from realfake.data.store_writing import MTIMES, StoreWriter, unfinish, write_mtimes
 from realfake.data.work import Crashed, Hung, cores, given_up, run_all, shown
 from realfake.errors import UserError
 from realfake.files import DiskError, disk_error, disk_errors, only_one, part_path, remove_parts
@@ -37,9 +35,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NO_ROWS = np.empty(0, CROP)
-
-PREPARATION_VERSION = 2
-"""Counted up whenever the same settings would give other crops, so that no old store passes for new."""
 
 
 def prepare(
@@ -63,70 +58,97 @@ def prepare(
     Raises:
         UserError: If the dataset cannot be listed, the detector cannot be built, or no clip at all can be prepared.
     """
-    source, listing = list_clips(data, progress=progress)
-    if check is not None:
-        check(listing)
-    store = _prepared(data, resolved_face(face), listing, Path(source.root), progress)
-    store.root = Path(source.root)
-    return store
+    plan = planned(data, face, progress, check)
+    return plan.opened(_up_to_date(plan) or _prepared(plan))
 
 
-def _prepared(data: DataConfig, face: FaceConfig, listing: Listing, root: Path, progress: bool) -> PreparedStore:
-    jobs = list_jobs(root, listing.clips, data.patience_sec)
-    settings = store_settings(data, face, listing, jobs)
-    folder = Path(data.prepared).expanduser() / f"{data.name}-{settings['digest']}"
-    store = _up_to_date(folder, jobs)
-    if store is not None:
-        return store
+def prepare_shard(
+    data: DataConfig, face: FaceConfig, shard: Shard, *, progress: bool = True, together: bool = False
+) -> PreparedStore | None:
+    """Do a shard's part of what :func:`prepare` does; the shard that ends last completes the store.
+
+    Any number of shards work at once, on any number of machines that share ``data.prepared`` and see the same files.
+    One that was killed is done again by whoever is started on it. The bytes of the store are those of :func:`prepare`.
+
+    Args:
+        data: The dataset and how it is prepared.
+        face: How faces are found.
+        shard: Which part is done.
+        progress: Whether to show progress bars.
+        together: Wait for the shards that are at work, so that all of them go on with the complete store.
+
+    Returns:
+        The store; ``None`` if it is not complete, since other shards are missing or at work, which is said.
+
+    Raises:
+        UserError: As :func:`prepare`.
+    """
+    plan = planned(data, face, progress)
+    return plan.opened(_up_to_date(plan) or _prepared(plan, shard, together))
+
+
+def _prepared(plan: Plan, shard: Shard | None = None, together: bool = False) -> PreparedStore | None:
+    """Make what is missing of the store, or of a shard's part of it."""
     # A missing weights file or package is told before anything is written.
-    _detector(face)
-    require_decoder(data.decoder)
+    _detector(plan.face)
+    require_decoder(plan.data.decoder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        plan.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"data.prepared={data.prepared}: {error.strerror}; give a folder that can be written") from None
-    with (
-        disk_errors(folder, "give another data.prepared"),
-        only_one(folder, lambda: log.warning("waiting for another process that prepares %s", folder)),
-    ):
-        store = _up_to_date(folder, jobs) or _refreshed(folder, jobs)
-        if store is None:
-            store = _fill(folder, data, face, listing, jobs, settings, progress)
-    return store
+        prepared = plan.data.prepared
+        raise UserError(f"data.prepared={prepared}: {error.strerror}; give a folder that can be written") from None
+    with disk_errors(plan.folder, "give another data.prepared"):
+        if shard is not None and (plan.folder / MARK).exists():  # files have changed: it is no store, or remains one
+            with alone(plan.folder, plan.wait):
+                if store := _up_to_date(plan) or _refreshed(plan):
+                    return store
+        if shard is not None and not _part_done(plan, shard, together):
+            return None
+        with alone(plan.folder, plan.wait):
+            return _up_to_date(plan) or _refreshed(plan) or _fill(plan)
 
 
-def store_settings(data: DataConfig, face: FaceConfig, listing: Listing, jobs: Sequence[Job]) -> dict[str, Any]:
-    """What ``store.json`` says of a store before it is made: everything that shapes it, and the digest of that."""
-    extraction = {
-        "version": PREPARATION_VERSION,
-        "window": data.window,
-        "rate_fps": data.rate_fps,
-        "size": data.size,
-        "jpeg_quality": data.jpeg_quality,
-        "face": face_identity(face),
-    }
-    if data.decoder != "pyav":  # colours of 10 bits, and pixels that are made square, come out otherwise
-        extraction["decoder"] = data.decoder
-    digest = hashlib.sha256(json.dumps([data.name, extraction, data.duplicates], sort_keys=True).encode())
-    for clip, job in zip(listing.clips, jobs, strict=True):
-        digest.update(repr((*vars(clip).values(), job.size)).encode())
-    for problem in listing.problems:
-        digest.update(repr(problem).encode())
+def _part_done(plan: Plan, shard: Shard, together: bool) -> bool:
+    """Do a shard's part; whether the others are done as well, so that the store can be completed."""
+    folder = plan.folder
+    with at_work(folder, shard, plan.wait):
+        if not (folder / MARK).exists():
+            name = f"{JOURNAL}-{shard.name}"
+            done = _done(plan, but=name)
+            with Journal(folder, name) as journal:
+                todo = [job for job in _todo(journal, shard.part(plan.jobs)) if job.clip not in done]
+                _work(plan, journal, todo)
+    while True:
+        with only_one(folder, plan.wait):
+            done = _done(plan)
+            missing = shard.others(i for i, job in enumerate(plan.jobs) if job.clip not in done)
+            if not missing or (folder / MARK).exists():
+                return True
+            busy = working(folder, missing)
+        if not (together and busy):
+            log.warning("%s: %s", folder, left_to_others(shard, busy, missing))
+            return False
+        wait_for(folder, busy, plan.wait)
+
+
+def _done(plan: Plan, but: str | None = None) -> set[str]:
+    """Clips that a journal, other than ``but``, says are done, as their files are now."""
+    mtimes = {job.clip: job.mtime_ns for job in plan.jobs}
     return {
-        "dataset": data.name,
-        "size": data.size,
-        "extraction": extraction,
-        "duplicates": data.duplicates,
-        "digest": digest.hexdigest()[:12],
+        clip
+        for name in journal_names(plan.folder)
+        if name != but
+        for clip, record in read_journal(*journal_files(plan.folder, name)).records.items()
+        if record.mtime_ns == mtimes.get(clip) and (record.reason or (plan.folder / jpeg_path(clip)).is_file())
     }
 
 
-def _up_to_date(folder: Path, jobs: Sequence[Job]) -> PreparedStore | None:
-    """The complete store in ``folder``, if no file changed since."""
-    if not (folder / MARK).exists():
+def _up_to_date(plan: Plan) -> PreparedStore | None:
+    """The complete store, if no file changed since."""
+    if not (plan.folder / MARK).exists():
         return None
-    store = PreparedStore.open(folder)
-    return None if _suspects(store, jobs) else store
+    store = PreparedStore.open(plan.folder)
+    return None if _suspects(store, plan.jobs) else store
 
 
 def _suspects(store: PreparedStore, jobs: Sequence[Job]) -> list[Job]:
@@ -149,8 +171,9 @@ def _failed(store: PreparedStore) -> dict[str, tuple[str, str]]:
     return {clip: (sha256, reason) for clip, sha256, reason in rows if clip}
 
 
-def _refreshed(folder: Path, jobs: Sequence[Job]) -> PreparedStore | None:
+def _refreshed(plan: Plan) -> PreparedStore | None:
     """A complete store whose files were only touched or copied; one with changed files is taken for unfinished."""
+    folder, jobs = plan.folder, plan.jobs
     if not (folder / MARK).exists():
         return None
     store = PreparedStore.open(folder)
@@ -173,43 +196,15 @@ def _refreshed(folder: Path, jobs: Sequence[Job]) -> PreparedStore | None:
     return None
 
 
-def _fill(
-    folder: Path,
-    data: DataConfig,
-    face: FaceConfig,
-    listing: Listing,
-    jobs: Sequence[Job],
-    settings: dict[str, Any],
-    progress: bool,
-) -> PreparedStore:
-    """Prepare the clips that the folder's journal lacks, and finish the store; the folder is locked."""
-    with StoreWriter(folder) as writer:
-        writer.forget([j.clip for j in jobs if (r := writer.records.get(j.clip)) and r.mtime_ns != j.mtime_ns])
-        writer.forget(list(writer.missing_jpegs()))
-        failed = {clip: r for clip, r in writer.records.items() if r.reason}
-        again = [j.clip for j in jobs if (r := failed.get(j.clip)) and try_again(j, r.sha256, r.reason)]
-        writer.forget(again)
-        todo = [job for job in jobs if job.clip not in writer.records]
-        elsewhere = _prepared_elsewhere(folder, settings["extraction"], todo)
-        todo = [
-            replace(job, known=elsewhere[job.clip].known(job.clip)) if job.clip in elsewhere else job for job in todo
-        ]
-        work = partial(prepare_clip, folder=folder, data=data, face=face)
+def _fill(plan: Plan) -> PreparedStore:
+    """Prepare the clips that the journals lack, and finish the store; nobody else works in the folder."""
+    data, jobs = plan.data, plan.jobs
+    with StoreWriter(plan.folder) as writer:
+        writer.absorb({job.clip: job.mtime_ns for job in jobs})
         try:
-            with closing(run_all(work, todo, data.prepare_workers or cores(), attrgetter("limit_sec"))) as results:
-                for job, result in shown(results, len(todo), f"preparing {data.name}", progress):
-                    if isinstance(result, Crashed | Hung):  # what has killed a process is only hashed here
-                        _detector.cache_clear()  # it may be in use until the end
-                        writer.add(Record(job.clip, job.mtime_ns, sha256_in_time(job), str(result)), NO_ROWS)
-                    elif isinstance(result, OSError):
-                        line = f"{folder}: cannot be written ({result.strerror or result})"
-                        raise disk_error(result, folder) or UserError(line) from result
-                    elif isinstance(result, Exception):
-                        raise result
-                    else:
-                        writer.add(*(result or elsewhere[job.clip].record(job)))
+            _work(plan, writer, _todo(writer, jobs))
         except BaseException:
-            remove_parts(folder)
+            remove_parts(plan.folder)
             raise
         lost = [writer.records[job.clip] for job in jobs if writer.records[job.clip].reason]
         if len(lost) == len(jobs):
@@ -217,11 +212,41 @@ def _fill(
                 f"data={data.name}: none of {len(jobs)} clips could be prepared; the first, {lost[0].clip}: "
                 f"{lost[0].reason}"
             )
-        store = writer.finish(listing.clips, listing.problems, settings, data.duplicates)
+        store = writer.finish(plan.listing.clips, plan.listing.problems, plan.settings, data.duplicates)
     if pictures := draw_low_yield(store):
         number, share = len(low_yield(store)), f"{LOW_YIELD:.0%}"
         log.warning("%d clips: face found in less than %s of the looks; look at %s", number, share, pictures)
     return store
+
+
+def _todo(journal: Journal, jobs: Sequence[Job]) -> list[Job]:
+    """Those of the jobs that a journal lacks, or that are worth another try; it forgets these."""
+    journal.forget([j.clip for j in jobs if (r := journal.records.get(j.clip)) and r.mtime_ns != j.mtime_ns])
+    journal.forget(list(journal.missing_jpegs()))
+    failed = {clip: r for clip, r in journal.records.items() if r.reason}
+    again = [j.clip for j in jobs if (r := failed.get(j.clip)) and try_again(j, r.sha256, r.reason)]
+    journal.forget(again)
+    return [job for job in jobs if job.clip not in journal.records]
+
+
+def _work(plan: Plan, journal: Journal, todo: list[Job]) -> None:
+    """Prepare clips and note them in a journal."""
+    folder, data, face = plan.folder, plan.data, plan.face
+    elsewhere = prepared_elsewhere(folder, plan.settings["extraction"], todo)
+    todo = [replace(job, known=elsewhere[job.clip].known(job.clip)) if job.clip in elsewhere else job for job in todo]
+    work = partial(prepare_clip, folder=folder, data=data, face=face)
+    with closing(run_all(work, todo, data.prepare_workers or cores(), attrgetter("limit_sec"))) as results:
+        for job, result in shown(results, len(todo), f"preparing {data.name}", plan.progress):
+            if isinstance(result, Crashed | Hung):  # what has killed a process is only hashed here
+                _detector.cache_clear()  # it may be in use until the end
+                journal.add(Record(job.clip, job.mtime_ns, sha256_in_time(job), str(result)), NO_ROWS)
+            elif isinstance(result, OSError):
+                line = f"{folder}: cannot be written ({result.strerror or result})"
+                raise disk_error(result, folder) or UserError(line) from result
+            elif isinstance(result, Exception):
+                raise result
+            else:
+                journal.add(*(result or elsewhere[job.clip].record(job)))
 
 
 def prepare_clip(job: Job, *, folder: Path, data: DataConfig, face: FaceConfig) -> tuple[Record, np.ndarray] | None:
@@ -240,7 +265,7 @@ def prepare_clip(job: Job, *, folder: Path, data: DataConfig, face: FaceConfig) 
     part = part_path(target)
     try:
         sha256 = file_sha256(job.path)
-        if job.known and job.known[0] == sha256 and not given_up() and _take_over(job.known[1], part):
+        if job.known and job.known[0] == sha256 and not given_up() and take_over(job.known[1], part):
             part.replace(target)
             return None
         crops = extract_crops(job.path, data, face, detector)
@@ -265,48 +290,6 @@ def prepare_clip(job: Job, *, folder: Path, data: DataConfig, face: FaceConfig) 
         remarks=crops.remarks,
     )
     return record, crops.rows
-
-
-@dataclass(frozen=True)
-class Elsewhere:
-    """A clip in another finished store with the same settings."""
-
-    store: PreparedStore
-    row: int
-
-    def known(self, clip: str) -> tuple[str, Path]:
-        """Checksum of its file, and its JPEG file."""
-        return self.store.table["sha256"].array[self.row], self.store.folder / jpeg_path(clip)
-
-    def record(self, job: Job) -> tuple[Record, np.ndarray]:
-        """Its record and rows, as if it was just prepared."""
-        return finished_record(self.store, self.row, job.mtime_ns)
-
-
-def _prepared_elsewhere(folder: Path, extraction: dict[str, Any], todo: Sequence[Job]) -> dict[str, Elsewhere]:
-    """Clips of these names in other stores of the same settings, e.g. before the dataset grew."""
-    names = {job.clip for job in todo}
-    found: dict[str, Elsewhere] = {}
-    for mark in sorted(folder.parent.glob(f"{folder.name.rpartition('-')[0]}-*/{MARK}")) if names else ():
-        try:
-            store = PreparedStore.open(mark.parent)
-            if store.settings["extraction"] == extraction:
-                clips = enumerate(store.table["clip"].tolist())
-                found |= {clip: Elsewhere(store, row) for row, clip in clips if clip in names}
-        except (UserError, OSError, KeyError):
-            continue  # a damaged neighbour is no reason to fail
-    return found
-
-
-def _take_over(source: Path, part: Path) -> bool:
-    try:
-        os.link(source, part)
-    except OSError:
-        try:
-            shutil.copyfile(source, part)
-        except OSError:
-            return False
-    return True
 
 
 @lru_cache(maxsize=4)

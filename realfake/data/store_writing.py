@@ -1,8 +1,8 @@
 """Writes a prepared store so that it can be killed at any moment and taken up again, with the same bytes at the end.
 
-While a store is written, a journal in its folder says which clips are done: a line each, and the rows of their crops.
-When all are, the tables are made of it in the order of the listing, ``store.json`` is written last, and the journal is
-deleted. Nothing in the finished store depends on the order in which clips were done.
+While a store is written, a journal in its folder says which clips are done; each shard has its own. When all are, the
+tables are made of it in the order of the listing, ``store.json`` is written last, and the journal is deleted. Nothing
+in the finished store depends on the order in which clips were done.
 """
 
 from __future__ import annotations
@@ -10,121 +10,53 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from realfake.data.clips import Clip, Problem, clip_frame
+from realfake.data.journal import JOURNAL, Journal, Record, journal_files, journal_names
 from realfake.data.store import CLIPS, CROP, CROPS, JPEGS, MARK, SKIPPED, PreparedStore, jpeg_path
 from realfake.files import open_whole, remove_parts, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LINES, ROWS, MTIMES = ".journal.jsonl", ".journal.crops", ".mtimes.npy"
+MTIMES = ".mtimes.npy"
 
 
-@dataclass(frozen=True)
-class Record:
-    """What preparation found out about the file of one clip."""
-
-    clip: str
-    mtime_ns: int
-    sha256: str = ""
-    """Empty if the file could not be read at all."""
-    reason: str = ""
-    """Why there are no crops; empty = there are."""
-    fps: float = 0.0
-    frames: int = 0
-    duration_sec: float = 0.0
-    width: int = 0
-    height: int = 0
-    sampled: int = 0
-    detected: int = 0
-    stored: int = 0
-    remarks: tuple[str, ...] = ()
-    """What somebody should look at before trusting the crops, a line each."""
-
-
-class StoreWriter:
-    """The journal of one store; used by one process at a time, which holds the folder's lock.
+class StoreWriter(Journal):
+    """The journal that a store is finished from; used by one process at a time, which holds the folder's lock.
 
     Args:
         folder: Of the store; made if it is not there.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
         (folder / JPEGS).mkdir(parents=True, exist_ok=True)
         remove_parts(folder)
-        self.records: dict[str, Record] = {}
-        self._starts: dict[str, int] = {}
-        self._rows = 0
-        self._read()
-        self._line_file: BinaryIO = (folder / LINES).open("ab")
-        self._row_file: BinaryIO = (folder / ROWS).open("ab")
+        super().__init__(folder)
 
-    def __enter__(self) -> StoreWriter:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._line_file.close()
-        self._row_file.close()
-
-    def _read(self) -> None:
-        """Take up the journal; what was being written when its process was killed is cut off."""
-        lines, rows = self.folder / LINES, self.folder / ROWS
-        good = 0
-        stored = rows.stat().st_size // CROP.itemsize if rows.exists() else 0
-        for line in lines.read_bytes().splitlines(keepends=True) if lines.exists() else ():
-            try:
-                known = json.loads(line)
-                record = Record(**{**known, "remarks": tuple(known.get("remarks", ()))})
-            except (ValueError, TypeError, AttributeError):
-                break
-            if not line.endswith(b"\n") or self._rows + record.stored > stored:
-                break
-            self._keep(record)
-            good += len(line)
-        if lines.exists():
-            os.truncate(lines, good)
-        if rows.exists():
-            os.truncate(rows, self._rows * CROP.itemsize)
-
-    def _keep(self, record: Record) -> None:
-        self.records[record.clip] = record
-        self._starts[record.clip] = self._rows
-        self._rows += record.stored
-
-    def add(self, record: Record, rows: np.ndarray) -> None:
-        """Note that a clip is done; its JPEG file is in place already.
+    def absorb(self, mtimes: Mapping[str, int]) -> None:
+        """Take over what shards have done; their journals are deleted.
 
         Args:
-            record: With ``stored`` equal to the number of rows.
-            rows: (stored,) of :data:`realfake.data.store.CROP`.
+            mtimes: Time of change of every listed file now, by clip, in nanoseconds.
         """
-        assert record.stored == len(rows)
-        self._row_file.write(np.ascontiguousarray(rows, dtype=CROP).tobytes())
-        self._row_file.flush()  # the line is only true once the rows are there
-        self._line_file.write(json.dumps(asdict(record), ensure_ascii=False).encode() + b"\n")
-        self._line_file.flush()
-        self._keep(record)
-
-    def forget(self, clips: Iterable[str]) -> None:
-        """Take clips for not done."""
-        for clip in clips:
-            self.records.pop(clip, None)
-
-    def missing_jpegs(self) -> Iterator[str]:
-        """Clips that are done, but whose JPEG file is not there."""
-        for clip, record in self.records.items():
-            if not record.reason and not (self.folder / jpeg_path(clip)).is_file():
-                yield clip
+        for name in journal_names(self.folder):
+            if name == JOURNAL:
+                continue
+            with Journal(self.folder, name) as theirs:
+                for clip, record in theirs.records.items():
+                    ours = self.records.get(clip)
+                    stale = ours is None or ours.mtime_ns != record.mtime_ns or bool(ours.reason)
+                    if record.mtime_ns == mtimes.get(clip) and stale and ours != record:
+                        self.add(record, theirs.rows_of(clip))
+            theirs.remove()
 
     def finish(
         self,
@@ -157,20 +89,17 @@ class StoreWriter:
         remarks += [{"path": c.path, "reason": remark} for c, r in kept for remark in r.remarks]
         mark = {**settings, "remarks": remarks, "fingerprint": fingerprint(table, settings)}
         write_whole(self.folder / MARK, json.dumps(mark, indent=2, ensure_ascii=False).encode() + b"\n")
-        for name in (LINES, ROWS):
-            (self.folder / name).unlink(missing_ok=True)
+        self.remove()
         return PreparedStore.open(self.folder)
 
     def _write_crops(self, kept: Sequence[tuple[Clip, Record]]) -> None:
         total = sum(r.stored for _, r in kept)
-        source = np.memmap(self.folder / ROWS, CROP, "r") if self._rows else np.empty(0, CROP)
         header = {"descr": np.lib.format.dtype_to_descr(CROP), "fortran_order": False, "shape": (total,)}
         # Written, not mapped: a full disk kills a process that writes to a mapping.
         with open_whole(self.folder / CROPS, total * CROP.itemsize) as file:
             np.lib.format.write_array_header_1_0(file, header)
-            for clip, record in kept:
-                start = self._starts[clip.clip]
-                file.write(source[start : start + record.stored].tobytes())
+            for clip, _ in kept:
+                file.write(self.rows_of(clip.clip).tobytes())
 
 
 def write_mtimes(folder: Path, mtimes: Sequence[int]) -> None:
@@ -198,8 +127,8 @@ def unfinish(store: PreparedStore, changed: Iterable[str], mtimes: Mapping[str, 
         mtimes: Time of change of every listed file now, by clip, in nanoseconds.
     """
     dropped = set(changed)
-    for name in (LINES, ROWS):
-        (store.folder / name).unlink(missing_ok=True)
+    for file in journal_files(store.folder):
+        file.unlink(missing_ok=True)
     with StoreWriter(store.folder) as writer:
         for row, clip in enumerate(store.table["clip"].tolist()):
             if clip not in dropped:

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from realfake.data.clips import Clip, Problem
+from realfake.data.journal import Record, journal_files
 from realfake.data.store import CROP, PreparedStore, decode_crops, jpeg_path
-from realfake.data.store_writing import LINES, ROWS, Record, StoreWriter
+from realfake.data.store_writing import StoreWriter
 from realfake.errors import UserError
 
 SIZE = 64
@@ -154,9 +155,8 @@ def test_a_journal_cut_off_anywhere_is_taken_up(
     with StoreWriter(folder) as writer:
         for clip in range(4):
             add_clip(writer, clip)
-    for name, keep in ((LINES, lines), (ROWS, rows)):
-        content = (folder / name).read_bytes()
-        (folder / name).write_bytes(content[:keep])
+    for file, keep in zip(journal_files(folder), (lines, rows), strict=True):
+        file.write_bytes(file.read_bytes()[:keep])
     with StoreWriter(folder) as writer:
         done = sorted(writer.records)
         assert done == [f"s/{i:03d}" for i in range(len(done))]
