@@ -66,7 +66,7 @@ def main(
                     discard_empty_run(folder)
                 refused.append(error)  # raised below, out of sight of Hydra, which would print a line of its own
                 return None
-            note_failure(folder, str(error))
+            note_failure(folder, str(error), HydraConfig.get().output_subdir is not None)
             raise
         status.append(result if isinstance(result, int) else 0)
         return result
@@ -133,10 +133,10 @@ def discard_empty_run(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def note_failure(folder: Path, line: str) -> None:
-    """Say on the screen why a job of a sweep failed and, unless the job did so itself, in its ``results.json``."""
+def note_failure(folder: Path, line: str, is_run: bool) -> None:
+    """Say on the screen why a job of a sweep failed and, of a run that did not do so itself, in ``results.json``."""
     print(f"error: {folder.name}: {line}", file=sys.stderr)
     path = folder / "results.json"
-    if folder.is_dir() and not path.exists():
+    if is_run and folder.is_dir() and not path.exists():
         with suppress(UserError):  # a full or read-only disk, which is what the line is about
             write_whole(path, json.dumps({"status": "failed", "error": line, "metrics": {}}, indent=2) + "\n")

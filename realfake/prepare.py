@@ -1,4 +1,4 @@
-"""``realfake prepare data=… data.root=…``: videos to face crops and streams, with a progress bar; resumable."""
+"""``realfake prepare [-m] data=… data.root=…``: videos to face crops and streams, resumable; -m shares it out."""
 
 from __future__ import annotations
 
@@ -18,14 +18,24 @@ def run(cfg: PrepareConfig) -> int:
     # Videos and tables are only needed from here on: --help and a typing mistake answer without them.
     from rich.console import Console
 
-    from realfake.data.preparation import prepare
+    from realfake.data.preparation import prepare, prepare_shard
     from realfake.data.preparation_summary import print_streams, print_summary
-    from realfake.data.signal_store import prepare_signal
+    from realfake.data.shards import Shard
+    from realfake.data.signal_store import prepare_signal, prepare_signal_shard
 
-    console, store = Console(), prepare(cfg.data, cfg.face)
+    console, shard = Console(), Shard(cfg.shard, cfg.shards) if cfg.shards > 1 else None
+    if shard is None:
+        store = prepare(cfg.data, cfg.face)
+    elif (found := prepare_shard(cfg.data, cfg.face, shard, together=bool(cfg.signals))) is not None:
+        store = found
+    else:
+        return 0
     print_summary(store, cfg.data.space, console)
     for options in cfg.signals.values():
-        print_streams(prepare_signal(store, cfg.data, cfg.face, options), console)
+        if shard is None:
+            print_streams(prepare_signal(store, cfg.data, cfg.face, options), console)
+        elif streams := prepare_signal_shard(store, cfg.data, cfg.face, options, shard):
+            print_streams(streams, console)
     return 0
 
 

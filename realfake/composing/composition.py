@@ -143,7 +143,7 @@ def check_sweep(
             check_plugin(f"launcher={choices.launcher}", node.launcher._target_)
             if choices.launcher == "ray":  # without a network, it waits minutes for the server that it reports to
                 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-            check_plugin(f"search={choices.search}", node.sweeper._target_)
+            check_plugin(f"search={choices.get('search')}", node.sweeper._target_)
             if space := node.sweeper.get("params"):
                 if PLUGINS in space:
                     raise UserError(f"search={choices.search}: {PLUGINS} is for the command line alone")

@@ -18,12 +18,31 @@ class Command(Strict):
     """Files of plugins, which are loaded before anything else is looked at."""
 
 
+class SweepFolder(Strict):
+    """Where a launcher keeps what it needs (``-m``)."""
+
+    name: str | None
+    """Folder under ``outputs/prepare/``; null = a digest of the sweep's overrides."""
+
+
 class PrepareConfig(Command):
     """``realfake prepare``."""
 
     data: LocatedData
     face: FaceConfig
     signals: Signals
+    shard: NonNegative
+    """Which part of the clips this process works on, from 0."""
+    shards: Count
+    """Parts that the work is divided into."""
+    sweep: SweepFolder
+
+    @model_validator(mode="after")
+    def _check(self) -> PrepareConfig:
+        if self.shard >= self.shards:
+            numbers = "0" if self.shards == 1 else f"one of 0 to {self.shards - 1}"
+            raise ValueError(f"shard={self.shard} shards={self.shards}: expected shard={numbers}, or more shards")
+        return self
 
 
 class SignalsConfig(Command):

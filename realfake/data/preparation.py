@@ -116,12 +116,13 @@ def _part_done(plan: Plan, shard: Shard, together: bool) -> bool:
             name = f"{JOURNAL}-{shard.name}"
             done = _done(plan, but=name)
             with Journal(folder, name) as journal:
-                todo = [job for job in _todo(journal, shard.part(plan.jobs)) if job.clip not in done]
+                part = [job for i, job in enumerate(plan.jobs) if shard.has(i)]
+                todo = [job for job in _todo(journal, part) if job.clip not in done]
                 _work(plan, journal, todo)
     while True:
         with only_one(folder, plan.wait):
             done = _done(plan)
-            missing = shard.others(i for i, job in enumerate(plan.jobs) if job.clip not in done)
+            missing = shard.lacking(i for i, job in enumerate(plan.jobs) if job.clip not in done)
             if not missing or (folder / MARK).exists():
                 return True
             busy = working(folder, missing)

@@ -10,11 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from realfake.files import LOCK, Locked, only_one
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -35,17 +32,17 @@ class Shard:
         """File that it holds locked while it works."""
         return f"{LOCK}-{self.name}"
 
-    def part(self, items: Sequence[T]) -> Sequence[T]:
-        """Its part of what all shards have to do."""
-        return items[self.number :: self.count]
+    def has(self, i: int) -> bool:
+        """Whether clip number ``i`` is in its part."""
+        return i % self.count == self.number
 
-    def others(self, missing: Iterable[int]) -> list[Shard]:
-        """Those whose part lacks something.
-
-        Args:
-            missing: Positions, among all clips, of what is not done.
-        """
+    def lacking(self, missing: Iterable[int]) -> list[Shard]:
+        """The shards whose part lacks something; ``missing`` are the numbers of clips that are not done."""
         return [Shard(number, self.count) for number in sorted({i % self.count for i in missing})]
+
+
+WHOLE = Shard(0, 1)
+"""Everything, by one process."""
 
 
 @contextmanager

@@ -24,6 +24,7 @@ import numpy as np
 
 from realfake.config import DataConfig, FaceConfig, SignalConfig, StreamInfo
 from realfake.data.media import Media
+from realfake.data.shards import WHOLE, Shard, alone, at_work, left_to_others, working
 from realfake.data.store import PreparedStore
 from realfake.data.work import Crashed, Hung, cores, run_all, shown, time_limit_sec
 from realfake.errors import UserError
@@ -79,26 +80,109 @@ def prepare_signal(
         UserError: If the signal cannot be computed of any clip, its weights or packages are missing, or nobody knows
             where the videos lie.
     """
-    signal = build_signal(options)
-    identity, remarks = _identity(signal, store, options.name)
+    work = _planned(store, data, face, options, progress)
+    if not work.complete:
+        with disk_errors(work.folder, "give another data.prepared"):
+            _complete(work)
+    return _streams(work)
+
+
+def prepare_signal_shard(
+    store: PreparedStore,
+    data: DataConfig,
+    face: FaceConfig,
+    options: SignalConfig,
+    shard: Shard,
+    *,
+    progress: bool = True,
+) -> dict[str, StoredStream] | None:
+    """Do a shard's part of what :func:`prepare_signal` does; the shard that ends last completes the streams.
+
+    Args:
+        store: The prepared dataset.
+        data: How it was prepared.
+        face: How crops are cut.
+        options: Of the signal.
+        shard: Which part is done.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The streams; ``None`` if others have to do their parts first, which is said.
+
+    Raises:
+        UserError: As :func:`prepare_signal`.
+    """
+    work = _planned(store, data, face, options, progress)
+    folder = work.folder
+    if not work.complete:
+        with disk_errors(folder, "give another data.prepared"):
+            with at_work(folder, shard, work.wait):
+                if not work.complete:
+                    _compute(work, shard)
+            with only_one(folder, work.wait):
+                missing = [] if work.complete else shard.lacking(work.missing())
+                if missing:
+                    log.warning("%s: %s", folder, left_to_others(shard, working(folder, missing), missing))
+                    return None
+            _complete(work)
+    return _streams(work)
+
+
+@dataclass(frozen=True)
+class Work:
+    """Streams of a signal that are to be computed, and of what."""
+
+    store: PreparedStore
+    data: DataConfig
+    face: FaceConfig
+    options: SignalConfig
+    progress: bool
+    folder: Path
+    identity: dict[str, Any]
+    remarks: Sequence[str]
+
+    @property
+    def complete(self) -> bool:
+        """Whether all is done."""
+        return (self.folder / MARK).exists()
+
+    def missing(self) -> list[int]:
+        """Clips, by their row, that are not done."""
+        return [row for row in range(len(self.store)) if not _part(self.folder, row).exists()]
+
+    def wait(self) -> None:
+        """Say that another process works there."""
+        log.warning("waiting for another process that computes %s", self.folder)
+
+
+def _planned(store: PreparedStore, data: DataConfig, face: FaceConfig, options: SignalConfig, progress: bool) -> Work:
+    identity, remarks = _identity(build_signal(options), store, options.name)
     folder = store.folder / STREAMS / _name(options, identity)
-    if not (folder / MARK).exists():
+    work = Work(store, data, face, options, progress, folder, identity, remarks)
+    if not work.complete:
         if store.root is None:
             raise UserError(f"{folder}: not computed yet; the videos are needed for it")
-        (folder / PARTS).mkdir(parents=True, exist_ok=True)
-        wait = partial(log.warning, "waiting for another process that computes %s", folder)
-        with disk_errors(folder, "give another data.prepared"), only_one(folder, wait):
-            if not (folder / MARK).exists():
-                remove_parts(folder)
-                for remark in remarks:
-                    log.warning("signals=[%s]: %s", options.name, remark)
-                _compute(store, store.root, data, face, options, folder, progress)
-                _finish(store, options, folder, identity)
+        folder.mkdir(parents=True, exist_ok=True)
+    return work
+
+
+def _complete(work: Work) -> None:
+    with alone(work.folder, work.wait):
+        if not work.complete:
+            remove_parts(work.folder)
+            for remark in work.remarks:
+                log.warning("signals=[%s]: %s", work.options.name, remark)
+            _compute(work)
+            _finish(work.store, work.options, work.folder, work.identity)
+
+
+def _streams(work: Work) -> dict[str, StoredStream]:
+    name, folder = work.options.name, work.folder
     if lost := json.loads((folder / MARK).read_text())["failed"]:
         clip, reason = next(iter(lost.items()))
-        number = f"{len(lost)} of {len(store)} clips"
-        log.warning("signals=[%s]: %s have none, e.g. %s: %s", options.name, number, clip, reason)
-    return {info.name: StoredStream(info, folder) for info in signal.infos()}
+        number = f"{len(lost)} of {len(work.store)} clips"
+        log.warning("signals=[%s]: %s have none, e.g. %s: %s", name, number, clip, reason)
+    return {info.name: StoredStream(info, folder) for info in work.options.infos()}
 
 
 def signal_digest(store: PreparedStore, options: SignalConfig) -> str:
@@ -128,19 +212,21 @@ def _part(folder: Path, row: int) -> Path:
     return folder / PARTS / f"{row:08d}.npz"
 
 
-def _compute(
-    store: PreparedStore, root: Path, data: DataConfig, face: FaceConfig, options: SignalConfig, folder: Path,
-    progress: bool,
-) -> None:  # fmt: skip
-    paths = [root / path for path in store.table["path"].tolist()]
+def _compute(work: Work, shard: Shard = WHOLE) -> None:
+    store, folder, options, data = work.store, work.folder, work.options, work.data
+    assert store.root is not None
+    (folder / PARTS).mkdir(exist_ok=True)
+    paths = [store.root / path for path in store.table["path"].tolist()]
     todo = [
-        Part(row, path, time_limit_sec(path.stat().st_size if path.exists() else 0, data.patience_sec))
-        for row, path in enumerate(paths)
-        if not _part(folder, row).exists()
+        Part(
+            row, paths[row], time_limit_sec(paths[row].stat().st_size if paths[row].exists() else 0, data.patience_sec)
+        )
+        for row in work.missing()
+        if shard.has(row)
     ]
-    work = partial(compute_part, store=store.folder, data=data, face=face, options=options, folder=folder)
-    with closing(run_all(work, todo, data.prepare_workers or cores(), attrgetter("limit_sec"))) as results:
-        for part, result in shown(results, len(todo), f"{options.name} of {data.name}", progress, after_sec=2.0):
+    compute = partial(compute_part, store=store.folder, data=data, face=work.face, options=options, folder=folder)
+    with closing(run_all(compute, todo, data.prepare_workers or cores(), attrgetter("limit_sec"))) as results:
+        for part, result in shown(results, len(todo), f"{options.name} of {data.name}", work.progress, after_sec=2.0):
             if isinstance(result, Crashed | Hung):
                 _write_part(_part(folder, part.row), {}, str(result))
             elif isinstance(result, OSError):
