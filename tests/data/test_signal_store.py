@@ -16,7 +16,8 @@ from realfake.config import BOX, FRAME_FEATURES, FrameBackbone, PrepareConfig
 from realfake.data import signal_store
 from realfake.data.media import Media
 from realfake.data.preparation import prepare
-from realfake.data.signal_store import MARK, PARTS, StoredStream, prepare_signal
+from realfake.data.shards import Shard
+from realfake.data.signal_store import MARK, PARTS, StoredStream, prepare_signal, prepare_signal_shard
 from realfake.data.store import PreparedStore
 from realfake.data.stream_sets import clip_streams, stream_set
 from realfake.data.work import run_all
@@ -81,6 +82,22 @@ def test_interrupted_work_is_taken_up_with_the_same_bytes(
     shutil.rmtree(folder)
     two = changed(cfg, {"data.prepare_workers": 2})
     assert contents(motion(store, two)) == whole
+
+
+def test_shards_end_with_the_same_bytes(
+    store: PreparedStore, cfg: PrepareConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = motion(store, cfg)
+    bytes_of_one = contents(whole)
+    shutil.rmtree(whole.folder)
+    *others, last = (
+        prepare_signal_shard(store, cfg.data, cfg.face, cfg.signals["motion"], Shard(number, 3), progress=False)
+        for number in (1, 0, 2)
+    )
+    assert others == [None, None]
+    assert "shard=0 shards=3 is done; shard 2 of 3 missing: the same command with shard=2 does it" in caplog.text
+    assert last is not None
+    assert contents(last["motion"]) == bytes_of_one
 
 
 def test_other_options_are_other_streams(store: PreparedStore, cfg: PrepareConfig) -> None:
