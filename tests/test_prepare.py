@@ -52,22 +52,6 @@ def test_files_left_out_are_named(command: Callable, tiny_data: list[str], tmp_p
     assert "11/11" in done.stderr
 
 
-def test_a_sweep_of_shards_writes_what_one_process_writes(
-    command: Callable, tiny_data: list[str], tmp_path: Path
-) -> None:
-    words = [*tiny_data, "data.limit_clips=6"]
-    cfg = compose("prepare", [*words, "data.prepared=" + str(tmp_path / "one")], PrepareConfig)
-    one = prepare(cfg.data, cfg.face, progress=False).folder
-    line = ["-m", "shard=0,1,2,3", "shards=4", "launcher=joblib", "data.prepared=four"]
-    done = command("prepare", *words, *line, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert f"store {tmp_path / 'four' / one.name}" in done.stdout
-    four = {path.relative_to(tmp_path / "four"): path for path in (tmp_path / "four").rglob("*") if path.is_file()}
-    assert four.keys() == {path.relative_to(tmp_path / "one") for path in one.rglob("*") if path.is_file()}
-    for name, path in four.items():
-        assert path.read_bytes() == (tmp_path / "one" / name).read_bytes(), name
-
-
 def test_a_shard_of_a_sweep_that_is_none_is_refused_before_any_starts(command: Callable, tmp_path: Path) -> None:
     done = command("prepare", "-m", "shard=0,4", "shards=4", cwd=tmp_path)
     assert done.returncode == 1
