@@ -15,7 +15,6 @@ from realfake.data.clips import Listing
 from realfake.data.face_choice import face_identity, resolved_face
 from realfake.data.jobs import Job, list_jobs
 from realfake.data.sources import list_clips
-from realfake.data.store import PreparedStore
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +33,8 @@ class Plan:
     jobs: list[Job]
     settings: dict[str, Any]
     root: Path
+    """Of the files."""
     progress: bool
-
-    def opened(self, store: PreparedStore | None) -> Any:
-        """The store, knowing where its videos lie."""
-        if store is not None:
-            store.root = self.root
-        return store
 
     def wait(self) -> None:
         """Say that another process works there."""

@@ -59,7 +59,10 @@ def prepare(
         UserError: If the dataset cannot be listed, the detector cannot be built, or no clip at all can be prepared.
     """
     plan = planned(data, face, progress, check)
-    return plan.opened(_up_to_date(plan) or _prepared(plan))
+    store = _up_to_date(plan) or _prepared(plan)
+    assert store is not None  # only shards leave it to others
+    store.root = plan.root
+    return store
 
 
 def prepare_shard(
@@ -84,7 +87,10 @@ def prepare_shard(
         UserError: As :func:`prepare`.
     """
     plan = planned(data, face, progress)
-    return plan.opened(_up_to_date(plan) or _prepared(plan, shard, together))
+    store = _up_to_date(plan) or _prepared(plan, shard, together)
+    if store is not None:
+        store.root = plan.root
+    return store
 
 
 def _prepared(plan: Plan, shard: Shard | None = None, together: bool = False) -> PreparedStore | None:
