@@ -153,7 +153,7 @@ def save_as_its_scripts(net: nn.Module, path: Path, monkeypatch: pytest.MonkeyPa
 
 def converted_logits(model: Path, out: Path, x: Tensor, spec: ConvertInput) -> dict[str, Tensor]:
     """What the run that ``model`` becomes says of normalised input."""
-    convert_model(ConvertConfig(model=str(model), out=str(out), input=spec))
+    convert_model(ConvertConfig(plugins=[], model=str(model), out=str(out), input=spec))
     run = open_run(out)
     cfg = run.load_config()
     module = ApproachModule(cfg).eval()
@@ -175,7 +175,7 @@ def hydra_net(tmp_path_factory: pytest.TempPathFactory) -> tuple[HydraNet, Path]
 def hydra_run(hydra_net: tuple[HydraNet, Path]) -> Path:
     model = hydra_net[1]
     out = model.parent / "run"
-    convert_model(ConvertConfig(model=str(model), out=str(out), input=SPEC))
+    convert_model(ConvertConfig(plugins=[], model=str(model), out=str(out), input=SPEC))
     return out
 
 
@@ -227,7 +227,7 @@ def test_the_command(hydra_net: tuple[HydraNet, Path], command: Command, tmp_pat
 
 def test_a_run_is_not_overwritten(hydra_net: tuple[HydraNet, Path], hydra_run: Path) -> None:
     with pytest.raises(UserError, match="holds a run already"):
-        convert_model(ConvertConfig(model=str(hydra_net[1]), out=str(hydra_run), input=SPEC))
+        convert_model(ConvertConfig(plugins=[], model=str(hydra_net[1]), out=str(hydra_run), input=SPEC))
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
@@ -289,7 +289,7 @@ def test_nothing_in_a_file_is_run(trap: str, zipped: bool, tmp_path: Path) -> No
     }
     content = {"model_state_dict": SmallNet().state_dict(), "loss": traps[trap]}
     torch.save(content, tmp_path / "model.pth", _use_new_zipfile_serialization=zipped)
-    cfg = ConvertConfig(model=str(tmp_path / "model.pth"), out=str(tmp_path / "run"), input=SMALL)
+    cfg = ConvertConfig(plugins=[], model=str(tmp_path / "model.pth"), out=str(tmp_path / "run"), input=SMALL)
     convert_model(cfg)
     assert not mark.exists()
 
@@ -297,7 +297,7 @@ def test_nothing_in_a_file_is_run(trap: str, zipped: bool, tmp_path: Path) -> No
 def test_tensors_cannot_hide_in_what_is_not_read(tmp_path: Path) -> None:
     torch.save({"model_state_dict": Trap(dict, {"a": torch.zeros(1)})}, tmp_path / "model.pth")
     with pytest.raises(UserError, match="expected a state dict"):
-        convert_model(ConvertConfig(model=str(tmp_path / "model.pth"), out=None, input=SPEC))
+        convert_model(ConvertConfig(plugins=[], model=str(tmp_path / "model.pth"), out=None, input=SPEC))
 
 
 def test_chimera_net(tmp_path: Path) -> None:
@@ -382,7 +382,7 @@ def test_cropped_faces_need_no_detector(tmp_path: Path) -> None:
     """The thesis's faces are cropped already, while a converted run names the detector that its scripts used."""
     torch.manual_seed(0)
     torch.save(SmallNet().state_dict(), tmp_path / "model.pth")
-    convert_model(ConvertConfig(model=str(tmp_path / "model.pth"), out=str(tmp_path / "run"), input=SMALL))
+    convert_model(ConvertConfig(plugins=[], model=str(tmp_path / "model.pth"), out=str(tmp_path / "run"), input=SMALL))
     rng = np.random.default_rng(0)
     codes = {"S2N2H": "fake_happy", "N2H": "real_happy"}
     for person, code, frame in product(("anna", "ben", "cleo", "dora"), codes, (10, 11)):

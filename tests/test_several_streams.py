@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import Command
+from processes import Command
 
 import realfake
 from realfake.data.preparation import prepare

@@ -285,8 +285,8 @@ def test_nothing_that_can_be_prepared_is_an_error(root: Path, tmp_path: Path) ->
 
 
 def test_missing_weights_are_told_before_anything_is_written(videos: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"face\.weights is missing"):
-        prepare(sase(videos, tmp_path / "p"), option(YunetFace), progress=False)
+    with pytest.raises(UserError, match=r"none\.onnx"):
+        prepare(sase(videos, tmp_path / "p"), option(YunetFace, weights=str(tmp_path / "none.onnx")), progress=False)
     assert not (tmp_path / "p").exists()
 
 
