@@ -834,3 +834,9 @@ def test_help_says_what_keys_mean(command: Command, tmp_path: Path) -> None:
     assert "margin" not in done.stdout  # a key of detectors
     groups = command("prepare", "--help", cwd=tmp_path).stdout.split("== Config ==")[0]
     assert re.findall(r"^([\w/]+): ", groups, re.M) == ["data", "face", "signals"]
+
+
+def test_a_command_is_not_offered_what_only_others_have() -> None:
+    with pytest.raises(UserError) as caught:
+        composition.compose("prepare", ["trainer.max_epochs=2"], config.PrepareConfig)
+    assert str(caught.value) == "unknown key 'trainer.max_epochs'"

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from realfake.composing.catalogue import groups, no_such_option, options, package_of, text_of
-from realfake.composing.overrides import ALIASES
+from realfake.composing.overrides import ALIASES, KEYLESS
 from realfake.config import Guests, Strict, as_plain
 from realfake.errors import UserError, as_override, nearest
 from realfake.registry import name_of
@@ -308,11 +308,13 @@ def explain(error: Exception, schema: type[BaseModel], conf: Path) -> str:
             return f"{key} exists: write {key}=… without the +"
         if parts := [group for group in there if group.startswith(key + "/")]:
             return f"{key} is chosen by part: {', '.join(part + '=…' for part in parts)}"
-        if choices := options_with(key, conf):
+        here = key.partition(".")[0] in (*schema.model_fields, "hydra")  # else no option of this command has it
+        if here and (choices := options_with(key, conf)):
             return _key_of(key, place, choices)
         if key in known_keys(schema) and key not in there:
             return f"{key}{place} is in none of the files that were chosen: write +{key}=…"
-        return f"unknown key {key!r}{place}{did_you_mean(key, [*known_keys(schema), *(g for g in there if g != key)])}"
+        near = [g for g in there if g != key and g.partition("/")[0] in (*schema.model_fields, *KEYLESS)]
+        return f"unknown key {key!r}{place}{did_you_mean(key, [*known_keys(schema), *near])}"
     if match := re.search(r"Ambiguous value for argument '([^=']+)=(.*)'\n", text):
         key, value = match.group(1), match.group(2).replace("'", "")
         return f"{key}={value}: several values are a sweep, which needs -m; one list is written {key}=[{value}]"

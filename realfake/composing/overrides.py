@@ -21,6 +21,8 @@ LARGEST_CHECK = 256
 
 ALIASES = {"launcher.": "hydra.launcher.", "search.": "hydra.sweeper."}
 """Keys of the presets, and the nodes of Hydra's own configuration that they fill."""
+KEYLESS = ("launcher", "search", "experiment", "debug")
+"""Groups that leave no key of their own in a configuration."""
 SEVERAL = ("logger", "signals", "auxiliary")
 """Groups of which several options may be chosen at once."""
 _OPTIONS: dict[str, tuple[str, ...] | None] = {
