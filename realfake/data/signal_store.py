@@ -30,7 +30,7 @@ from realfake.data.work import Crashed, Hung, cores, run_all, shown, time_limit_
 from realfake.errors import UserError
 from realfake.files import disk_error, disk_errors, only_one, open_whole, remove_parts, write_whole
 from realfake.streams.kinds import build_signal
-from realfake.streams.stream import Extracted, ReadsFiles, Signal
+from realfake.streams.stream import Extracted, OnDevice, ReadsFiles, Signal
 
 log = logging.getLogger(__name__)
 
@@ -225,7 +225,9 @@ def _compute(work: Work, shard: Shard = WHOLE) -> None:
         if shard.has(row)
     ]
     compute = partial(compute_part, store=store.folder, data=data, face=work.face, options=options, folder=folder)
-    with closing(run_all(compute, todo, data.prepare_workers or cores(), attrgetter("limit_sec"))) as results:
+    signal = build_signal(options)
+    workers = 1 if isinstance(signal, OnDevice) and signal.uses_gpu() else data.prepare_workers or cores()
+    with closing(run_all(compute, todo, workers, attrgetter("limit_sec"))) as results:
         for part, result in shown(results, len(todo), f"{options.name} of {data.name}", work.progress, after_sec=2.0):
             if isinstance(result, Crashed | Hung):
                 _write_part(_part(folder, part.row), {}, str(result))

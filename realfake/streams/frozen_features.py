@@ -45,13 +45,17 @@ class FrozenFeatures:
         """``features``."""
         return self.options.infos()
 
+    def uses_gpu(self) -> bool:
+        """Whether there is one."""
+        return torch.cuda.is_available()
+
     @cached_property
     def backbone(self) -> Backbone:
         """The network; what of it is drawn at random is the same in every process."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             backbone = build_backbone(self.config)
-        return backbone.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        return backbone.to("cuda" if self.uses_gpu() else "cpu").eval()
 
     @torch.inference_mode()
     def extract(self, media: ClipMedia) -> dict[str, Extracted]:

@@ -101,6 +101,15 @@ class ReadsFiles(Protocol):
         ...
 
 
+@runtime_checkable
+class OnDevice(Protocol):
+    """A signal that may compute on a GPU, which one process has to itself."""
+
+    def uses_gpu(self) -> bool:
+        """Whether it does so here."""
+        ...
+
+
 @dataclass(frozen=True)
 class StreamSpec:
     """What a network takes of one stream."""
