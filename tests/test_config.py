@@ -833,7 +833,7 @@ def test_help_says_what_keys_mean(command: Command, tmp_path: Path) -> None:
     assert re.search(r"^  frames_per_clip: 8 +# frame approaches: frames of a clip in an epoch$", done.stdout, re.M)
     assert "margin" not in done.stdout  # a key of detectors
     groups = command("prepare", "--help", cwd=tmp_path).stdout.split("== Config ==")[0]
-    assert re.findall(r"^([\w/]+): ", groups, re.M) == ["data", "face", "signals"]
+    assert re.findall(r"^([\w/]+): ", groups, re.M) == ["data", "face", "launcher", "signals"]
 
 
 def test_a_command_is_not_offered_what_only_others_have() -> None:
