@@ -108,10 +108,12 @@ class Painter:
         width: Of the frames in pixels, after scaling.
         height: Of the frames in pixels, after scaling.
         scale: From the video's pixels to those of the frames.
-        streams: What the network took of the clip.
+        streams: What the network took of the clip; ``None`` = nothing of it is drawn.
     """
 
-    def __init__(self, item: VideoPrediction, width: int, height: int, scale: float, streams: StreamSet) -> None:
+    def __init__(
+        self, item: VideoPrediction, width: int, height: int, scale: float, streams: StreamSet | None = None
+    ) -> None:
         self.item, self.width, self.height, self.scale = item, width, height, scale
         self.size = drawing.text_size(width, height)
         curve, self.strip_height, self.strip = item.curve, 0, None
@@ -121,7 +123,7 @@ class Painter:
                 curve.time_sec, curve.p_real, item.duration_sec, (width, self.strip_height), item
             )
         self._panels: dict[str, np.ndarray] = {}
-        self.seen = StreamOverlay(streams, item.width, item.height, item.track, self.size)
+        self.seen = StreamOverlay(streams or {}, item.width, item.height, item.track, self.size)
         self.place, self.place_of_units = self._places()
 
     def draw(self, image: np.ndarray, time_sec: float) -> None:
