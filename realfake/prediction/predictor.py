@@ -14,7 +14,7 @@ from realfake.config import Decoder, FaceConfig, TrainConfig, YunetFace
 from realfake.data.extraction import Crops, crop_frames, encode_crop, extract_crops
 from realfake.data.face_choice import resolved_face
 from realfake.data.faces import Box, Detector, build_detector, too_small, whole
-from realfake.data.media import FINE, Media
+from realfake.data.media import FINE, Media, box_columns
 from realfake.data.sampling import fixed_moments, nearest, sampled_interval
 from realfake.data.stills import ARRAY_ENDING, read_image
 from realfake.data.stream_sets import clip_streams, pictures
@@ -201,7 +201,6 @@ class Predictor:
             samples = p.select(nearest(times, chosen.times[:, 0]))
             curve = running_mean(times, p, self.window_sec)
         verdict = mean(samples)
-        boxes = np.stack([crops.rows[name].astype(np.float64) for name in ("x", "y", "width", "height")], axis=1)
         item = VideoPrediction(
             verdict.p,
             verdict.space,
@@ -212,7 +211,7 @@ class Predictor:
             duration_sec=info.duration_sec,
             samples=len(chosen.times),
             curve=curve,
-            track=Track(times.astype(np.float64), boxes, crops.roll_deg),
+            track=Track(times.astype(np.float64), box_columns(crops.rows), crops.roll_deg),
             remarks=crops.remarks,
         )
         return Answer(item, samples=chosen)

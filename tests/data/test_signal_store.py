@@ -12,7 +12,7 @@ import torch
 
 from realfake.composing.composition import compose, option
 from realfake.composing.messages import changed
-from realfake.config import BOX, FRAME_FEATURES, FrameBackbone, PrepareConfig
+from realfake.config import BOX, FrameBackbone, PrepareConfig
 from realfake.data import signal_store
 from realfake.data.media import Media
 from realfake.data.preparation import prepare
@@ -170,9 +170,3 @@ def test_features_are_what_the_frozen_network_says(
     else:
         assert ours.dtype == np.float16
         np.testing.assert_allclose(ours, expected.numpy(), rtol=2**-11, atol=1e-7)
-
-
-def test_the_number_of_features_is_that_of_the_networks() -> None:
-    for name, size in FRAME_FEATURES.items():
-        if name not in ("vgg16", "efficientnet_v2_m", "vit_b_16", "inception_resnet_v1_wide"):  # large to build
-            assert build_backbone(option(FrameBackbone, name=name, weights="none")).features == size

@@ -11,19 +11,13 @@ from torchvision.models import get_model_weights
 
 from realfake.composing.messages import changed
 from realfake.composing.overrides import options
+from realfake.config import FRAME_FEATURES
 from realfake.errors import UserError
 from realfake.models import Backbone, build_backbone, sample_spec
 from realfake.models.torchvision_networks import LAST_LAYER
 
 FEATURES = {
-    "small_cnn": 84,
-    "tiny_cnn": 64,
-    "resnet18": 512,
-    "vgg16": 4096,
-    "efficientnet_v2_m": 1280,
-    "vit_b_16": 768,
-    "inception_resnet_v1": 512,
-    "inception_resnet_v1_wide": 512,
+    **FRAME_FEATURES,
     "pixels": 3 * 224 * 224,
     "timm": 1280,
     "cnn3d": 512,
