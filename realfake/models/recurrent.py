@@ -50,8 +50,7 @@ class RecurrentEncoder(nn.Module):
                 x = x - x.mean(dim=1, keepdim=True)
             outputs, _ = self.rnn(self.dropout(x))
             return pool_time(outputs, self.pool, bidirectional=self.rnn.bidirectional)
-        if self.motion:
-            x = torch.where(valid[..., None], x - masked_mean(x, valid)[:, None], 0.0)
+        x, valid = prepared(x, valid, motion=self.motion)
         x = self.dropout(x)
         steps = torch.arange(1, valid.shape[1] + 1, device=valid.device)
         length = (valid * steps).amax(dim=1).clamp(min=1)
@@ -85,6 +84,15 @@ def masked_mean(x: Tensor, valid: Tensor) -> Tensor:
     """Mean over the valid moments of ``(B, T, D)`` → ``(B, D)``; 0 if there is none."""
     weights = valid[..., None].to(x.dtype)
     return (x * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
+
+
+def prepared(x: Tensor, valid: Tensor | None, *, motion: bool) -> tuple[Tensor, Tensor]:
+    """Moments ``(B, T, D)``, with ``motion`` as differences to their mean; gaps are 0. And which are valid."""
+    if valid is None:
+        valid = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+    if motion:
+        x = x - masked_mean(x, valid)[:, None]
+    return torch.where(valid[..., None], x, 0.0), valid
 
 
 def pooled(outputs: Tensor, valid: Tensor, pool: str) -> Tensor:

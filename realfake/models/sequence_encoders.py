@@ -9,16 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from realfake.config import TcnBackbone, TransformerBackbone
-from realfake.models.recurrent import masked_mean, pooled
-
-
-def prepared(x: Tensor, valid: Tensor | None, *, motion: bool) -> tuple[Tensor, Tensor]:
-    """Moments ``(B, T, D)``, with ``motion`` as differences to their mean; gaps are 0. And which are valid."""
-    if valid is None:
-        valid = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
-    if motion:
-        x = x - masked_mean(x, valid)[:, None]
-    return torch.where(valid[..., None], x, 0.0), valid
+from realfake.models.recurrent import pooled, prepared
 
 
 class Tcn(nn.Module):
