@@ -92,7 +92,8 @@ def write_signal_tables(cfg: SignalsConfig, console: Console | None = None) -> i
         path.parent.mkdir(parents=True, exist_ok=True)
         write_openface_table(path, _table(found, signals))
     lost = f" ({without} clips have none)" if without else ""
-    console.print(f"{len(names) - without} tables in {folder}{lost}", markup=False, soft_wrap=True)
+    count = len(names) - without
+    console.print(f"{count} table{'s' * (count != 1)} in {folder}{lost}", markup=False, soft_wrap=True)
     return 0 if without < len(names) else 1
 
 
