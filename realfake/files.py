@@ -32,6 +32,9 @@ NAME_BYTES = 200
 _LITTLE = 2**24
 """Bytes: a disk with less room is the one that an error of no name is about."""
 
+STORY = "realfake.story"
+"""Logger of what is told to ``run.log`` alone."""
+
 _held: set[int] = set()
 """Descriptors of the locks that this process holds."""
 
@@ -263,6 +266,14 @@ class LogFile(logging.FileHandler):
         """End the log; what it could not write by now was said."""
         with suppress(OSError):
             super().close()
+
+
+class WithoutStory(logging.Filter):
+    """Keeps off a screen what :mod:`realfake.experiments.story` tells ``run.log``."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is shown."""
+        return record.name != STORY
 
 
 class Locked(Exception):

@@ -27,9 +27,9 @@ def run(cfg: TrainConfig) -> float | None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from realfake.experiments.execution import TrainedElsewhere, execute
+    from realfake.experiments.execution import Kept, TrainedElsewhere, execute
     from realfake.experiments.placement import placed
-    from realfake.experiments.summary import print_summary
+    from realfake.experiments.summary import print_line, print_summary
     from realfake.runs.folder import RunFolder
 
     hydra_cfg = HydraConfig.get()
@@ -44,7 +44,10 @@ def run(cfg: TrainConfig) -> float | None:
             raise
         log.info("%s: left to another process, which trains it at this moment", folder.path)
         return None
-    print_summary(results, folder)
+    if not in_sweep:
+        print_summary(results, folder)
+    elif not isinstance(results, Kept):
+        print_line(results, folder)
     value = results["metrics"].get(results["optimized_metric"])
     return None if value is None else float(value)
 

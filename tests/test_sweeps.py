@@ -153,8 +153,12 @@ def test_every_run_is_in_the_hparams(grid: tuple[Path, list[str], subprocess.Com
     for name, folder in runs(grid[0] / "multirun/grid").items():
         if name in (FAILING, DIVERGING):
             continue
-        events = EventAccumulator(str(folder / "tensorboard"))
+        (file,) = (folder / "tensorboard").rglob("events.out.tfevents.*")
+        words = name.split()
+        assert file.parent.name == f"approach={words[0]},loss_mix={words[1]},seed={words[2]}", name
+        events = EventAccumulator(str(file.parent))
         events.Reload()
+        assert "epoch" not in events.Tags()["scalars"]
         assert "_hparams_/session_start_info" in events.PluginTagToContent("hparams"), name
         stored = (read_results(folder) or {})["metrics"]["test/clip/joint_accuracy"]
         assert events.Scalars("test/clip/joint_accuracy")[-1].value == pytest.approx(stored, abs=1e-6)

@@ -60,11 +60,15 @@ def write_artifacts(
             note=data.people_note,
         )
     if cfg.logger.tensorboard is not None:
+        from realfake.experiments.event_files import events_folder, merge_events, varied
         from realfake.experiments.hparams import write_hparams
 
+        overrides = run.overrides()
+        events = events_folder(run.tensorboard, run.path, overrides)
         if cfg.callbacks.plots:
-            show_in_tensorboard(run)
-        write_hparams(run.tensorboard, run.overrides(), metrics)
+            show_in_tensorboard(run, events)
+        write_hparams(events, varied(run.path, overrides) or overrides, metrics)
+        merge_events(run.tensorboard, events)
     return {"intervals": {f"test/clip/{name}": [i.low, i.high] for name, i in found.items()}, "intervals_hold": HOLDS}
 
 
@@ -107,13 +111,13 @@ def middle_face(store: PreparedStore, clip: int, size: int = 128) -> np.ndarray:
     return np.asarray(store.read(clip, np.array([middle]), size)[0])
 
 
-def show_in_tensorboard(run: RunFolder) -> None:
-    """Add the pictures of a run to its event files, as the PNG files that they are."""
+def show_in_tensorboard(run: RunFolder, events: Path) -> None:
+    """Add the pictures of a run to the folder of its events, as the PNG files that they are."""
     from PIL import Image
     from tensorboard.compat.proto.summary_pb2 import Summary
     from torch.utils.tensorboard import FileWriter
 
-    writer = FileWriter(str(run.tensorboard))
+    writer = FileWriter(str(events))
     for path in sorted(run.plots.glob("*.png")):
         with Image.open(path) as image:
             width, height = image.size

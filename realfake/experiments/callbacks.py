@@ -11,14 +11,19 @@ from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.callbacks.progress.rich_progress import ProcessingSpeedColumn
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from realfake.config import Plateau
 from realfake.errors import UserError
+from realfake.experiments.story import tell_epoch
 from realfake.files import write_whole
 from realfake.runs.checkpoints import write_checkpoint
 from realfake.scoring.metric_table import minimised
+
+WIDE = 100
+"""Columns of a screen that has room for the loss behind a progress bar."""
 
 
 class MetricsTable(Checkpoint):
@@ -27,10 +32,14 @@ class MetricsTable(Checkpoint):
     The rows are part of every checkpoint, so that a resumed run goes on with the rows of its checkpoint. It is a
     ``Checkpoint`` callback because those run last in an epoch, when everything has been logged; it has to stand before
     the callbacks that save.
+
+    Args:
+        path: Of ``metrics.csv``.
+        metric: What the best epoch is selected by, which the log tells of every epoch.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, metric: str | None = None) -> None:
+        self.path, self.metric = path, metric
         self.rows: list[dict[str, float]] = []
         self.stopped = False
         """Whether training had ended by itself (early stopping) when this state was saved."""
@@ -48,6 +57,7 @@ class MetricsTable(Checkpoint):
         row["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
         row["seconds"] = time.monotonic() - self._started
         self.rows.append(row)
+        tell_epoch(row, self.metric)
         self.stopped = trainer.should_stop
         if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             self.write()
@@ -158,10 +168,18 @@ class ReduceOnPlateau(Callback):
 
 
 class ProgressBar(RichProgressBar):
-    """Rich's bar with the validation figures of the last epoch, and without the version of a logger."""
+    """Rich's bar with the validation figures of the last epoch, and without the version of a logger; of 80 columns."""
+
+    def configure_columns(self, trainer: Trainer) -> list[Any]:
+        """Without the speed, which leaves room for the figures."""
+        return [
+            column for column in super().configure_columns(trainer) if not isinstance(column, ProcessingSpeedColumn)
+        ]
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         """What stands behind the bar."""
-        shown = {"loss": "val/frame/loss", "joint": "val/clip/joint_accuracy", "AUROC": "val/clip/authenticity_auroc"}
+        shown = {"both": "val/clip/joint_accuracy", "AUROC": "val/clip/authenticity_auroc"}
+        if self._console is not None and self._console.width >= WIDE:
+            shown = {"loss": "val/frame/loss", **shown}
         found = {name: trainer.callback_metrics.get(key) for name, key in shown.items()}
-        return {name: f"{float(value):.3f}" for name, value in found.items() if value is not None}
+        return {name: f"{float(value):.2f}" for name, value in found.items() if value is not None}

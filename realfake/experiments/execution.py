@@ -24,7 +24,7 @@ from realfake.errors import Interrupted, UserError
 from realfake.experiments.interruption import StopBetweenBatches
 from realfake.experiments.placement import keep_threads, note_threads
 from realfake.experiments.start import check_start, resolved
-from realfake.files import Locked, disk_error, only_one, remove_parts
+from realfake.files import STORY, Locked, disk_error, only_one, remove_parts
 from realfake.registry import files as plugin_files
 from realfake.runs.folder import RunFolder
 from realfake.runs.results import (
@@ -37,7 +37,11 @@ from realfake.runs.results import (
 )
 from realfake.runs.settings import differences
 
-log = logging.getLogger(__name__)
+log, story = logging.getLogger(__name__), logging.getLogger(STORY)
+
+
+class Kept(dict[str, Any]):
+    """Results of an earlier attempt that is left as it is."""
 
 
 class RunFailed(UserError):
@@ -61,7 +65,7 @@ def execute(
         wait: Whether to wait for another process that trains this run, and take its results.
 
     Returns:
-        The results, those of the earlier attempt if the run is left as it is.
+        The results; :class:`Kept` if the run is left as it is.
 
     Raises:
         TrainedElsewhere: If another process trains this run.
@@ -197,8 +201,8 @@ def _kept(earlier: dict[str, Any] | None, run: RunFolder, cfg: TrainConfig) -> d
     if earlier.get("status") == COMPLETED:
         known = run.trained_config.is_file()
         unknown = "" if known else " by an older version, which did not note with what settings"
-        log.info("%s: completed before%s: left as it is (sweep.rerun=all trains it again)", run.path, unknown)
-        return earlier
+        (story if known else log).info("%s: completed before%s: left as it is", run.path, unknown)
+        return Kept(earlier)
     if earlier.get("status") == FAILED and cfg.sweep.rerun != "failed":
         raise RunFailed(f"{earlier.get('error')} (failed before: left as it is; sweep.rerun=failed tries again)")
     return None

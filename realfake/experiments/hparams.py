@@ -21,9 +21,9 @@ def write_hparams(
     one from every run would hide the overrides that the other runs vary.
 
     Args:
-        tensorboard_dir: The run's ``tensorboard/``; made if missing.
-        overrides: The run's overrides, e.g. ``["approach=temporal", "optimizer.lr=1e-3"]``; those that only say how
-            a sweep is executed are left out.
+        tensorboard_dir: The folder of the run's events; made if missing.
+        overrides: What of the run's overrides is shown, e.g. ``["approach=temporal", "optimizer.lr=1e-3"]``: in a
+            sweep what varies; those that only say how a sweep is executed are left out.
         metrics: Metric name → value; only ``test/…`` that are numbers are written (as 32-bit floats, TensorBoard's
             own precision).
         status: How the run ended, ``completed`` or any other word.
@@ -35,7 +35,7 @@ def write_hparams(
 
     # Runs with equal hyperparameters would otherwise be averaged into one row.
     session = f"{tensorboard_dir.resolve().parent.name}-{time.time_ns():x}"
-    settings = {key: _typed(value) for key, value in map(parse_override, filter(is_setting, overrides))}
+    settings = {key: _typed(key, value) for key, value in map(parse_override, filter(is_setting, overrides))}
     start = summary_v2.hparams_pb(settings, trial_id=session)
     ended = plugin_data_pb2.SessionEndInfo(
         status=api_pb2.STATUS_SUCCESS if status == COMPLETED else api_pb2.STATUS_FAILURE, end_time_secs=time.time()
@@ -59,8 +59,13 @@ def write_hparams(
     writer.close()
 
 
-def _typed(value: str) -> Any:
-    """A number or a boolean where the text is one, so that TensorBoard sorts and filters it as such."""
+def _typed(key: str, value: str) -> Any:
+    """A number or a boolean where the text is one, so that TensorBoard sorts and filters it as such.
+
+    Seeds and folds are names, of which it would make ``1.0000``.
+    """
+    if key.rpartition(".")[2] in ("seed", "fold"):
+        return value
     if value in ("true", "false"):
         return value == "true"
     try:

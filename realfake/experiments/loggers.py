@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from pytorch_lightning.loggers import CSVLogger, Logger
 
 from realfake.config import TrainConfig
+from realfake.experiments.event_files import CurvesLogger, events_folder
 from realfake.experiments.start import require_loggers
 from realfake.runs.folder import RunFolder
 
@@ -25,10 +26,10 @@ def build_loggers(cfg: TrainConfig, run: RunFolder) -> list[Logger]:
     found: list[Logger] = []
     if cfg.logger.tensorboard is not None:
         found.append(
-            TensorBoardLogger(
+            CurvesLogger(
                 run.path,
                 name="",
-                version=run.tensorboard.name,
+                version=str(events_folder(run.tensorboard, run.path, run.overrides()).relative_to(run.path)),
                 default_hp_metric=False,
                 log_graph=cfg.logger.tensorboard.graph,
             )

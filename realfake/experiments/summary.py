@@ -10,8 +10,16 @@ from rich.console import Console
 from rich.table import Table
 
 from realfake.runs.folder import RunFolder
-from realfake.scoring.metric_table import REPORTED
+from realfake.scoring.metric_table import REPORTED, main_metrics
 from realfake.scoring.statistics import HOLDS
+
+
+def print_line(results: dict[str, Any], run: RunFolder, console: Console | None = None) -> None:
+    """Print what a run of a sweep came to in a line or two; tables of all runs follow when the sweep ends."""
+    console = console or Console()
+    shown = {name: results["metrics"].get(f"test/clip/{name}") for name in main_metrics()}
+    figures = ", ".join(f"{REPORTED[name].heading} {_number(v)}" for name, v in shown.items() if v is not None)
+    console.print(f"{_short(run.path)}: {figures}", highlight=False, markup=False)
 
 
 def print_summary(results: dict[str, Any], run: RunFolder, console: Console | None = None) -> None:
@@ -30,7 +38,7 @@ def print_summary(results: dict[str, Any], run: RunFolder, console: Console | No
     for name in REPORTED:
         if f"test/clip/{name}" not in metrics:
             continue
-        row = [name.replace("_", " "), *(_number(metrics.get(f"test/{level}/{name}")) for level in ("frame", "clip"))]
+        row = [REPORTED[name].heading, *(_number(metrics.get(f"test/{level}/{name}")) for level in ("frame", "clip"))]
         low, high = intervals.get(f"test/clip/{name}", (None, None))
         row.append(f"{_number(low)} to {_number(high)}" if low is not None and math.isfinite(low) else "")
         if published:
@@ -38,7 +46,7 @@ def print_summary(results: dict[str, Any], run: RunFolder, console: Console | No
             row.append("" if figure is None else _number(figure))
         table.add_row(*row)
     console.print(table)
-    console.print(f"95 % interval: {HOLDS}", highlight=False, soft_wrap=True)
+    console.print(f"95 % interval: {HOLDS}", highlight=False)
     if results.get("overfit"):
         found = ", ".join(f"{name.rpartition('/')[2]} {value:.3f}" for name, value in results["overfit"].items())
         console.print(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
@@ -18,8 +18,18 @@ from realfake.files import only_one
 
 log = logging.getLogger(__name__)
 
-_started: list[tuple[Path, bool]] = []
-"""Folder of the sweep that this process started, and whether a report is wanted."""
+
+class Started(NamedTuple):
+    """The sweep that this process started."""
+
+    folder: Path
+    report: bool
+    """Whether one is wanted."""
+    completed: dict[Path, int]
+    """Runs that were completed before, and when that was noted."""
+
+
+_started: list[Started] = []
 
 
 class RememberSweep(Callback):
@@ -27,7 +37,17 @@ class RememberSweep(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Called once, before any job."""
-        _started.append((Path(str(config.hydra.sweep.dir)), bool(config.sweep.report)))
+        folder = Path(str(config.hydra.sweep.dir))
+        _started.append(Started(folder, bool(config.sweep.report), _completed(folder)))
+
+
+def _completed(folder: Path) -> dict[Path, int]:
+    """The runs of a sweep that are completed, and when (nanoseconds) that was written."""
+    from realfake.runs.results import COMPLETED, read_results
+
+    runs = [path.parent for path in folder.glob("*/results.json")]
+    found = {run: run.joinpath("results.json").stat().st_mtime_ns for run in runs}
+    return {run: when for run, when in found.items() if (read_results(run) or {}).get("status") == COMPLETED}
 
 
 def wait_for(run: Path) -> None:
@@ -48,7 +68,7 @@ def finish_sweep() -> int:
 
     if not _started:
         return 0
-    folder, wanted = _started.pop()
+    folder, wanted, before = _started.pop()
     runs = sorted(p.parent.parent for p in folder.glob("*/.hydra/config.yaml"))
     if not runs:
         return 1
@@ -56,6 +76,8 @@ def finish_sweep() -> int:
         for run in runs:
             if (read_results(run) or {}).get("status") != COMPLETED:
                 wait_for(run)
+    if kept := len(before.items() & _completed(folder).items()):
+        print(f"{kept} of {len(runs)} runs were completed before and left as they are (sweep.rerun=all: train again)")
     if wanted:
         from realfake.reports.leaderboard import make_report
 

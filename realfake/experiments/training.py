@@ -37,6 +37,7 @@ from realfake.experiments.callbacks import (
 from realfake.experiments.interruption import StopBetweenBatches
 from realfake.experiments.loggers import build_loggers
 from realfake.experiments.overhead import spare_overhead
+from realfake.experiments.story import tell_beginning, tell_data, tell_network, tell_results
 from realfake.models.weights import obtain_weights
 from realfake.runs.checkpoints import (
     load_weights,
@@ -94,6 +95,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
     quiet_warnings()
     spare_overhead()
     seed_everything(cfg.seed, workers=True, verbose=False)
+    tell_beginning(cfg, run, devices.name)
     resumed, initial = resume_path(cfg, run), initial_checkpoint(cfg) if cfg.init_from else None
     if initial is not None:
         require_same_backbone(cfg, initial)
@@ -109,13 +111,15 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         log_remarks(data.opened())
         for remark in data.remarks():
             log.warning(remark)
+        tell_data(data)
     with phases.measure("build"):
         module = build_module(cfg, data.class_counts())
         module.backbone.take_statistics(data.statistics())
         module.learned = learned.as_plain()
         if initial is not None:
             take_backbone(module.backbone, str(initial))
-    table = MetricsTable(run.metrics)
+        tell_network(cfg, module)
+    table = MetricsTable(run.metrics, cfg.metric)
     trainer = build_trainer(cfg, run, devices, [stop, table])
     if trainer.is_global_zero:
         run.save_config(cfg, data.opened().fingerprint, data.signals_read())
@@ -167,6 +171,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         )
     results["seconds"] = {**phases, "total": time.monotonic() - started}
     write_results(run.results, results)
+    tell_results(results)
     log.info("run completed in %.1f seconds", results["seconds"]["total"])
     return results
 

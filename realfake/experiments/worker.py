@@ -12,7 +12,7 @@ from realfake.composing.messages import validate
 from realfake.config import TrainConfig
 from realfake.errors import Interrupted
 from realfake.experiments.execution import carry_out
-from realfake.files import LogFile
+from realfake.files import LogFile, WithoutStory
 from realfake.registry import load_files, load_installed
 from realfake.runs.folder import RunFolder
 
@@ -23,7 +23,9 @@ def main(folder: str, config: str, plugins: str) -> int:
     load_files(json.loads(plugins))
     run = RunFolder(Path(folder))
     first = os.environ.get("RANK", "0") == "0"
-    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    screen = logging.StreamHandler()
+    screen.addFilter(WithoutStory())
+    handlers: list[logging.Handler] = [screen]
     if first:
         handlers.append(LogFile(str(run.log)))
     logging.basicConfig(level=logging.INFO if first else logging.ERROR, handlers=handlers, format="%(message)s")

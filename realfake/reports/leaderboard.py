@@ -50,10 +50,10 @@ class Report:
         console = console or Console()
         console.print(_run_table(self.board, console))
         if any(len(group.completed) > 1 for group in self.board.groups if not group.outdated):
-            console.print(_group_table(self.board, self.figures))
+            console.print(_group_table(self.board, self.figures, console))
             for what, words in (("people", [HOLDS]), ("trainings", explained(self.board))):
                 for sentence in words:
-                    console.print(f"95 % interval, {what}: {sentence}", highlight=False, soft_wrap=True)
+                    console.print(f"{what}: 95 % interval, {sentence}", highlight=False)
         for run in self.board.failures:
             console.print(f"{run.status}: {run.name}: {run.error or ''}", markup=False, highlight=False, soft_wrap=True)
         for note in self.board.notes:
@@ -201,7 +201,16 @@ def _run_columns(board: Leaderboard, metrics: Sequence[str], *, wrap: bool) -> T
     return table
 
 
-def _group_table(board: Leaderboard, figures: Figures) -> Table:
+def _group_table(board: Leaderboard, figures: Figures, console: Console) -> Table:
+    """As many columns as the console has room for, the intervals at least; then the settings are folded."""
+    for without in ((), ("std",), ("std", "mean", "trainings")):
+        table = _group_columns(board, figures, without)
+        if console.measure(table, options=console.options.update(width=1000)).maximum <= console.width:
+            break
+    return table
+
+
+def _group_columns(board: Leaderboard, figures: Figures, without: Sequence[str]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -209,25 +218,26 @@ def _group_table(board: Leaderboard, figures: Figures) -> Table:
     keys = list(board.groups[0].settings)
     for key in keys:
         table.add_column(Text(key), overflow="fold")
-    for name in ("runs", "mean", "std", "95 %, trainings", "pooled", "95 %, people"):
+    columns = [name for name in ("runs", "mean", "std", "trainings", "pooled", "people") if name not in without]
+    for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
     for group in [g for g in board.groups if not g.outdated][:ROWS_ON_SCREEN]:
         trained = spread(group, board.metric)
         found = figures.groups.get(group, {}).get(board.metric)
-        table.add_row(
-            *(Text(group.settings[key] or "–") for key in keys),
-            str(len(group.completed)),
-            figure(group.mean(board.metric)),
-            figure(group.deviation(board.metric)),
-            f"{_ends(trained.interval)} ({trained.basis})" if trained else "–",
-            figure(found.value if found else None),
-            _ends(found) if found else "–",
-        )
+        cells = {
+            "runs": str(len(group.completed)),
+            "mean": figure(group.mean(board.metric)),
+            "std": figure(group.deviation(board.metric)),
+            "trainings": _ends(trained.interval) if trained else "–",
+            "pooled": figure(found.value if found else None),
+            "people": _ends(found) if found else "–",
+        }
+        table.add_row(*(Text(group.settings[key] or "–") for key in keys), *(cells[name] for name in columns))
     return table
 
 
 def _ends(interval: Interval) -> str:
-    return f"{figure(interval.low)} to {figure(interval.high)}"
+    return f"[{figure(interval.low)}, {figure(interval.high)}]"
 
 
 def _track(items: Iterable[T], what: str) -> Iterator[T]:
