@@ -11,7 +11,7 @@ import pytest
 HOUSE = Path(__file__).resolve().parents[1] / "realfake"
 
 FLOORS = (
-    {"errors", "labels", "files", "pages", "published", "registry"},
+    {"errors", "labels", "files", "pages", "published", "registry", "terminal"},
     {"scoring", "config"},
     {"composing", "cli"},
     {"streams", "data", "models", "losses"},

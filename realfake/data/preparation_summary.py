@@ -11,6 +11,7 @@ from realfake.data.low_yield import PICTURES, low_yield
 from realfake.data.media import moments_a_second
 from realfake.data.people import people_note
 from realfake.labels import ABSENT, AUTHENTICITIES, LabelSpace, several
+from realfake.terminal import print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,19 +29,14 @@ MOST_SKIPPED = 20
 
 def print_summary(store: PreparedStore, space: LabelSpace, console: Console) -> None:
     """Print clips, crops and face yield of each class, the files that were left out, and where the store lies."""
-    from rich.table import Table
-
-    table = store.table
-    result = Table(title=f"prepared {store.settings['dataset']}", title_justify="left")
-    for name in ("class", "clips", "crops", "face yield"):
-        result.add_column(name, justify="left" if name == "class" else "right")
+    table, cells = store.table, []
 
     def add(name: str, rows: np.ndarray) -> None:
         part = table[rows]
         looked = int(part["sampled"].sum())
         found = float((part["yield"] * part["sampled"]).sum())
         share = f"{found / looked:.1%}" if looked else ""
-        result.add_row(name, f"{len(part):,}", f"{int(part['stored'].sum()):,}", share)
+        cells.append([name, f"{len(part):,}", f"{int(part['stored'].sum()):,}", share])
 
     emotion, authenticity = table["emotion"].to_numpy(), table["authenticity"].to_numpy()
     if not several(emotion):
@@ -50,9 +46,9 @@ def print_summary(store: PreparedStore, space: LabelSpace, console: Console) -> 
             rows = (emotion == e) & (authenticity == a)
             if rows.any():
                 add(" ".join(filter(None, (a_name, e_name))) or "unlabelled", rows)
-    result.add_section()
     add("all", np.ones(len(table), bool))
-    console.print(result)
+    columns = ("class", "clips", "crops", "face yield")
+    print_table(console, f"prepared {store.settings['dataset']}", columns, cells, sections=[len(cells) - 1])
     _print_files(console, f"{len(store.skipped)} files left out", store.skipped[["path", "reason"]].values.tolist())
     remarks = [[r["path"], r["reason"]] for r in store.settings["remarks"]]
     _print_files(console, f"{len(remarks)} remarks", remarks)
@@ -65,15 +61,13 @@ def print_summary(store: PreparedStore, space: LabelSpace, console: Console) -> 
 
 def print_streams(streams: dict[str, StoredStream], console: Console) -> None:
     """Print what a signal gave: clips that have each stream, values a second, and the part of them that is no gap."""
-    from rich.table import Table
-
-    result = Table("stream", "clips", "values", "a second", "without gaps")
+    cells = []
     for name, stream in streams.items():
         rows, counts = stream.rows, stream.counts
         rate = moments_a_second(rows["time_sec"])
         sound = float((rows["quality"] > 0).mean())
-        result.add_row(name, f"{(counts > 0).sum():,}", f"{len(rows):,}", f"{rate:.3g}", f"{sound:.1%}")
-    console.print(result)
+        cells.append([name, f"{(counts > 0).sum():,}", f"{len(rows):,}", f"{rate:.3g}", f"{sound:.1%}"])
+    print_table(console, "", ("stream", "clips", "values", "a second", "without gaps"), cells)
     console.print(f"streams {next(iter(streams.values())).folder}", markup=False, soft_wrap=True)
 
 

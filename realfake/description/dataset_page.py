@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from realfake.files import write_whole
 from realfake.pages import duration, is_photograph, render
+from realfake.terminal import print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,38 +33,18 @@ STREAM_HEADINGS = ("stream", "clips", "moments without gap", "quality, mean", "l
 
 def print_description(console: Console, description: dict[str, Any]) -> None:
     """Show the description as tables."""
-    from rich.markup import escape as plain
-    from rich.table import Table
 
     def show(title: str, first: str, rows: dict[str, dict[str, Any]]) -> None:
-        table = Table(title=title, title_justify="left")
-        headings, cells = _amounts(first, rows)
-        for heading in headings:
-            table.add_column(heading, justify="left" if heading == first else "right", no_wrap=heading == first)
-        for row in cells:
-            table.add_row(*map(plain, row))
-        console.print(table)
+        print_table(console, title, *_amounts(first, rows), sections=[len(rows) - 1] if "all" in rows else ())
 
-    show(f"{plain(description['dataset'])}: classes", "class", {**description["classes"], "all": description["total"]})
+    show(f"{description['dataset']}: classes", "class", {**description["classes"], "all": description["total"]})
     if description["parts"]:
         show("Parts", "part", description["parts"])
-    summary = Table(title="Videos", title_justify="left", show_header=False)
     for name, value in _videos(description):
-        summary.add_row(name, plain(value))
-    console.print(summary)
-    probes = Table(title=PROBES, title_justify="left")
-    for heading in PROBE_HEADINGS:
-        first = heading == PROBE_HEADINGS[0]
-        probes.add_column(heading, justify="left" if first else "right", no_wrap=first)
-    for row in _probes(description):
-        probes.add_row(*map(plain, row))
-    console.print(probes)
-    streams = Table(title="Streams", title_justify="left")
-    for heading in STREAM_HEADINGS:
-        streams.add_column(heading, justify="left" if heading == STREAM_HEADINGS[0] else "right")
-    for row in _streams(description):
-        streams.add_row(*map(plain, row))
-    console.print(streams)
+        console.print(f"{name}: {value}", markup=False, highlight=False)
+    console.print()
+    print_table(console, PROBES, PROBE_HEADINGS, list(_probes(description)))
+    print_table(console, "Streams", STREAM_HEADINGS, list(_streams(description)))
 
 
 def write_page(description: dict[str, Any], pictures: dict[str, Path], curves: dict[str, Path], path: Path) -> None:

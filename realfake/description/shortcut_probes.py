@@ -83,7 +83,7 @@ def run_probes(
     people = np.unique(subject[known], return_inverse=True)[1]
     seen = {name: np.asarray(x, float).reshape(len(authenticity), -1)[known] for name, x in features.items()}
     problem = _problem(y, people)
-    problems = {name: problem or ("the same in all clips" if (np.ptp(x, axis=0) == 0).all() else None)
+    problems = {name: problem or ("constant" if (np.ptp(x, axis=0) == 0).all() else None)
                 for name, x in seen.items()}  # fmt: skip
     orders = None if problem else _exchanged(y, people, permutations, seed)
     found: dict[str, tuple[Interval, float]] = {}

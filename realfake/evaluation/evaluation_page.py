@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from realfake.files import write_whole
 from realfake.pages import render
 from realfake.scoring.metric_table import REPORTED, main_metrics
+from realfake.terminal import print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,21 +59,15 @@ def p_value(value: float | None, smallest: float | None = None) -> str:
 
 def print_report(console: Console, report: Mapping[str, Any]) -> None:
     """Show the report's main figures as tables."""
-    from rich.markup import escape
-    from rich.table import Table
 
     def show(title: str, columns: list[str], rows: list[list[str]]) -> None:
-        table = Table(title=title, title_justify="left")
-        for k, column in enumerate(columns):
-            table.add_column(column, justify="left" if k == 0 else "right", no_wrap=k == 0)
-        for row in rows:
-            table.add_row(*(escape(cell) for cell in row))
-        console.print(table)
+        print_table(console, title, columns, rows)
 
     counts = report["counts"]
     columns, rows = main_table(report)
     # In two tables, since one with all columns is wider than most terminals.
-    show(f"{counts['clips']:,} clips of {counts['subjects']:,} subjects", columns[:5], [row[:5] for row in rows])
+    people = "1 subject" if counts["subjects"] == 1 else f"{counts['subjects']:,} subjects"
+    show(f"{counts['clips']:,} clips of {people}", columns[:5], [row[:5] for row in rows])
     beside = [[row[0], row[1], *row[5:]] for row in rows]
     show("Beside the simplest guesses (clips)", [columns[0], columns[1], *columns[5:]], beside)
     if report["by_emotion"]:
@@ -82,8 +77,8 @@ def print_report(console: Console, report: Mapping[str, Any]) -> None:
         for line in refusals(report):
             console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
     for title, found in differences(report):
-        show(escape(title), *difference_table(found))
-    console.print(f"95 % interval: {report['settings']['intervals_hold']}", highlight=False, soft_wrap=True)
+        show(title, *difference_table(found))
+    console.print(f"95 % interval: {report['settings']['intervals_hold']}", highlight=False)
     if few_people(report):
         console.print(LEAST_P, highlight=False)
     if report["leaks"]:

@@ -107,7 +107,7 @@ def test_what_cannot_be_told_is_said(y: np.ndarray, people: np.ndarray, reason: 
 def test_a_constant_is_no_probe_and_costs_the_others_nothing() -> None:
     seen = {"constant": np.ones(len(HALF)), "label": HALF.astype(float)}
     constant, label = run_probes(seen, np.where(SUBJECT == 0, ABSENT, HALF), SUBJECT, permutations=99)
-    assert constant.undefined == "the same in all clips"
+    assert constant.undefined == "constant"
     assert label.auroc.value == 1.0
     assert label.adjusted_p == label.p_value
 
@@ -149,7 +149,7 @@ def test_longer_fakes_are_warned_of(longer_fakes: Path, capsys: pytest.CaptureFi
     probes = {probe["probe"]: probe for probe in found["probes"]}
     assert [name for name, probe in probes.items() if probe["beats_chance"]] == ["duration"]
     assert probes["duration"]["auroc"] > 0.9
-    assert probes["frame rate"]["undefined"] == "the same in all clips"
+    assert probes["frame rate"]["undefined"] == "constant"
     assert [note.split(" alone")[0] for note in found["notes"]] == ["Shortcut: duration"]
     page = (out / "description.html").read_text()
     for shown in (" ".join(capsys.readouterr().out.split()), page):
