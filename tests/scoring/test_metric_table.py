@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from simulated_people import noise
 
-from realfake.evaluation.evaluation_page import number
 from realfake.labels import SASE_FE, TASKS
 from realfake.scoring.baselines import chance
 from realfake.scoring.metric_table import METRICS, REPORTED, Metric, minimised
