@@ -12,6 +12,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+SYNTHETIC = "Synthetic faces: these figures say nothing about people."
+"""Stands once on each page that shows figures on generated faces."""
 TEMPLATES = Path(__file__).with_name("templates")
 
 

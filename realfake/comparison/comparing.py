@@ -15,6 +15,7 @@ from realfake.comparison.power import PEOPLE, Power, power_curves
 from realfake.comparison.systems import Place, System, runs_at, same_folder, system_of
 from realfake.config import require
 from realfake.errors import UserError, nearest
+from realfake.pages import SYNTHETIC
 from realfake.reports.finished import FinishedRun
 from realfake.reports.leaderboard import track
 from realfake.reports.spread import Spread, spread_of
@@ -217,7 +218,7 @@ def _known(name: str) -> str:
 
 def _synthetic(systems: Sequence[System]) -> list[str]:
     drawn = any(look_up(run.config, "data") == "synthetic" for s in systems for run in s.runs.values())
-    return ["Synthetic faces: these figures say nothing about people."] if drawn else []
+    return [SYNTHETIC] if drawn else []
 
 
 def _chosen(runs: PairedRuns, wanted: Sequence[str] | None) -> list[str]:

@@ -93,16 +93,16 @@ def system_of(name: str, runs: Sequence[FinishedRun]) -> System:
         part = _part(run)
         if part is None:
             raise UserError(f"{name}: {run.name} does not say how its people were split; train it again")
-        if part in found:
-            raise UserError(
-                f"{name}: {found[part].name} and {run.name} are both of {described(part, found)}; expected one run a "
-                "fold and seed: name the one that counts"
-            )
         if differ := differences(*(without(r.config, _PARTS) for r in (first, run))):
             keys = ", ".join(d.partition(" (")[0] for d in differ[:4]) + (", …" if len(differ) > 4 else "")
             raise UserError(
                 f"{name}: {first.name} and {run.name} differ in {keys}; expected one configuration, trained for "
                 "several folds and seeds: choose by dir=… by=…, or name its runs alone"
+            )
+        if part in found:
+            raise UserError(
+                f"{name}: {found[part].name} and {run.name} are both of {described(part, found)}; expected one run a "
+                "fold and seed: name the one that counts"
             )
         found[part] = run
     return System(name, found, unfinished)

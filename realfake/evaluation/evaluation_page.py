@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from realfake.files import write_whole
 from realfake.pages import render
 from realfake.scoring.metric_table import REPORTED, main_metrics
-from realfake.scoring.wording import LEAST_P, NOTABLE_P, number, p_value, span
+from realfake.scoring.wording import NOTABLE_P, number, p_value, span
 from realfake.terminal import print_table
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ CAPTIONS = {
     "learning_curves": "Training",
     "examples": "The surest right and wrong clips",
 }
+LEAST_P = "least: the smallest p-value that the test can give on so few people, however large the effect is"
 _SIZES = ("clips", "subjects")
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from realfake.config import require
 from realfake.data.sources.listing import printable
 from realfake.errors import UserError
+from realfake.pages import SYNTHETIC
 from realfake.reports.finished import EMPTY, FinishedRun
 from realfake.runs.settings import NOT_COMPUTED, look_up, without
 from realfake.scoring.metric_table import REPORTED, minimised
@@ -176,7 +177,7 @@ def _notes(runs: Sequence[FinishedRun]) -> Iterable[str]:
             "differently: the same run comes to other figures with another number."
         )
     if any(look_up(run.config, "data") == "synthetic" for run in completed):
-        yield "Synthetic faces: these figures say nothing about people."
+        yield SYNTHETIC
     metrics = {run.optimized_metric for run in completed} - {None}
     if len(metrics) > 1:
         yield f"The runs were selected on different metrics: {', '.join(sorted(map(str, metrics)))}."

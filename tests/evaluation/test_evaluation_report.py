@@ -16,7 +16,7 @@ from rich.console import Console
 from simulated_people import people
 
 from realfake.errors import UserError
-from realfake.evaluation.evaluation_page import main_table, print_report, write_page
+from realfake.evaluation.evaluation_page import LEAST_P, main_table, number, p_value, print_report, span, write_page
 from realfake.evaluation.evaluation_report import Evaluation, Rival, evaluate_predictions
 from realfake.labels import EMOTIONS
 from realfake.scoring import plots
@@ -24,7 +24,6 @@ from realfake.scoring.metric_table import METRICS, REPORTED
 from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import Predictions
 from realfake.scoring.statistics import bootstrap, compare
-from realfake.scoring.wording import LEAST_P, number, p_value, span
 
 COUNTS = {"joint": [10] * 12, "emotion": [20] * 6, "authenticity": [60, 60]}
 SUBJECTS = 8

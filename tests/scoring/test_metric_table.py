@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from simulated_people import noise
 
+from realfake.evaluation.evaluation_page import number
 from realfake.labels import SASE_FE, TASKS
 from realfake.scoring.baselines import chance
 from realfake.scoring.metric_table import METRICS, REPORTED, Metric, minimised
 from realfake.scoring.metrics import metrics
-from realfake.scoring.wording import number
 
 DOCS = Path(__file__).resolve().parents[2] / "docs/metrics.md"
 CLASSES = {task: SASE_FE.size(task) for task in TASKS}
