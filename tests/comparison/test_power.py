@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from simulated_systems import paired, systems
 
-from realfake.comparison.power import Shares, power_curves, pseudo_values, training_variance
+from realfake.comparison.power import Luck, Shares, luck_of, power_curves, pseudo_values
 from realfake.scoring.metrics import metrics
 from realfake.scoring.statistics import compare
 
@@ -31,18 +31,21 @@ def shares(values: np.ndarray) -> Shares:
 
 
 def test_luck_is_what_seeds_differ_in_beyond_their_people() -> None:
-    """By hand: seeds 0.1 and 0.3 with nobody who does better with one of them; then one of scipy's balanced tables."""
-    constant = np.array([[0.0, 0.2], [0.2, 0.4]])
-    assert training_variance(shares(constant)) == pytest.approx(0.02)
+    """By hand: seeds at 0.1 and 0.3, nobody does better with one of them; and a two-way layout's mean squares."""
+    constant = luck_of(shares(np.array([[0.0, 0.2], [0.2, 0.4]])))
+    assert (constant.variance, constant.freedom) == (pytest.approx(0.02), 1)
     rng = np.random.default_rng(1)
     table = rng.normal(0, 1, (40, 5)) + rng.normal(0, 2, 5) + rng.normal(0, 3, 40)[:, None]
     of_seeds = 40 * np.var(table.mean(axis=0), ddof=1)
     rest = (table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()) ** 2
-    # Expected mean squares of a two-way layout without repetition (Searle, Casella and McCulloch 1992, section 4.3)
-    assert training_variance(shares(table)) == pytest.approx((of_seeds - rest.sum() / (39 * 4)) / 40)
-    assert training_variance(shares(table[:, :1])) is None
+    found = luck_of(shares(table))
+    assert found.variance == pytest.approx((of_seeds - rest.sum() / (39 * 4)) / 40)
+    others = found.drawn(rng, 20_000)
+    assert others.mean() == pytest.approx(found.variance, rel=0.05)
+    assert np.var(others) == pytest.approx(2 * found.between**2 / 4, rel=0.1), "a chi square of four degrees of freedom"
+    assert luck_of(shares(table[:, :1])) == Luck()
     crossed = np.array([[0.0, 1.0], [1.0, 0.0]])  # seeds that suit other people are no better or worse on average
-    assert training_variance(shares(crossed)) == 0.0
+    assert luck_of(shares(crossed)).variance == 0.0
 
 
 def test_power_keeps_its_promises() -> None:
@@ -65,12 +68,16 @@ def test_power_keeps_its_promises() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("luck", [0.0, 0.5])
 def test_power_is_what_trying_it_out_gives(luck: float) -> None:
-    """Measured on 200 people; tried out on 8 and on 20 people drawn anew, with trainings drawn anew."""
+    """On 8 and on 20 people and trainings drawn anew, against the mean of what studies of 100 people tell."""
     rng = np.random.default_rng(3)
     everybody = systems(rng, 4000, folds=200, better=0.4, luck=luck)
     of_a, of_b = (metrics(p, everybody.pair, everybody.run) for p in (everybody.a, everybody.b))
-    pilot = paired(systems(rng, 200, better=0.4, luck=luck))
-    for people in (8, 20):
+    told = {name: np.zeros(2) for name in NAMES}
+    for _ in range(10):
+        study = paired(systems(rng, 100, better=0.4, luck=luck))
+        for name in NAMES:
+            told[name] += power_curves(study.shares(name), 1.0, of_a[name] - of_b[name], [8, 20])[1].value / 10
+    for place, people in enumerate((8, 20)):
         hits = dict.fromkeys(NAMES, 0)
         for i in range(400):
             s = systems(rng, people, better=0.4, luck=luck)
@@ -80,5 +87,4 @@ def test_power_is_what_trying_it_out_gives(luck: float) -> None:
             for name, d in found.items():
                 hits[name] += d.p_value <= 0.05 and d.value > 0
         for name in NAMES:
-            _, curve = power_curves(pilot.shares(name), 1.0, of_a[name] - of_b[name], [people])
-            assert curve.value[0] == pytest.approx(hits[name] / 400, abs=0.08), (name, people)
+            assert told[name][place] == pytest.approx(hits[name] / 400, abs=0.07), (name, people)

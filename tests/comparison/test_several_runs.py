@@ -106,7 +106,7 @@ def rejected(simulations: int, **how: float) -> tuple[dict[str, float], float]:
         for name, d in told.items():
             found[name] += d.p_value <= 0.05
         own = paired(s).shares(NAMES[0])
-        folds = np.array([own.value[own.part == part].mean() for part in range(5)])
+        folds = np.array([own.value[own.part == part].mean() for part in np.unique(own.part)])
         interval = t_interval(folds, 1 / 4)
         outside += not interval.low <= 0.0 <= interval.high
     return {name: count / simulations for name, count in found.items()}, outside / simulations
