@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -355,3 +356,26 @@ def test_names_run_nothing(browser: Any, sweep: Path, tmp_path: Path) -> None:
     assert browser.title == f"Comparison of {evil} and $b_$"
     assert browser.get_log("browser") == []
     assert len(browser.find_elements("css selector", "img")) == 1
+
+
+def test_the_guides_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each command of the guide, on runs of the names that it uses."""
+    for approach, other in (("single_task", "old"), ("temporal", "new")):
+        for seed in SEEDS:
+            write_fold(tmp_path / "multirun" / "two", approach, seed, 0)
+            write_fold(tmp_path / "multirun" / other, approach, seed, 0)
+    for seed, name in zip(SEEDS, ("first", "second"), strict=True):
+        (tmp_path / "outputs" / "temporal").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "multirun" / "new" / f"temporal{seed}0").rename(tmp_path / "outputs" / "temporal" / name)
+    write_fold(tmp_path / "multirun" / "new", "temporal", 1, 0)
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).resolve().parents[2] / "docs" / "comparing.md").read_text()
+    lines = [line for line in text.splitlines() if line.startswith("realfake compare ")]
+    assert len(lines) == 6
+    for line in lines:
+        cfg = config(*shlex.split(line)[2:])
+        assert compare_runs(chosen_systems(cfg), margin=cfg.margin, **QUICK).pairs[0].people == 4
+    python = text.partition("```python\n")[2].partition("```")[0]
+    said: dict[str, Any] = {}
+    exec(python, said)
+    assert len(said["table"]) == 1
