@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from realfake.comparison.paired_runs import PairedRuns, TestClips
+from realfake.comparison.paired_runs import PairedRuns, ReadClips
 from realfake.comparison.power import PEOPLE, Power, power_curves
 from realfake.comparison.systems import Place, System, runs_at, same_folder, system_of
 from realfake.config import require
@@ -183,7 +183,7 @@ def compare_runs(
             require(run.config.get("plugins"), run.folder, only=f"metric={name}")
     wanted = None if metrics is None else [_known(name) for name in metrics]
     made = [system_of(name, runs) for name, runs in found.items()]
-    clips = TestClips()
+    clips = ReadClips()
     brought = [PairedRuns.of(a, b, clips, same_data) for a, b in itertools.combinations(made, 2)]
     draws = {"resamples": resamples, "permutations": permutations, "seed": seed}
     tested = [_tested(t, _chosen(t, wanted), margin, draws) for t in track(brought, "resampling people")]

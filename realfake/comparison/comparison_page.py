@@ -63,7 +63,9 @@ def show(found: Comparison, page: Path, console: Console | None = None) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True, style=style)
 
     def table(title: str, heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        made = Table(title=Text(title), title_justify="left", box=None, padding=(0, 1), header_style="bold")
+        if title:
+            say(f"\n{title}")
+        made = Table(box=None, padding=(0, 1), header_style="bold")
         for k, name in enumerate(heading):
             # The heading of a column is broken, its figures are not.
             width = max([*map(len, name.split()), *(len(row[k]) for row in rows)])
@@ -79,7 +81,8 @@ def show(found: Comparison, page: Path, console: Console | None = None) -> None:
         say(f"\nA = {pair.a}, B = {pair.b}: {_size(pair)}", style="bold")
         table("", *difference_table(pair))
         if any(m.trainings or m.within for m in pair.metrics):
-            table("With training, and within a margin", *training_table(pair))
+            what = "Mean over trainings" + ", and the margin" * any(m.within for m in pair.metrics)
+            table(what, *training_table(pair))
         for of, curves in (("a true difference of {}", _given(pair)), ("the measured difference", _measured(pair))):
             if curves:
                 size = f"{abs(next(iter(curves.values())).difference):.3g}"
@@ -153,7 +156,8 @@ def _measured(pair: SystemPair) -> dict[str, Power]:
 def sentence(pair: SystemPair, m: MetricDifference) -> str:
     """What is known of one metric, for people."""
     name = REPORTED[m.metric].heading
-    at = f"{_figure(m.metric, m.interval.value, signed=True)} {_span(m.metric, m.interval)}".strip()
+    points = " points" if REPORTED[m.metric].unit == "%" else ""
+    at = f"{_figure(m.metric, m.interval.value, signed=True)}{points} {_span(m.metric, m.interval)}".strip()
     p = f"p {p_value(_known(m.p_value))}" if m.p_holm == m.p_value else f"adjusted p {p_value(_known(m.p_holm))}"
     if math.isnan(m.interval.value):
         return f"{name}: undefined on these clips."
@@ -175,10 +179,8 @@ def explained(found: Comparison) -> list[str]:
     words = [f"95 % interval, people: {HOLDS}"]
     overs = {m.trainings.over for m in everything if m.trainings}
     words += [f"95 % interval, trainings: {text}" for over, text in INCLUDES.items() if over in overs]
-    if len(everything) > 1:
-        words.append(
-            f"Holm: adjusted for the {len(everything)} differences that are tested here; metric=… asks for fewer"
-        )
+    if (tested := sum(not math.isnan(m.p_value) for m in everything)) > 1:
+        words.append(f"Holm: adjusted for the {tested} differences that are tested here; metric=… asks for fewer")
     curves = [m.at_difference for m in everything if m.at_difference is not None]
     if curves and not all(curve.trainings for curve in curves):
         words.append(LUCK)
@@ -236,7 +238,7 @@ def _shown(found: Comparison, pictures: Sequence[tuple[str, Path]]) -> dict[str,
     ]  # fmt: skip
     metrics = dict.fromkeys(m.metric for p in found.pairs for m in p.metrics)
     return {
-        "title": "Comparison of " + " and ".join(found.systems),
+        "title": "Comparison of " + (" and " if len(found.systems) == 2 else ", ").join(found.systems),
         "pairs": pairs,
         "pictures_of": pictures,
         "notes": found.notes,

@@ -17,10 +17,8 @@ from realfake.scoring.metrics import SubjectSums
 from realfake.scoring.predictions import Predictions
 
 
-class TestClips:
+class ReadClips:
     """Test clips of runs, each read once."""
-
-    __test__ = False  # pytest takes the name for its own
 
     def __init__(self) -> None:
         self._read: dict[FinishedRun, RunClips] = {}
@@ -71,7 +69,7 @@ class PairedRuns:
     """Metrics that both are measured by."""
 
     @classmethod
-    def of(cls, a: System, b: System, clips: TestClips, same_data: bool) -> PairedRuns:
+    def of(cls, a: System, b: System, clips: ReadClips, same_data: bool) -> PairedRuns:
         """Bring the runs of the same fold and seed together.
 
         Args:
@@ -167,7 +165,7 @@ class PairedRuns:
 
 
 def _matched(
-    a: System, b: System, part: Part, clips: TestClips, same_data: bool
+    a: System, b: System, part: Part, clips: ReadClips, same_data: bool
 ) -> tuple[Predictions, Predictions, tuple[str, ...]]:
     """Predictions of one pair of runs on the same clips, and the metrics that both are measured by."""
     where = f"{a.name} and {b.name}, {described(part)}"
