@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -22,12 +21,11 @@ from realfake.scoring.metric_table import REPORTED
 from realfake.scoring.plots.style import save
 from realfake.scoring.statistics import HOLDS, Interval
 from realfake.scoring.wording import NOTABLE_P, NOTHING, number, p_value, span
+from realfake.terminal import print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_ON_SCREEN = 4
-"""Metrics of a table of power; all are in the files."""
 LUCK = "The power of single seeds leaves out the luck of a training, which two seeds of one fold would show."
 POST_HOC = (
     "The power for the measured difference is but its p-value in other words: plan with a difference that matters."
@@ -54,40 +52,26 @@ def write(found: Comparison, out: Path) -> Path:
 def show(found: Comparison, page: Path, console: Console | None = None) -> None:
     """Print what was found, and where the files are."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     console = console or Console()
 
     def say(text: str, style: str | None = None) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True, style=style)
 
-    def table(title: str, heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        if title:
-            say(f"\n{title}")
-        made = Table(box=None, padding=(0, 1), header_style="bold")
-        for k, name in enumerate(heading):
-            # The heading of a column is broken, its figures are not.
-            width = max([*map(len, name.split()), *(len(row[k]) for row in rows)])
-            made.add_column(
-                Text("\n".join(textwrap.wrap(name, width))), justify="right" if k else "left", vertical="bottom",
-                no_wrap=k > 0,
-            )  # fmt: skip
-        for row in rows:
-            made.add_row(*map(Text, row))
-        console.print(made)
+    def table(title: str, shown: tuple[list[str], list[list[str]]]) -> None:
+        say("")
+        print_table(console, title, *shown)
 
     for pair in found.pairs:
         say(f"\nA = {pair.a}, B = {pair.b}: {_size(pair)}", style="bold")
-        table("", *difference_table(pair))
+        table("", difference_table(pair))
         if any(m.trainings or m.within for m in pair.metrics):
             what = "Mean over trainings" + ", and the margin" * any(m.within for m in pair.metrics)
-            table(what, *training_table(pair))
+            table(what, training_table(pair))
         for of, curves in (("a true difference of {}", _given(pair)), ("the measured difference", _measured(pair))):
             if curves:
                 size = f"{abs(next(iter(curves.values())).difference):.3g}"
-                few = dict(list(curves.items())[:_ON_SCREEN])
-                table(f"Power at {ALPHA} for {of.format(size)}, by the number of people", *power_table(few))
+                table(f"Power at {ALPHA} for {of.format(size)}, by the number of people", power_table(curves))
         for m in pair.metrics:
             say(sentence(pair, m))
     for line in (*explained(found), *found.notes):
