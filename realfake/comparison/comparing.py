@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from realfake.comparison.paired_runs import PairedRuns, ReadClips
-from realfake.comparison.power import PEOPLE, Power, power_curves
+from realfake.comparison.power import ALPHA, PEOPLE, Power, power_curves
 from realfake.comparison.systems import Place, System, runs_at, same_folder, system_of
 from realfake.config import require
 from realfake.errors import UserError, nearest
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 USUAL = ("joint_accuracy", "authenticity_accuracy", "authenticity_auroc", "pair_accuracy")
 """Metrics that are compared unless others are asked for, as far as the systems are measured by them."""
-ALPHA = 0.05
 EQUIVALENCE_LEVEL = 0.90
 """Two one-sided tests at 0.05 find a difference within the margin just if this interval is (Schuirmann 1987)."""
 DIFFERENCE = 0.05
@@ -177,6 +176,10 @@ def compare_runs(
     """
     if len(systems) < 2:
         raise UserError(f"{', '.join(systems) or 'no system'}: nothing to compare it with; give at least two systems")
+    if margin is not None and not 0.0 < margin < 1.0:
+        raise UserError(f"margin={margin}: expected more than 0 and less than 1, as in margin=0.05")
+    if people is not None and min(people, default=1) < 1:
+        raise UserError(f"people={list(people)}: expected numbers of people, as in people=[20,40]")
     found = {name: runs_at(places, name) for name, places in systems.items()}
     for run in itertools.chain(*found.values()):  # plugins may measure what is asked for
         for name in metrics or ():
@@ -227,7 +230,8 @@ def _chosen(runs: PairedRuns, wanted: Sequence[str] | None) -> list[str]:
             f"metric={lacking[0]}: {runs.a.name} and {runs.b.name} are not both measured by it; expected one of "
             f"{', '.join(runs.names)}"
         )
-    return list(wanted or [name for name in USUAL if name in runs.names])
+    usual = [name for name in USUAL if name in runs.names]
+    return list(wanted or usual or [name for name in runs.names if METRICS[name].main])  # emotions may be all they tell
 
 
 def _tested(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from realfake.comparison.comparing import ALPHA, Comparison, MetricDifference, SystemPair
+from realfake.comparison.comparing import Comparison, MetricDifference, SystemPair
 from realfake.comparison.comparison_pictures import forest, power
-from realfake.comparison.power import Power
+from realfake.comparison.power import ALPHA, Power
 from realfake.files import write_whole
 from realfake.pages import render
 from realfake.reports.spread import INCLUDES

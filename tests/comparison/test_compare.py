@@ -23,6 +23,7 @@ from realfake.comparison.comparison_page import show, write
 from realfake.composing.composition import compose
 from realfake.config import CompareConfig
 from realfake.errors import UserError
+from realfake.labels import EMOTIONS
 from realfake.pages import SYNTHETIC
 from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import read_table
@@ -154,6 +155,30 @@ def test_one_person_gives_no_interval_and_says_why(tmp_path: Path) -> None:
         assert m.p_value == 1.0
         assert not m.equivalent
     show(one, write(one, tmp_path / "out"), Console(file=io.StringIO(), width=80))
+
+
+def test_systems_that_tell_emotions_alone_are_compared_by_these(tmp_path: Path) -> None:
+    for name in "ab":
+        write_fold(tmp_path / name, name, 1, 0)
+        path = tmp_path / name / f"{name}10" / "predictions.csv"
+        table = pd.read_csv(path, keep_default_na=False)
+        kept = ["clip", "dataset", "subject", "pair", "emotion", "predicted_emotion", *(f"p_{e}" for e in EMOTIONS)]
+        table[kept].to_csv(path, index=False)
+    found = compare_runs({name: tmp_path / name for name in "ab"}, **QUICK)
+    assert [m.metric for m in found.pairs[0].metrics] == ["emotion_accuracy"]
+    with pytest.raises(
+        UserError, match="metric=joint_accuracy: a and b are not both measured by it; expected one of emo"
+    ):
+        compare_runs({name: tmp_path / name for name in "ab"}, metrics=["joint_accuracy"], **QUICK)
+
+
+def test_wrong_numbers_from_python_are_one_line() -> None:
+    with pytest.raises(UserError, match=r"margin=0: expected more than 0"):
+        compare_runs({"a": "x", "b": "y"}, margin=0)
+    with pytest.raises(UserError, match=r"people=\[0\]: expected numbers of people"):
+        compare_runs({"a": "x", "b": "y"}, people=[0])
+    with pytest.raises(UserError, match="a: nothing to compare it with"):
+        compare_runs({"a": "x"})
 
 
 def test_any_number_of_systems_is_compared_pair_by_pair(sweep: Path) -> None:
