@@ -370,7 +370,10 @@ def test_the_page_opens_without_an_error_and_fits(browser: Any, found: Compariso
     assert min(sizes) > 100
     assert "temporal has no finished run of fold 3, seed 2" in browser.find_element("css selector", ".note").text
     assert fits(browser, 1280)
-    assert fits(browser, 500)
+    phone = {"width": 400, "height": 900, "deviceScaleFactor": 1, "mobile": False}  # a window is never so narrow
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    assert browser.execute_script("return innerWidth === 400 && document.documentElement.scrollWidth <= 400")
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 @needs_browser
