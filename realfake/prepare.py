@@ -34,7 +34,7 @@ def run(cfg: PrepareConfig) -> int:
     for options in cfg.signals.values():
         if shard is None:
             print_streams(prepare_signal(store, cfg.data, cfg.face, options), console)
-        elif streams := prepare_signal_shard(store, cfg.data, cfg.face, options, shard):
+        elif streams := prepare_signal_shard(store, cfg.data, cfg.face, options, shard, rest=True):
             print_streams(streams, console)
     return 0
 

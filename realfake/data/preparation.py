@@ -19,10 +19,10 @@ from realfake.data.clips import Listing
 from realfake.data.decoders import require_decoder
 from realfake.data.elsewhere import prepared_elsewhere, take_over
 from realfake.data.jobs import Job, file_sha256, sha256_in_time, try_again
-from realfake.data.journal import JOURNAL, Journal, Record, journal_files, journal_names, read_journal
+from realfake.data.journal import JOURNAL, Journal, Record, all_journal_files, journal_files, journal_names, read_journal
 from realfake.data.low_yield import LOW_YIELD, draw_low_yield, low_yield
 from realfake.data.planning import Plan, planned
-from realfake.data.shards import Shard, alone, at_work, left_to_others, wait_for, working
+from realfake.data.shards import Shard, alone, at_work, left_to_others, shard_locks, wait_for, working
 from realfake.data.store import CROP, MARK, PreparedStore, jpeg_path
 from realfake.data.store_writing import MTIMES, StoreWriter, unfinish, write_mtimes
 from realfake.data.work import Crashed, Hung, cores, given_up, run_all, shown
@@ -151,10 +151,11 @@ def _done(plan: Plan, but: str | None = None) -> set[str]:
 
 
 def _up_to_date(plan: Plan) -> PreparedStore | None:
-    """The complete store, if no file changed since."""
-    if not (plan.folder / MARK).exists():
+    """The complete store, if no file changed since, and nothing is left there by a process that was killed."""
+    folder = plan.folder
+    if not (folder / MARK).exists() or all_journal_files(folder) or shard_locks(folder):
         return None
-    store = PreparedStore.open(plan.folder)
+    store = PreparedStore.open(folder)
     return None if _suspects(store, plan.jobs) else store
 
 
@@ -195,8 +196,11 @@ def _refreshed(plan: Plan) -> PreparedStore | None:
             if sha256 != before.get(job.clip) or (sha256 and try_again(job, *failed.get(job.clip, ("-", ""))))
         ]
     if not changed:
-        with suppress(DiskError):  # a store that is only read: it is compared again the next time
-            write_mtimes(folder, [job.mtime_ns for job in jobs])
+        with suppress(OSError, DiskError):  # a store that is only read: it is compared again the next time
+            for left in all_journal_files(folder):
+                left.unlink()
+            if suspects:
+                write_mtimes(folder, [job.mtime_ns for job in jobs])
         return store
     log.warning("%d files have changed since they were prepared and are prepared again", len(changed))
     unfinish(store, changed, {job.clip: job.mtime_ns for job in jobs})
