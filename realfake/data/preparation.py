@@ -19,7 +19,15 @@ from realfake.data.clips import Listing
 from realfake.data.decoders import require_decoder
 from realfake.data.elsewhere import prepared_elsewhere, take_over
 from realfake.data.jobs import Job, file_sha256, sha256_in_time, try_again
-from realfake.data.journal import JOURNAL, Journal, Record, all_journal_files, journal_files, journal_names, read_journal
+from realfake.data.journal import (
+    JOURNAL,
+    Journal,
+    Record,
+    all_journal_files,
+    journal_files,
+    journal_names,
+    read_journal,
+)
 from realfake.data.low_yield import LOW_YIELD, draw_low_yield, low_yield
 from realfake.data.planning import Plan, planned
 from realfake.data.shards import Shard, alone, at_work, left_to_others, shard_locks, wait_for, working

@@ -16,7 +16,7 @@ passed = 0
 
 
 def wait_at_the_gate(event: str, arguments: tuple[Any, ...]) -> None:
-    """Wait before the first matching file after ``GATE_PASS`` others gets its name or goes, until the gate is opened."""
+    """Wait before the first matching file after ``GATE_PASS`` others comes or goes, until the gate is opened."""
     global passed  # noqa: PLW0603 - a count of this process
     if event == "os.rename":
         what = os.fspath(arguments[1])
