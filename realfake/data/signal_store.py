@@ -12,7 +12,7 @@ import io
 import json
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -30,7 +30,7 @@ from realfake.data.work import Crashed, Hung, cores, run_all, shown, time_limit_
 from realfake.errors import UserError
 from realfake.files import disk_error, disk_errors, only_one, open_whole, remove_parts, write_whole
 from realfake.streams.kinds import build_signal
-from realfake.streams.stream import Extracted, OnDevice, ReadsFiles, Signal
+from realfake.streams.stream import Extracted, OnDevice, ReadsFiles, Requires, Signal
 
 log = logging.getLogger(__name__)
 
@@ -133,6 +133,18 @@ def prepare_signal_shard(
                 return None
             _complete(work)
     return _streams(work)
+
+
+def require_signals(signals: Iterable[SignalConfig], videos: Sequence[Path]) -> None:
+    """Make sure that signals can be computed, before the work on crops, which may take hours.
+
+    Raises:
+        UserError: If weights, packages or tables are missing, or no video at all has its table.
+    """
+    for options in signals:
+        signal = build_signal(options)
+        if isinstance(signal, Requires) and (reason := signal.require(videos)):
+            raise UserError(f"signals=[{options.name}]: none of {len(videos)} clips has it; the first, {reason}")
 
 
 @dataclass(frozen=True)

@@ -100,13 +100,14 @@ class FaceLandmarker:
 
     Args:
         weights: The published file, :func:`landmarker_file`.
+        key: What an error calls the option that names it, if one does.
 
     Raises:
         UserError: If the file is missing or another one, or LiteRT is not installed.
     """
 
-    def __init__(self, weights: Path) -> None:
-        _check(weights)
+    def __init__(self, weights: Path, key: str = "") -> None:
+        _check(weights, f"{key}={weights}" if key else str(weights))
         with zipfile.ZipFile(weights) as parts:
             self.networks = tuple(_Network(parts.read(f"{name}.tflite")) for name in _PARTS)
             """Detector, landmarks, blendshapes."""
@@ -231,18 +232,18 @@ def landmarker_file(weights: str, key: str) -> Path:
     return path
 
 
-def _check(path: Path) -> None:
+def _check(path: Path, said: str) -> None:
     if not path.is_file():
-        raise UserError(f"{path}: no such file; get the face landmarker from {URL}")
+        raise UserError(f"{said}: no such file; get the face landmarker from {URL}")
     if (found := file_digest(path)) != SHA256:
-        raise UserError(f"{path}: sha256 {found}, expected {SHA256}; get the face landmarker from {URL}")
+        raise UserError(f"{said}: sha256 {found}, expected {SHA256}; get the face landmarker from {URL}")
 
 
 def _interpreter() -> Any:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
-        raise UserError(f"the face landmarker needs LiteRT, which is not installed: {install('signals')}") from None
+        raise UserError(f"signals=[mediapipe] needs LiteRT, which is not installed: {install('signals')}") from None
     return Interpreter
 
 
