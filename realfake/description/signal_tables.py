@@ -81,12 +81,15 @@ def write_signal_tables(cfg: SignalsConfig, console: Console | None = None) -> i
             if isinstance(signal := build_signal(options), Requires):
                 signal.require(paths)
         found = partial(_of_files, dict(zip(names, paths, strict=True)), cfg, signals)
-    identity = {**{options.name: build_signal(options).identity() for options in signals}, "data": data}
+    identity: dict[str, Any] = {options.name: build_signal(options).identity() for options in signals}
+    identity["data"] = data
     tables = {name: folder / f"{name}.{cfg.format}" for name in names}
     with disk_errors(folder, "give another out="):
         folder.mkdir(parents=True, exist_ok=True)
         require_inside(folder, [path.parent for path in tables.values()])
         with only_one(folder, lambda: log.warning("waiting for another process that writes into %s", folder)):
+            for place in {folder, *(path.parent for path in tables.values())}:
+                remove_parts(place, deep=False)
             _check_same(folder, identity)
             without = _write(tables, found, signals, console)
     lost = f" ({without} clips have none)" if without else ""
@@ -102,8 +105,6 @@ def _write(
     console: Console,
 ) -> int:
     """Write those of the tables that are not there; returns how many clips have none."""
-    for place in {path.parent for path in tables.values()}:
-        remove_parts(place, deep=False)
     todo = [name for name, path in tables.items() if not path.exists()]
     without = 0
     for clip in track(found(todo) if todo else (), "tables", total=len(todo), console=console, transient=True):
