@@ -21,7 +21,7 @@ from realfake.config import SignalConfig, SignalsConfig, TrackerSignal, as_plain
 from realfake.data.extraction import extract_crops
 from realfake.data.face_choice import resolved_face
 from realfake.data.faces import build_detector
-from realfake.data.jobs import file_size
+from realfake.data.jobs import file_sha256, file_size
 from realfake.data.media import Media
 from realfake.data.planning import extraction_settings
 from realfake.data.preparation import prepare
@@ -71,12 +71,14 @@ def write_signal_tables(cfg: SignalsConfig, console: Console | None = None) -> i
     if cfg.input is None:
         store = prepare(cfg.data, cfg.face, signals)
         data: Any = store.fingerprint
+        contents = {}
         names, found = store.table["clip"].tolist(), partial(_of_store, store, cfg, signals)
     else:
         given = [cfg.input] if isinstance(cfg.input, str) else cfg.input
         paths = list(dict.fromkeys(path for text in given for path in find_inputs(text)))
         data = extraction_settings(cfg.data, resolved_face(cfg.face))
         names = _names(paths)
+        contents = {name: _content(path) for name, path in zip(names, paths, strict=True)}
         for options in signals:
             if isinstance(signal := build_signal(options), Requires):
                 signal.require(paths)
@@ -90,7 +92,7 @@ def write_signal_tables(cfg: SignalsConfig, console: Console | None = None) -> i
         with only_one(folder, lambda: log.warning("waiting for another process that writes into %s", folder)):
             for place in {folder, *(path.parent for path in tables.values())}:
                 remove_parts(place, deep=False)
-            _check_same(folder, identity)
+            _check_same(folder, identity, contents, tables)
             without = _write(tables, found, signals, console)
     lost = f" ({without} clips have none)" if without else ""
     count = len(names) - without
@@ -126,13 +128,33 @@ def _in_picture(options: SignalConfig) -> SignalConfig:
     return type(options).model_validate({**as_plain(options), "relative_to": "picture"})
 
 
-def _check_same(folder: Path, identity: dict[str, Any]) -> None:
-    """Write down what the tables of a folder are, or refuse a folder that holds others."""
-    path, text = folder / _MARK, json.dumps(identity, indent=2, sort_keys=True) + "\n"
-    if path.exists() and path.read_text() != text:
+def _check_same(folder: Path, identity: dict[str, Any], contents: dict[str, str], tables: dict[str, Path]) -> None:
+    """Write down what the tables of a folder are, or refuse a folder that holds others; those of other files go.
+
+    Args:
+        folder: Of the tables.
+        identity: What all of them have in common.
+        contents: Checksums of the files that they are of, by their names; a dataset's are in its identity.
+        tables: By the same names.
+    """
+    path = folder / _MARK
+    before = json.loads(path.read_text()) if path.exists() else None
+    known: dict[str, str] = before.pop("files", {}) if before else {}
+    if before is not None and before != json.loads(json.dumps(identity)):
         raise UserError(f"{folder}: holds tables of other data or settings ({_MARK} says which); give another out=")
-    if not path.exists():
-        write_whole(path, text)
+    for name in (name for name, content in contents.items() if content != known.get(name, content)):
+        tables[name].unlink(missing_ok=True)
+    now = {**identity, **({"files": known | contents} if contents else {})}
+    if before is None or known | contents != known:
+        write_whole(path, json.dumps(now, indent=2, sort_keys=True) + "\n")
+
+
+def _content(path: Path) -> str:
+    """Checksum of a file; empty if it cannot be read."""
+    try:
+        return file_sha256(path)
+    except (OSError, UserError):
+        return ""
 
 
 def _names(paths: list[Path]) -> list[str]:

@@ -93,6 +93,19 @@ def test_files_by_path_and_several_signals(
     read = read_tracker_table(table, "OpenFace 2", 10.0)["units"]
     good = a["AU12_r"].notna()
     np.testing.assert_allclose(a["AU12_r"][good], read.values[read.quality > 0, 8], atol=1e-4)
+    before = contents(tmp_path / "t")
+    shutil.copy(
+        next(p for p in (videos(tiny_data) / table.parent.name).iterdir() if p.stem != table.stem),
+        tmp_path / "v" / "b.mp4",
+    )
+    assert command("signals", *words, cwd=tmp_path).returncode == 0
+    now = contents(tmp_path / "t")
+    assert {name for name in before if now[name] != before[name]} == {"b.parquet", "signals.json"}
+    other = command("signals", *words, "data.window=[0.2,1.0]", cwd=tmp_path)
+    assert (
+        other.stderr
+        == "error: t: holds tables of other data or settings (signals.json says which); give another out=\n"
+    )
     missing = command("signals", "signals=[openface]", "input=v/b.mp4", "out=n", cwd=tmp_path)
     assert missing.returncode == 1
     assert missing.stdout.splitlines()[-1] == "0 tables in n (1 clips have none)"
@@ -129,7 +142,7 @@ def test_killed_or_started_twice_it_ends_with_the_same_tables(
 
 
 def said(process: Fork, words: str) -> bool:
-    return words in process.output
+    return process.err.exists() and words in process.output  # the process makes its files itself
 
 
 def contents(folder: Path) -> dict[str, bytes]:
