@@ -183,7 +183,7 @@ def _planned(store: PreparedStore, data: DataConfig, face: FaceConfig, options: 
     identity, remarks = _identity(build_signal(options), store, options.name)
     folder = store.folder / STREAMS / _name(options, identity)
     work = Work(store, data, face, options, progress, folder, identity, remarks)
-    if not work.complete:
+    if not work.written:
         if store.root is None:
             raise UserError(f"{folder}: not computed yet; the videos are needed for it")
         folder.mkdir(parents=True, exist_ok=True)
