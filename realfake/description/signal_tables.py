@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from rich.console import Console
@@ -92,7 +92,7 @@ def write_signal_tables(cfg: SignalsConfig, console: Console | None = None) -> i
         with only_one(folder, lambda: log.warning("waiting for another process that writes into %s", folder)):
             for place in {folder, *(path.parent for path in tables.values())}:
                 remove_parts(place, deep=False)
-            _check_same(folder, identity, contents, tables)
+            _check_same(folder, identity, contents)
             without = _write(tables, found, signals, console)
     lost = f" ({without} clips have none)" if without else ""
     count = len(names) - without
@@ -128,14 +128,13 @@ def _in_picture(options: SignalConfig) -> SignalConfig:
     return type(options).model_validate({**as_plain(options), "relative_to": "picture"})
 
 
-def _check_same(folder: Path, identity: dict[str, Any], contents: dict[str, str], tables: dict[str, Path]) -> None:
+def _check_same(folder: Path, identity: dict[str, Any], contents: dict[str, str]) -> None:
     """Write down what the tables of a folder are, or refuse a folder that holds others; those of other files go.
 
     Args:
         folder: Of the tables.
         identity: What all of them have in common.
         contents: Checksums of the files that they are of, by their names; a dataset's are in its identity.
-        tables: By the same names.
     """
     path = folder / _MARK
     before = json.loads(path.read_text()) if path.exists() else None
@@ -143,7 +142,8 @@ def _check_same(folder: Path, identity: dict[str, Any], contents: dict[str, str]
     if before is not None and before != json.loads(json.dumps(identity)):
         raise UserError(f"{folder}: holds tables of other data or settings ({_MARK} says which); give another out=")
     for name in (name for name, content in contents.items() if content != known.get(name, content)):
-        tables[name].unlink(missing_ok=True)
+        for ending in get_args(SignalsConfig.model_fields["format"].annotation):
+            (folder / f"{name}.{ending}").unlink(missing_ok=True)
     now = {**identity, **({"files": known | contents} if contents else {})}
     if before is None or known | contents != known:
         write_whole(path, json.dumps(now, indent=2, sort_keys=True) + "\n")
