@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,7 @@ from realfake.data.faces import Box, Detector, crop, too_small, whole
 from realfake.data.locating import Located, Memory, locate
 from realfake.data.stills import read_frames
 from realfake.data.store import CROP
+from realfake.data.temporary import JpegFile
 from realfake.data.video import Frame, Frames, VideoInfo
 from realfake.errors import UserError
 
@@ -32,7 +33,7 @@ class Crops:
     """The face crops of one file."""
 
     info: VideoInfo
-    jpegs: list[bytes]
+    jpegs: Sequence[bytes]
     rows: np.ndarray
     """(n,) of :data:`realfake.data.store.CROP`: time, box, and whether the detector ran and found the face there."""
     roll_deg: np.ndarray
@@ -48,7 +49,9 @@ class Crops:
         return int(self.rows["detected"].sum())
 
 
-def extract_crops(path: Path | str, data: DataConfig, face: FaceConfig, detector: Detector | None) -> Crops:
+def extract_crops(
+    path: Path | str, data: DataConfig, face: FaceConfig, detector: Detector | None, folder: Path | None = None
+) -> Crops:
     """Find the face through a file and crop it.
 
     Args:
@@ -56,16 +59,23 @@ def extract_crops(path: Path | str, data: DataConfig, face: FaceConfig, detector
         data: Window, rate, size and quality of the crops, and the decoder.
         face: Detection settings.
         detector: Of :func:`realfake.data.faces.build_detector`.
+        folder: Where crops lie, in a file without a name, once they are many; ``None`` = that of the system.
 
     Raises:
         UserError: If the file cannot be read, or no face is in it; the reason does not name the file.
+        DiskError: If there is no room for the crops.
     """
     info, frames = read_frames(Path(path), data.rate_fps, (data.window[0], data.window[1]), data.decoder)
-    return crop_frames(info, frames, data, face, detector)
+    return crop_frames(info, frames, data, face, detector, folder)
 
 
 def crop_frames(
-    info: VideoInfo, frames: Frames[Frame], data: DataConfig, face: FaceConfig, detector: Detector | None
+    info: VideoInfo,
+    frames: Frames[Frame],
+    data: DataConfig,
+    face: FaceConfig,
+    detector: Detector | None,
+    folder: Path | None = None,
 ) -> Crops:
     """Find the face through frames and crop it; otherwise as :func:`extract_crops`.
 
@@ -75,8 +85,9 @@ def crop_frames(
         data: Size and quality of the crops.
         face: Detection settings.
         detector: Of :func:`realfake.data.faces.build_detector`.
+        folder: As in :func:`extract_crops`.
     """
-    jpegs: list[bytes] = []
+    jpegs = JpegFile(folder)
     rows: list[np.ndarray] = []
     rolls: list[float] = []
     looked = seen = 0
@@ -108,8 +119,9 @@ def crop_frames(
         known = zip(segment, found.boxes, found.present, found.detected, strict=True)
         for frame, box, present, detected in islice(known, decided):
             if present:
-                jpegs.append(encode_crop(frame.image, box, data, face))
-                row = (frame.time_sec, box.x, box.y, box.width, box.height, detected, 0, len(jpegs[-1]))
+                jpeg = encode_crop(frame.image, box, data, face)
+                jpegs.append(jpeg)
+                row = (frame.time_sec, box.x, box.y, box.width, box.height, detected, 0, len(jpeg))
                 rows.append(np.array(row, CROP))
                 rolls.append(box.roll_deg)
     if not seen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ class Media:
         path: Path | None,
         info: VideoInfo,
         rows: np.ndarray,
-        jpegs: Callable[[], list[bytes]],
+        jpegs: Callable[[], Sequence[bytes]],
         data: DataConfig,
         face: FaceConfig,
         array: Callable[[], Iterator[Frame]] | None = None,
@@ -73,11 +73,14 @@ class Media:
 
     def frames(self, rate_fps: float | None = None) -> Iterator[tuple[float, np.ndarray, Box]]:
         """Frames of the prepared window in which the face is, with its box."""
-        times, boxes = self.rows["time_sec"].astype(np.float64), box_columns(self.rows)
+        times, sides = self.rows["time_sec"].astype(np.float64), np.ascontiguousarray(box_columns(self.rows).T)
         spacing = spacing_sec(self.info.fps, self.data.rate_fps)
         for frame in self._frames(rate_fps):
-            if np.abs(times - frame.time_sec).min() <= spacing:
-                yield frame.time_sec, frame.image, Box(*(np.interp(frame.time_sec, times, side) for side in boxes.T))
+            next_one = int(np.searchsorted(times, frame.time_sec))
+            near = slice(max(0, next_one - 1), next_one + 1)
+            if np.abs(times[near] - frame.time_sec).min() <= spacing:
+                box = Box(*(float(np.interp(frame.time_sec, times[near], side[near])) for side in sides))
+                yield frame.time_sec, frame.image, box
 
     def _frames(self, rate_fps: float | None) -> Iterator[Frame]:
         window = (self.data.window[0], self.data.window[1])

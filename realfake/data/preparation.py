@@ -303,7 +303,9 @@ def prepare_clip(job: Job, *, folder: Path, data: DataConfig, face: FaceConfig) 
         if job.known and job.known[0] == sha256 and not given_up() and take_over(job.known[1], part):
             part.replace(target)
             return None
-        crops = extract_crops(job.path, data, face, detector)
+        crops = extract_crops(job.path, data, face, detector, target.parent)
+    except DiskError:
+        raise
     except UserError as error:
         return Record(job.clip, job.mtime_ns, sha256, str(error)), NO_ROWS
     except OSError as error:
@@ -312,7 +314,8 @@ def prepare_clip(job: Job, *, folder: Path, data: DataConfig, face: FaceConfig) 
         reason = " ".join(f"cannot be prepared ({type(error).__name__}: {error})".split())
         return Record(job.clip, job.mtime_ns, sha256, reason), NO_ROWS
     if not given_up():
-        part.write_bytes(b"".join(crops.jpegs))
+        with part.open("wb") as file:
+            file.writelines(crops.jpegs)
         part.replace(target)
     record = Record(
         job.clip,

@@ -12,6 +12,7 @@ import io
 import json
 import logging
 import shutil
+import zipfile
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -23,18 +24,21 @@ from typing import Any
 import numpy as np
 
 from realfake.config import DataConfig, FaceConfig, SignalConfig, StreamInfo
+from realfake.data.clip_rows import ClipRows, gathered, row_type
 from realfake.data.media import Media
 from realfake.data.shards import WHOLE, Shard, alone, at_work, left_to_others, shard_locks, working
 from realfake.data.store import PreparedStore
 from realfake.data.work import Crashed, Hung, cores, run_all, shown, time_limit_sec
 from realfake.errors import UserError
-from realfake.files import disk_error, disk_errors, only_one, open_whole, remove_parts, write_whole
+from realfake.files import DiskError, disk_error, disk_errors, only_one, open_whole, remove_parts, write_whole
 from realfake.streams.kinds import build_signal
-from realfake.streams.stream import Extracted, OnDevice, ReadsFiles, Requires, Signal
+from realfake.streams.stream import OnDevice, ReadsFiles, Requires, Signal
 
 log = logging.getLogger(__name__)
 
 STREAMS, PARTS, MARK, COUNTS = "streams", "parts", "stream.json", "counts.npy"
+_REASON = ".reason"
+"""In the file of a clip: why there are no streams."""
 
 
 @dataclass(frozen=True)
@@ -234,7 +238,7 @@ def _identity(signal: Signal, store: PreparedStore, name: str) -> tuple[dict[str
 
 
 def _part(folder: Path, row: int) -> Path:
-    return folder / PARTS / f"{row:08d}.npz"
+    return folder / PARTS / f"{row:08d}.zip"
 
 
 def _compute(work: Work, shard: Shard = WHOLE) -> None:
@@ -267,18 +271,19 @@ def compute_part(
 ) -> None:
     """Compute the streams of one clip and write them down, or why that cannot be."""
     signal, opened = _opened(store, options)
-    found: dict[str, Extracted] = {}
+    found: dict[str, ClipRows] = {}
     reason = ""
     try:
-        found = signal.extract(Media.of_store(opened, part.row, part.path, data, face))
-        reason = computed_fault(found, signal.infos())
+        found = gathered(signal, Media.of_store(opened, part.row, part.path, data, face), folder)
+    except DiskError:
+        raise
     except UserError as error:
         reason = str(error)
     except OSError as error:
         reason = f"cannot be read ({error.strerror or error})"
     except Exception as error:  # whatever a strange file does, the other clips go on
         reason = " ".join(f"cannot be computed ({type(error).__name__}: {error})".split())
-    _write_part(_part(folder, part.row), {} if reason else found, reason)
+    _write_part(_part(folder, part.row), found, reason)
 
 
 @lru_cache(maxsize=2)
@@ -290,56 +295,37 @@ def _opened(store: Path, options: SignalConfig) -> tuple[Any, PreparedStore]:
     return _opened_by_text(store, type(options), options.model_dump_json())
 
 
-def computed_fault(found: dict[str, Extracted], infos: Sequence[StreamInfo]) -> str:
-    """What is wrong with computed streams; empty if nothing is."""
-    for info in infos:
-        if info.name not in found:
-            return f"the stream {info.name} was not computed"
-        times, values, quality = found[info.name]
-        n = len(times)
-        if values.shape != (n, *info.shape) or quality.shape != (n,):
-            return f"{info.name}: values {values.shape}, quality {quality.shape}: expected {(n, *info.shape)}, {(n,)}"
-        if not n or not (quality > 0).any():
-            return f"no moment has a value of {info.name}"
-        if not np.isfinite(values[quality > 0]).all() or (np.diff(times) <= 0).any():
-            return f"{info.name}: values have to be finite where there is no gap, and times rising"
-    return ""
-
-
-def _write_part(path: Path, found: dict[str, Extracted], reason: str) -> None:
-    arrays = {f"{name}/{field}": value for name, e in found.items() for field, value in e._asdict().items()}
-    content = io.BytesIO()
-    np.savez(content, reason=np.array(reason), **arrays)
-    write_whole(path, content.getvalue())
+def _write_part(path: Path, found: dict[str, ClipRows], reason: str) -> None:
+    with open_whole(path) as file, zipfile.ZipFile(file, "w") as part:
+        part.writestr(_REASON, reason)
+        for name, rows in found.items():
+            with part.open(name, "w", force_zip64=True) as member:
+                rows.copy(member)
 
 
 def _finish(store: PreparedStore, options: SignalConfig, folder: Path, identity: dict[str, Any]) -> None:
     infos, names = options.infos(), store.table["clip"].tolist()
-    counts = np.zeros(len(store), [(info.name, "<i8") for info in infos])
+    types = {info.name: row_type(info) for info in infos}
+    counts = np.zeros(len(store), [(name, "<i8") for name in types])
     failed = {}
     for row, clip in enumerate(names):
-        with np.load(_part(folder, row)) as part:
-            if reason := str(part["reason"]):
+        with zipfile.ZipFile(_part(folder, row)) as part:
+            if reason := part.read(_REASON).decode():
                 failed[clip] = reason
-            for info in infos if not reason else ():
-                counts[info.name][row] = len(part[f"{info.name}/times_sec"])
+            for name, dtype in types.items() if not reason else ():
+                counts[name][row] = part.getinfo(name).file_size // dtype.itemsize
     if len(failed) == len(names):
         clip, reason = next(iter(failed.items()))
         shutil.rmtree(folder)
         raise UserError(f"signals=[{options.name}]: none of {len(names)} clips has it; the first, {clip}: {reason}")
-    for info in infos:
-        values = "<f4" if info.dtype == "float32" else "<f2"
-        dtype = np.dtype([("time_sec", "<f4"), ("quality", "<f4"), ("values", values, info.shape)])
-        total = int(counts[info.name].sum())
+    for name, dtype in types.items():
+        total = int(counts[name].sum())
         header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (total,)}
-        with open_whole(folder / f"{info.name}.npy", total * dtype.itemsize) as file:
+        with open_whole(folder / f"{name}.npy", total * dtype.itemsize) as file:
             np.lib.format.write_array_header_1_0(file, header)
-            for row in np.flatnonzero(counts[info.name]).tolist():
-                with np.load(_part(folder, row)) as part:
-                    rows = np.zeros(counts[info.name][row], dtype)
-                    for field, source in (("time_sec", "times_sec"), ("quality", "quality"), ("values", "values")):
-                        rows[field] = part[f"{info.name}/{source}"]
-                    file.write(rows.tobytes())
+            for row in np.flatnonzero(counts[name]).tolist():
+                with zipfile.ZipFile(_part(folder, row)) as part, part.open(name) as rows:
+                    shutil.copyfileobj(rows, file)
     content = io.BytesIO()
     np.save(content, counts)
     write_whole(folder / COUNTS, content.getvalue())

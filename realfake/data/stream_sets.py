@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from realfake.config import BOX, PIXELS, DataConfig, FaceConfig, SignalConfig, signals_of
+from realfake.data.clip_rows import computed_fault
 from realfake.data.media import Media, box_stream, spacing_sec
 from realfake.data.samples import CropReader
-from realfake.data.signal_store import StoredStream, computed_fault, prepare_signal
+from realfake.data.signal_store import StoredStream, prepare_signal
 from realfake.data.store import PreparedStore, decode_crops
 from realfake.errors import UserError
 from realfake.streams.stream import Gather, SampleSpec, Signal, StreamRows, StreamSet, StreamSpec
@@ -189,7 +190,7 @@ def pictures(jpegs: list[bytes], spec: SampleSpec) -> StreamSet:
 class JpegReader:
     """Decodes crops that are held in memory as JPEG, as those of a store are."""
 
-    jpegs: list[bytes]
+    jpegs: Sequence[bytes]
     size: int
     """Side of the result in pixels."""
 

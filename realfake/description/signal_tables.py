@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import track
 
 from realfake.config import SignalConfig, SignalsConfig, TrackerSignal, as_plain, tracker_info
+from realfake.data.clip_rows import ROWS_AT_ONCE, as_extracted, gathered
 from realfake.data.extraction import extract_crops
 from realfake.data.face_choice import resolved_face
 from realfake.data.faces import build_detector
@@ -25,15 +26,15 @@ from realfake.data.jobs import file_sha256, file_size
 from realfake.data.media import Media
 from realfake.data.planning import extraction_settings
 from realfake.data.preparation import prepare
-from realfake.data.signal_store import StoredStream, computed_fault, prepare_signal
+from realfake.data.signal_store import StoredStream, prepare_signal
 from realfake.data.sources.listing import clip_name
 from realfake.data.store import PreparedStore
 from realfake.data.work import Hung, bounded, time_limit_sec
 from realfake.errors import UserError
-from realfake.files import disk_errors, only_one, remove_parts, require_inside, write_whole
+from realfake.files import DiskError, disk_errors, only_one, remove_parts, require_inside, write_whole
 from realfake.prediction.inputs import find_inputs
 from realfake.streams.kinds import build_signal
-from realfake.streams.openface_writing import column_names, openface_table, write_openface_table
+from realfake.streams.openface_writing import column_names, in_step, openface_table, write_openface_table
 from realfake.streams.stream import Extracted, Requires
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,8 @@ class Found:
     fps: float
     size: tuple[int, int]
     """Width and height of the picture in pixels."""
-    streams: dict[str, Extracted]
+    streams: dict[str, Callable[[], Iterator[Extracted]]]
+    """Each reads its stream, piece after piece."""
     reasons: tuple[str, ...] = ()
     """Why streams are missing, and what is doubtful, a line each."""
 
@@ -82,7 +84,7 @@ def write_signal_tables(cfg: SignalsConfig, console: Console | None = None) -> i
         for options in signals:
             if isinstance(signal := build_signal(options), Requires):
                 signal.require(paths)
-        found = partial(_of_files, dict(zip(names, paths, strict=True)), cfg, signals)
+        found = partial(_of_files, folder, dict(zip(names, paths, strict=True)), cfg, signals)
     identity: dict[str, Any] = {options.name: build_signal(options).identity() for options in signals}
     identity["data"] = data
     tables = {name: folder / f"{name}.{cfg.format}" for name in names}
@@ -117,7 +119,7 @@ def _write(
             continue
         path = tables[clip.clip]
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_openface_table(path, _table(clip, signals))
+        write_openface_table(path, _tables(clip, signals))
     return without
 
 
@@ -171,30 +173,36 @@ def _of_store(
     stored: dict[str, StoredStream] = {}
     for options in signals:
         stored |= prepare_signal(store, cfg.data, resolved_face(cfg.face), options)
-    ends = {name: (stream.rows, np.cumsum(stream.counts), stream.counts) for name, stream in stored.items()}
+    ends = {name: (stream, np.cumsum(stream.counts), stream.counts) for name, stream in stored.items()}
     row_of = {clip: row for row, clip in enumerate(store.table["clip"].tolist())}
     for clip in clips:
         row = row_of[clip]
-        streams = {}
-        for name, (rows, end, counts) in ends.items():
-            own = rows[end[row] - counts[row] : end[row]]
-            if len(own):
-                streams[name] = Extracted(own["time_sec"], own["values"], own["quality"])
+        streams: dict[str, Callable[[], Iterator[Extracted]]] = {}
+        for name, (stream, end, counts) in ends.items():
+            if counts[row]:
+                streams[name] = partial(_stored_pieces, stream, int(end[row] - counts[row]), int(end[row]))
         fps, width, height = (store.table[name].iloc[row].item() for name in ("fps", "width", "height"))
         yield Found(clip, fps, (width, height), streams)
 
 
+def _stored_pieces(stream: StoredStream, start: int, stop: int) -> Iterator[Extracted]:
+    for first in range(start, stop, ROWS_AT_ONCE):
+        yield as_extracted(stream.rows[first : min(first + ROWS_AT_ONCE, stop)])
+
+
 def _of_files(
-    paths: dict[str, Path], cfg: SignalsConfig, signals: list[SignalConfig], clips: list[str]
+    folder: Path, paths: dict[str, Path], cfg: SignalsConfig, signals: list[SignalConfig], clips: list[str]
 ) -> Iterator[Found]:
     built = {options.name: build_signal(options) for options in signals}
     face = resolved_face(cfg.face)
     for clip in clips:
         path = paths[clip]
         limit = time_limit_sec(file_size(path), cfg.data.patience_sec)
-        streams: dict[str, Extracted] = {}
+        streams: dict[str, Callable[[], Iterator[Extracted]]] = {}
         try:
-            crops = bounded(partial(extract_crops, path, cfg.data, face, build_detector(face)), limit)
+            crops = bounded(partial(extract_crops, path, cfg.data, face, build_detector(face), folder), limit)
+        except DiskError:
+            raise
         except Exception as error:  # whatever a decoder does with a strange file, the other clips go on
             yield Found(clip, 0.0, (0, 0), {}, (_said(error),))
             continue
@@ -202,10 +210,10 @@ def _of_files(
         media = Media.of_crops(crops, path, cfg.data, face)
         for name, signal in built.items():
             try:
-                found = bounded(partial(signal.extract, media), limit)
-                if fault := computed_fault(found, signal.infos()):
-                    raise UserError(fault)
-                streams |= found
+                found = bounded(partial(gathered, signal, media, folder), limit)
+                streams |= {stream: rows.read for stream, rows in found.items()}
+            except DiskError:
+                raise
             except Exception as error:
                 reasons.append(f"signals=[{name}]: {_said(error)}")
         yield Found(clip, crops.info.fps, (crops.info.width, crops.info.height), streams, tuple(reasons))
@@ -220,15 +228,18 @@ def _said(error: Exception) -> str:
     return " ".join(f"cannot be computed ({type(error).__name__}: {error})".split())
 
 
-def _table(found: Found, signals: list[SignalConfig]) -> Any:
-    """The streams side by side, landmarks of trackers in pixels."""
+def _tables(found: Found, signals: list[SignalConfig]) -> Iterator[Any]:
+    """The streams side by side, landmarks of trackers in pixels; in parts, one below the other."""
     names: dict[str, list[str]] = {}
-    streams = dict(found.streams)
+    in_pixels = False
     for options in signals:
-        infos = {info.name: info for info in options.infos() if info.name in streams}
+        infos = {info.name: info for info in options.infos() if info.name in found.streams}
         if "landmarks" in infos and isinstance(options, TrackerSignal):
-            values = streams["landmarks"].values * found.size[1] + np.array(found.size, np.float32) / 2.0
-            streams["landmarks"] = streams["landmarks"]._replace(values=values)
+            in_pixels = True
             infos["landmarks"] = tracker_info("landmarks", options.tracker)
         names |= {name: column_names(info) for name, info in infos.items()}
-    return openface_table(streams, names, found.fps)
+    for streams in in_step({name: read() for name, read in found.streams.items()}):
+        if in_pixels:
+            values = streams["landmarks"].values * found.size[1] + np.array(found.size, np.float32) / 2.0
+            streams["landmarks"] = streams["landmarks"]._replace(values=values)
+        yield openface_table(streams, names, found.fps)

@@ -65,10 +65,10 @@ class FaceGeometry:
         """
         plane = 2.0 * np.tan(np.deg2rad(VERTICAL_FIELD_DEG) / 2.0)
         aspect = np.asarray(width / np.asarray(height, np.float64))[..., None]
-        points = landmarks[..., :CANONICAL, :] * (plane / np.asarray(height, np.float64))[..., None, None]
-        middle = points[..., 2].mean(-1, dtype=np.float64)[..., None]
+        size = (plane / np.asarray(height, np.float64))[..., None]
+        middle = (landmarks[..., :CANONICAL, 2] * size).mean(-1, dtype=np.float64)[..., None]
         used = np.flatnonzero(self.weights)
-        x, y, z = np.moveaxis(points[..., used, :].astype(np.float64), -1, 0)
+        x, y, z = np.moveaxis((landmarks[..., used, :] * size[..., None]).astype(np.float64), -1, 0)
         x, y, z = x - 0.5 * plane * aspect, 0.5 * plane - y, z - middle
         # The first fit is one of the picture plane, since nothing is known of depth yet.
         placed, scale = np.stack([x, y, -z], -1), np.ones_like(middle)

@@ -28,6 +28,8 @@ TIMEOUT_SEC = 30.0
 """How long the network may be silent when the file is downloaded."""
 POINTS = 478
 """Those of the canonical face, then five of each iris."""
+PIECE = 512
+"""Frames of which points are held: three megabytes."""
 
 _PARTS = ("face_detector", "face_landmarks_detector", "face_blendshapes")
 _ANCHORS = np.concatenate(
@@ -142,16 +144,33 @@ class FaceLandmarker:
         Args:
             frames: Image and tracked face of each, as for :meth:`find`.
         """
+        return Landmarks(*map(np.concatenate, zip(*self.pieces(frames), strict=True)))
+
+    def pieces(self, frames: Iterable[tuple[np.ndarray, Box]]) -> Iterator[Landmarks]:
+        """The same, :data:`PIECE` frames after the other, each piece as soon as its last frame was looked at; the last
+        one holds the rest, which may be none.
+
+        Args:
+            frames: As for :meth:`follow`.
+        """
+        last: _Seen | None = None
         track: list[_Seen | None] = []
         sizes: list[tuple[int, ...]] = []
         for image, box in frames:
-            region = _around(track[-1].points) if track and track[-1] else None
+            region = _around(last.points) if last else None
             inside = region and 0 <= region.x - box.x <= box.width and 0 <= region.y - box.y <= box.height
-            seen = self._read(image, region) if region and inside else None
-            if seen is None and (region := self._detect(image, box)):
-                seen = self._read(image, region)
-            track.append(seen)
+            last = self._read(image, region) if region and inside else None
+            if last is None and (region := self._detect(image, box)):
+                last = self._read(image, region)
+            track.append(last)
             sizes.append(image.shape[:2])
+            if len(track) == PIECE:
+                yield self._landmarks_of(track, sizes)
+                track, sizes = [], []
+        yield self._landmarks_of(track, sizes)
+
+    def _landmarks_of(self, track: list[_Seen | None], sizes: list[tuple[int, ...]]) -> Landmarks:
+        """What is seen in images of these heights and widths, with the poses."""
         points = np.array([s.points if s else _NO_POINTS for s in track], np.float32).reshape(-1, POINTS, 3)
         shapes = np.array([s.blendshapes if s else _NO_SHAPES for s in track], np.float32).reshape(-1, len(BLENDSHAPES))
         presence = np.array([s.presence if s else 0.0 for s in track], np.float32)
@@ -205,16 +224,18 @@ class _Network:
             self.interpreter = _interpreter()(model_content=content, num_threads=1)
             self.interpreter.allocate_tensors()
         entry = self.interpreter.get_input_details()[0]
-        self.input: np.ndarray = np.zeros(entry["shape"], np.float32)
-        """What the next run gets; filled in place."""
         self.size = int(entry["shape"][1])
         """Side of the input in pixels, where that is an image."""
-        self._entry = entry["index"]
+        self._input = self.interpreter.tensor(entry["index"])
         self._exits = [result["index"] for result in self.interpreter.get_output_details()]
+
+    @property
+    def input(self) -> np.ndarray:
+        """What the next run gets, in the network's own memory: filled in place, and let go before that run."""
+        return self._input()
 
     def run(self) -> list[np.ndarray]:
         """All results for the input."""
-        self.interpreter.set_tensor(self._entry, self.input)
         self.interpreter.invoke()
         return [self.interpreter.get_tensor(index) for index in self._exits]
 
@@ -281,9 +302,10 @@ def _sample(image: np.ndarray, region: _Region, network: _Network, values: tuple
     size = (network.size, network.size)
     # Not warpAffine, which rounds places in the image more coarsely: landmarks would differ ten times as much.
     crop = cv2.warpPerspective(image, region.onto(network.size), size, flags=cv2.INTER_LINEAR, borderMode=border)
-    np.multiply(crop, np.float32(values[0]), out=network.input[0])
+    filled = network.input
+    np.multiply(crop, np.float32(values[0]), out=filled[0])
     if values[1]:
-        network.input += np.float32(values[1])
+        filled += np.float32(values[1])
 
 
 def _around(points: np.ndarray) -> _Region:

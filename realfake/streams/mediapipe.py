@@ -42,6 +42,12 @@ class Mediapipe:
 
     def extract(self, media: ClipMedia) -> dict[str, Extracted]:
         """What is seen of the face in each frame; a gap where none is seen."""
+        pieces = list(self.pieces(media))
+        columns = {name: zip(*(piece[name] for piece in pieces), strict=True) for name in pieces[0]}
+        return {name: Extracted(*map(np.concatenate, parts)) for name, parts in columns.items()}
+
+    def pieces(self, media: ClipMedia) -> Iterator[dict[str, Extracted]]:
+        """The same, piece after piece."""
         rate = self.options.rate_fps
         times: list[float] = []
         boxes: list[Box] = []
@@ -52,15 +58,17 @@ class Mediapipe:
                 boxes.append(box)
                 yield image, box
 
-        seen = self.landmarker.follow(frames())
-        values = {
-            "mesh": mesh_of(seen.points, boxes),
-            "blendshapes": seen.blendshapes,
-            "units": units_of(seen.blendshapes),
-            "pose": seen.pose,
-        }
-        moments = np.array(times, np.float32)
-        return {name: Extracted(moments, value, seen.presence) for name, value in values.items()}
+        for seen in self.landmarker.pieces(frames()):
+            values = {
+                "mesh": mesh_of(seen.points, boxes),
+                "blendshapes": seen.blendshapes,
+                "units": units_of(seen.blendshapes),
+                "pose": seen.pose,
+            }
+            moments = np.array(times, np.float32)
+            times.clear()
+            boxes.clear()
+            yield {name: Extracted(moments, value, seen.presence) for name, value in values.items()}
 
 
 def mesh_of(points: np.ndarray, boxes: list[Box]) -> np.ndarray:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from realfake.config import StreamInfo
 from realfake.config.trackers import tracker_info
-from realfake.files import write_whole
+from realfake.files import open_whole
 from realfake.streams.stream import Extracted
 from realfake.streams.tracker_formats import OPENFACE
 
@@ -48,7 +49,7 @@ def openface_table(streams: Mapping[str, Extracted], names: Mapping[str, Sequenc
     for stream, found in streams.items():
         values = found.values.reshape(len(found.values), -1).astype(np.float64)
         values[found.quality <= 0] = np.nan
-        index = pd.Index(found.times_sec.astype(np.float64).round(6), name="timestamp")
+        index = pd.Index(_moments(found), name="timestamp")
         parts.append(pd.DataFrame(values, columns=list(names[stream]), index=index))
         qualities.append(pd.Series(found.quality.astype(np.float64), index=index))
     table = pd.concat(parts, axis=1).sort_index()
@@ -63,15 +64,63 @@ def openface_table(streams: Mapping[str, Extracted], names: Mapping[str, Sequenc
     return pd.concat([pd.DataFrame(head, index=table.index), table], axis=1).reset_index(drop=True)
 
 
-def openface_text(table: pd.DataFrame) -> str:
-    """A table as CSV."""
-    return str(table.to_csv(index=False, float_format=f"%.{_DIGITS}f", lineterminator="\n"))
+def openface_text(table: pd.DataFrame, *, header: bool = True) -> str:
+    """A table as CSV, with or without the line of its columns."""
+    return str(table.to_csv(index=False, header=header, float_format=f"%.{_DIGITS}f", lineterminator="\n"))
 
 
-def write_openface_table(path: Path, table: pd.DataFrame) -> None:
+def write_openface_table(path: Path, tables: Iterable[pd.DataFrame]) -> None:
     """Write a table as CSV or, by the ending ``.parquet``, as Parquet; whole or not at all.
+
+    Args:
+        path: Of the file.
+        tables: Its parts, one below the other, with the same columns.
 
     Raises:
         DiskError: If there is no room.
     """
-    write_whole(path, table.to_parquet(index=False) if path.suffix == ".parquet" else openface_text(table))
+    with open_whole(path) as file:
+        if path.suffix == ".parquet":
+            _write_parquet(file, tables)
+            return
+        for number, table in enumerate(tables):
+            file.write(openface_text(table, header=not number).encode())
+
+
+def _write_parquet(file: BinaryIO, tables: Iterable[pd.DataFrame]) -> None:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
+    with ExitStack() as stack:
+        writer: ParquetWriter | None = None
+        for table in tables:
+            part = pa.Table.from_pandas(table, preserve_index=False)
+            writer = writer or stack.enter_context(ParquetWriter(file, part.schema))
+            writer.write_table(part.cast(writer.schema))
+
+
+def in_step(streams: Mapping[str, Iterable[Extracted]]) -> Iterator[dict[str, Extracted]]:
+    """Streams of one clip, which come in pieces of their own, in pieces of the same span of time.
+
+    Args:
+        streams: The pieces of each in the order of time, none of them empty.
+    """
+    readers = {name: iter(pieces) for name, pieces in streams.items()}
+    held: dict[str, Extracted] = {}
+    while True:
+        for name in [name for name in readers if name not in held or not len(held[name].times_sec)]:
+            if piece := next(readers[name], None):
+                held[name] = piece
+            else:
+                del readers[name]
+        if not readers:
+            return
+        until = min(_moments(held[name])[-1] for name in readers)
+        ends = {name: int(np.searchsorted(_moments(found), until, "right")) for name, found in held.items()}
+        yield {name: Extracted(*(part[: ends[name]] for part in found)) for name, found in held.items()}
+        held = {name: Extracted(*(part[ends[name] :] for part in found)) for name, found in held.items()}
+
+
+def _moments(found: Extracted) -> np.ndarray:
+    """(n,) float64 in seconds, by which rows of several streams are one."""
+    return found.times_sec.astype(np.float64).round(6)

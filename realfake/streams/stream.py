@@ -93,6 +93,20 @@ class Signal(Protocol):
 
 
 @runtime_checkable
+class InPieces(Protocol):
+    """A signal that need not hold what it computes of a clip: a long one takes no more memory than a short one."""
+
+    def pieces(self, media: ClipMedia) -> Iterator[dict[str, Extracted]]:
+        """What ``extract`` gives, piece after piece in the order of time."""
+        ...
+
+
+def pieces_of(signal: Signal, media: ClipMedia) -> Iterator[dict[str, Extracted]]:
+    """The streams of a clip, piece after piece; all at once if the signal knows nothing of pieces."""
+    return signal.pieces(media) if isinstance(signal, InPieces) else iter((signal.extract(media),))
+
+
+@runtime_checkable
 class ReadsFiles(Protocol):
     """A signal that reads files besides the videos, whose content shapes the values too."""
 

@@ -76,7 +76,7 @@ def test_interrupted_work_is_taken_up_with_the_same_bytes(
         with pytest.raises(KeyboardInterrupt):
             motion(store, cfg)
     (folder,) = (store.folder / "streams").iterdir()
-    assert len(list((folder / PARTS).glob("*.npz"))) == 5
+    assert len(list((folder / PARTS).glob("*.zip"))) == 5
     assert not (folder / MARK).exists()
     whole = contents(motion(store, cfg))
     shutil.rmtree(folder)

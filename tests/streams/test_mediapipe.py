@@ -13,10 +13,10 @@ from weights import weights_file
 
 from realfake.composing.composition import option
 from realfake.config import CsvData, HaarFace, MediapipeSignal
+from realfake.data.clip_rows import computed_fault
 from realfake.data.extraction import extract_crops
 from realfake.data.faces import build_detector
 from realfake.data.media import Media
-from realfake.data.signal_store import computed_fault
 from realfake.streams.kinds import build_signal
 from realfake.streams.mediapipe import Mediapipe
 from realfake.streams.stream import Extracted

@@ -276,7 +276,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert {"x_67", "AU45_r", "pose_Tz", "gaze_angle_x"} <= set(table.columns) <= set(openface().columns)
     assert table["frame"].tolist() == list(range(1, FRAMES + 1))
     for name in ("a.csv", "a.parquet"):
-        write_openface_table(tmp_path / name, table)
+        write_openface_table(tmp_path / name, [table[:3], table[3:]])
         check(read_tracker_table(tmp_path / name, "OpenFace 2", FPS), lost=(4,))
     other = column_names(tracker_info("units", "py-feat"))
     assert other[0] == "units_AU01"  # no intensities from 0 to 5, so that nobody takes them for such
