@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _DIGITS = 4
 """Behind the point, in a CSV file."""
+_GROUP_ROWS = 4096
+"""Of a Parquet file, which describes each group of rows for each column."""
 
 
 def column_names(info: StreamInfo) -> list[str]:
@@ -93,10 +95,15 @@ def _write_parquet(file: BinaryIO, tables: Iterable[pd.DataFrame]) -> None:
 
     with ExitStack() as stack:
         writer: ParquetWriter | None = None
+        held: list[pa.Table] = []
         for table in tables:
-            part = pa.Table.from_pandas(table, preserve_index=False)
-            writer = writer or stack.enter_context(ParquetWriter(file, part.schema))
-            writer.write_table(part.cast(writer.schema))
+            held.append(pa.Table.from_pandas(table, preserve_index=False))
+            writer = writer or stack.enter_context(ParquetWriter(file, held[0].schema))
+            if sum(map(len, held)) >= _GROUP_ROWS:
+                writer.write_table(pa.concat_tables(held))
+                held = []
+        if writer and held:
+            writer.write_table(pa.concat_tables(held))
 
 
 def in_step(streams: Mapping[str, Iterable[Extracted]]) -> Iterator[dict[str, Extracted]]:
