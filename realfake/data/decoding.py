@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from realfake.data.packets import Index, holds_frame, open_video, read_packets
-from realfake.data.pictures import DecodedFrame, Frame, Matrix, Placement
+from realfake.data.pictures import Converters, DecodedFrame, Frame, Matrix, Placement
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -84,6 +84,7 @@ class _Sizes:
         self.size, self.remarks = (index.info.width, index.info.height), remarks
         self.told = False
         self._matrices: dict[int, Matrix] = {}
+        self._converters = Converters()
 
     def place(self, decoded: VideoFrame, stream: VideoStream, time_sec: float) -> DecodedFrame:
         placement = Placement.of(decoded, stream, self._matrices)
@@ -93,7 +94,7 @@ class _Sizes:
             self.remarks.append(
                 f"frames of {own_width} × {own_height} pixels from {time_sec:.1f} s on are scaled to {width} × {height}"
             )
-        return DecodedFrame(time_sec, decoded, placement, self.size)
+        return DecodedFrame(time_sec, decoded, placement, self.size, self._converters)
 
 
 def in_order(

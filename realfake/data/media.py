@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -73,14 +74,13 @@ class Media:
 
     def frames(self, rate_fps: float | None = None) -> Iterator[tuple[float, np.ndarray, Box]]:
         """Frames of the prepared window in which the face is, with its box."""
-        times, sides = self.rows["time_sec"].astype(np.float64), np.ascontiguousarray(box_columns(self.rows).T)
-        spacing = spacing_sec(self.info.fps, self.data.rate_fps)
+        times, boxes = self.rows["time_sec"].astype(np.float64).tolist(), box_columns(self.rows).tolist()
+        spacing = float(spacing_sec(self.info.fps, self.data.rate_fps))
         for frame in self._frames(rate_fps):
-            next_one = int(np.searchsorted(times, frame.time_sec))
-            near = slice(max(0, next_one - 1), next_one + 1)
-            if np.abs(times[near] - frame.time_sec).min() <= spacing:
-                box = Box(*(float(np.interp(frame.time_sec, times[near], side[near])) for side in sides))
-                yield frame.time_sec, frame.image, box
+            after = bisect_left(times, frame.time_sec)
+            near = range(max(0, after - 1), min(after + 1, len(times)))
+            if min(abs(times[i] - frame.time_sec) for i in near) <= spacing:
+                yield frame.time_sec, frame.image, Box(*_between(frame.time_sec, times, boxes, near))
 
     def _frames(self, rate_fps: float | None) -> Iterator[Frame]:
         window = (self.data.window[0], self.data.window[1])
@@ -97,6 +97,17 @@ class Media:
     def face(self, image: np.ndarray, box: Box, size: int) -> np.ndarray:
         """The square around a face as crops are cut, uint8 (size, size, 3)."""
         return crop(image, box, self.face_config, size)
+
+
+def _between(time_sec: float, times_sec: list[float], boxes: list[list[float]], near: range) -> list[float]:
+    """The box at a moment, from those of the moments around it; before the first and after the last, theirs."""
+    first, last = near[0], near[-1]
+    if first == last or time_sec == times_sec[last]:
+        return boxes[last]
+    step, on = times_sec[last] - times_sec[first], time_sec - times_sec[first]
+    return (
+        boxes[last] if on > step else [(b - a) / step * on + a for a, b in zip(boxes[first], boxes[last], strict=True)]
+    )
 
 
 def box_columns(rows: np.ndarray) -> np.ndarray:

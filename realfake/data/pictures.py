@@ -9,6 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from av import VideoFrame
+    from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
 
 Matrix = tuple[int, int, int, int]
@@ -110,6 +111,23 @@ class Placement:
         return np.ascontiguousarray(image[::-1] if self.upside_down else image)
 
 
+class Converters:
+    """From the decoder's pictures to RGB, for frames that one thread converts."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int, str | None], VideoReformatter] = {}
+
+    def rgb(self, decoded: VideoFrame, width: int, height: int, interpolation: str | None) -> np.ndarray:
+        """A picture at a size in pixels, uint8 (height, width, 3)."""
+        from av.video.reformatter import VideoReformatter
+
+        key = width, height, interpolation
+        if key not in self._known:
+            self._known[key] = VideoReformatter()
+        converted = self._known[key].reformat(decoded, width, height, "rgb24", interpolation=interpolation)
+        return converted.to_ndarray()
+
+
 class DecodedFrame(Frame):
     """A frame of a video, converted to RGB at the size that is asked for.
 
@@ -118,10 +136,19 @@ class DecodedFrame(Frame):
         decoded: The decoder's picture.
         placement: How it is shown.
         size: Width and height of the video in pixels; a picture of another shape gets black borders.
+        converters: Those of the video's other frames, so that each is not set up anew.
     """
 
-    def __init__(self, time_sec: float, decoded: VideoFrame, placement: Placement, size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        time_sec: float,
+        decoded: VideoFrame,
+        placement: Placement,
+        size: tuple[int, int],
+        converters: Converters | None = None,
+    ) -> None:
         self.time_sec = time_sec
+        self._converters = Converters() if converters is None else converters
         self._decoded: VideoFrame | None = decoded
         self._placement, self._size = placement, size
 
@@ -150,7 +177,7 @@ class DecodedFrame(Frame):
         if max(scale) > (1.0 + _SAME_SHAPE) * min(scale) and (own_width, own_height) != self._size:
             inner = max(1, round(min(scale) * own_width)), max(1, round(min(scale) * own_height))
         across, down = reversed(inner) if self._placement.transposed else inner
-        picture = decoded.reformat(width=across, height=down, format="rgb24", interpolation=interpolation).to_ndarray()
+        picture = self._converters.rgb(decoded, across, down, interpolation)
         image = self._placement.turned(picture)
         if inner == (width, height):
             return image

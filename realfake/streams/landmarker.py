@@ -226,6 +226,8 @@ class _Network:
         entry = self.interpreter.get_input_details()[0]
         self.size = int(entry["shape"][1])
         """Side of the input in pixels, where that is an image."""
+        self.crop = np.empty((self.size, self.size, 3), np.uint8)
+        """What becomes the input, of the networks that look at images; memory that is used again."""
         self._input = self.interpreter.tensor(entry["index"])
         self._exits = [result["index"] for result in self.interpreter.get_output_details()]
 
@@ -300,8 +302,9 @@ def _interpreter() -> Any:
 def _sample(image: np.ndarray, region: _Region, network: _Network, values: tuple[float, float], border: int) -> None:
     """Fill a network's input with a region; ``values`` = factor of 0 to 255, and what is added."""
     size = (network.size, network.size)
+    matrix, crop = region.onto(network.size), network.crop
     # Not warpAffine, which rounds places in the image more coarsely: landmarks would differ ten times as much.
-    crop = cv2.warpPerspective(image, region.onto(network.size), size, flags=cv2.INTER_LINEAR, borderMode=border)
+    cv2.warpPerspective(image, matrix, size, dst=crop, flags=cv2.INTER_LINEAR, borderMode=border)
     filled = network.input
     np.multiply(crop, np.float32(values[0]), out=filled[0])
     if values[1]:
@@ -310,15 +313,17 @@ def _sample(image: np.ndarray, region: _Region, network: _Network, values: tuple
 
 def _around(points: np.ndarray) -> _Region:
     """The region of a face whose landmarks (478, 3) are known."""
-    x, y = points[:, 0], points[:, 1]
-    left, right, top, bottom = float(x.min()), float(x.max()), float(y.min()), float(y.max())
+    places = points[:, :2].T.copy()
+    left, top = np.minimum.reduce(places, 1).tolist()
+    right, bottom = np.maximum.reduce(places, 1).tolist()
     side = _REGION * max(right - left, bottom - top)
     return _Region((left + right) / 2, (top + bottom) / 2, side, side, _angle(points[_EYES[0]], points[_EYES[1]]))
 
 
 def _angle(left: np.ndarray, right: np.ndarray) -> float:
     """Of the line from the eye at the image's left to the one at its right, clockwise in radians."""
-    return math.atan2(right[1] - left[1], right[0] - left[0])
+    across, down = (right[:2] - left[:2]).tolist()
+    return math.atan2(down, across)
 
 
 def _overlaps(middles: np.ndarray, sizes: np.ndarray, one: int) -> np.ndarray:
