@@ -14,8 +14,8 @@ from realfake.errors import UserError
 from realfake.files import disk_errors
 from realfake.streams.stream import ClipMedia, Extracted, Signal, pieces_of
 
-ROWS_AT_ONCE = 512
-"""Read at once."""
+_READ_BYTES = 2**22
+"""About as much of a stream is read at once."""
 
 
 def row_type(info: StreamInfo) -> np.dtype:
@@ -47,9 +47,9 @@ class ClipRows:
             self._file.write(_as_rows(found, self._dtype).tobytes())
 
     def read(self) -> Iterator[Extracted]:
-        """All rows as the signal gave them, :data:`ROWS_AT_ONCE` at once."""
+        """All rows as the signal gave them, some at once."""
         self._file.seek(0)
-        while content := self._file.read(ROWS_AT_ONCE * self._dtype.itemsize):
+        while content := self._file.read(rows_at_once(self._dtype) * self._dtype.itemsize):
             yield as_extracted(np.frombuffer(content, self._dtype))
 
     def copy(self, file: IO[bytes]) -> None:
@@ -57,6 +57,11 @@ class ClipRows:
         dtype = row_type(self.info)
         for found in self.read():
             file.write(_as_rows(found, dtype).tobytes())
+
+
+def rows_at_once(dtype: np.dtype) -> int:
+    """How many rows are read at once."""
+    return max(1, _READ_BYTES // dtype.itemsize)
 
 
 def _as_rows(found: Extracted, dtype: np.dtype) -> np.ndarray:

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import track
 
 from realfake.config import SignalConfig, SignalsConfig, TrackerSignal, as_plain, tracker_info
-from realfake.data.clip_rows import ROWS_AT_ONCE, as_extracted, gathered
+from realfake.data.clip_rows import as_extracted, gathered, rows_at_once
 from realfake.data.extraction import extract_crops
 from realfake.data.face_choice import resolved_face
 from realfake.data.faces import build_detector
@@ -186,8 +186,9 @@ def _of_store(
 
 
 def _stored_pieces(stream: StoredStream, start: int, stop: int) -> Iterator[Extracted]:
-    for first in range(start, stop, ROWS_AT_ONCE):
-        yield as_extracted(stream.rows[first : min(first + ROWS_AT_ONCE, stop)])
+    step = rows_at_once(stream.rows.dtype)
+    for first in range(start, stop, step):
+        yield as_extracted(stream.rows[first : min(first + step, stop)])
 
 
 def _of_files(

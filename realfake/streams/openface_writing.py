@@ -49,7 +49,7 @@ def openface_table(streams: Mapping[str, Extracted], names: Mapping[str, Sequenc
 
     parts, qualities = [], []
     for stream, found in streams.items():
-        values = found.values.reshape(len(found.values), -1).astype(np.float64)
+        values = found.values.reshape(len(found.values), len(names[stream])).astype(np.float64)
         values[found.quality <= 0] = np.nan
         index = pd.Index(_moments(found), name="timestamp")
         parts.append(pd.DataFrame(values, columns=list(names[stream]), index=index))

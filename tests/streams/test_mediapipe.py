@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from landmark_cases import CLIPS, WEIGHTS, astronaut, drawn
+from landmark_cases import CLIPS, WEIGHTS, astronaut, digest, drawn
 from weights import weights_file
 
-from realfake.composing.composition import option
-from realfake.config import CsvData, HaarFace, MediapipeSignal
+from realfake.composing.composition import compose, option
+from realfake.composing.messages import changed
+from realfake.config import CsvData, HaarFace, MediapipeSignal, PrepareConfig
 from realfake.data.clip_rows import computed_fault
 from realfake.data.extraction import extract_crops
 from realfake.data.faces import build_detector
 from realfake.data.media import Media
+from realfake.data.preparation import prepare
+from realfake.data.signal_store import prepare_signal
+from realfake.streams import landmarker
 from realfake.streams.kinds import build_signal
 from realfake.streams.mediapipe import Mediapipe
 from realfake.streams.stream import Extracted
@@ -50,6 +55,35 @@ def test_each_frame_of_a_clip_has_all_streams(signal: Mediapipe, tmp_path: Path)
     assert found["mesh"].quality.min() > 0.5
     assert np.abs(found["mesh"].values[..., :2]).max() < 0.8  # the box is around the face
     assert os.sep not in str(signal.identity())  # wherever the file lies, the streams are the same
+
+
+def test_pieces_are_the_whole(signal: Mediapipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = drawn(tmp_path, CLIPS[0], signal.landmarker)
+    once = digest(clip.whole())
+    assert len(clip.boxes) == 10
+    for frames in (5, 4):  # the last piece is empty, or shorter
+        monkeypatch.setattr(landmarker, "PIECE", frames)
+        pieces = list(signal.landmarker.pieces(clip.frames()))
+        assert [len(piece.presence) for piece in pieces] == [frames, frames, 10 - 2 * frames]
+        assert digest(clip.whole()) == once
+
+
+def test_a_store_has_the_same_bytes_from_one_and_two_processes(
+    signal: Mediapipe, tiny_data: list[str], tmp_path: Path
+) -> None:
+    words = ["data.limit_clips=3", f"data.prepared={tmp_path}", "signals=[mediapipe]"]
+    weights = f"signals.mediapipe.weights={signal.options.weights}"
+    cfg = compose("prepare", [*tiny_data, *words, weights], PrepareConfig)
+    store = prepare(cfg.data, cfg.face, progress=False)
+    found = []
+    for workers in (1, 2, 1):
+        data = changed(cfg, {"data.prepare_workers": workers}).data
+        mesh = prepare_signal(store, data, cfg.face, cfg.signals["mediapipe"], progress=False)["mesh"]
+        assert (mesh.counts > 5).all()
+        found.append({file.name: file.read_bytes() for file in mesh.folder.iterdir()})
+        shutil.rmtree(mesh.folder)
+    assert {"mesh.npy", "blendshapes.npy", "units.npy", "pose.npy"} < set(found[0])
+    assert found[0] == found[1] == found[2]
 
 
 def test_in_a_mirror_streams_are_what_their_description_says(signal: Mediapipe, tmp_path: Path) -> None:
