@@ -13,6 +13,7 @@ import torch
 from processes import Command
 
 import realfake
+from realfake.config import MediapipeSignal
 from realfake.data.preparation import prepare
 from realfake.evaluation import testing
 from realfake.experiments.execution import train
@@ -105,6 +106,17 @@ def test_shares_are_what_is_lost_with_a_number_a_moment_or_all(trained: Trained)
                 point[:, :, k], moment[:, k] = still[:, :, k], still[:, k]
                 assert share.points[task][k] == pytest.approx(before - p(point, task, sample), abs=1e-6)
                 assert share.time[task][k] == pytest.approx(before - p(moment, task, sample), abs=1e-6)
+
+
+def test_points_of_a_face_are_called_by_their_numbers() -> None:
+    from realfake.prediction.stream_shares import points_of
+
+    options = MediapipeSignal(name="mediapipe", weights="unused", rate_fps="full")
+    infos = {info.name: info for info in options.infos()}
+    names, mask = points_of(infos["mesh"])
+    assert (len(names), len(set(names)), names[12]) == (478, 478, "point 12")
+    assert [infos["mesh"].names()[k] for k in mask[12].nonzero()[:, 0].tolist()] == ["x_12", "y_12", "z_12"]
+    assert points_of(infos["units"])[0] == infos["units"].names()
 
 
 def test_exported_with_an_input_a_stream(trained: Trained, command: Command, tmp_path: Path) -> None:

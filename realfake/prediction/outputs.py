@@ -47,6 +47,9 @@ SHOWN = 40
 ENDINGS = (".jpg", ".png", ".mp4")
 """Of what is written beside each other for an input."""
 
+_TITLE_LETTERS = 40
+"""Of a long name, its end, in the title of a picture."""
+
 EXPLAINED_SAMPLES = 8
 """Faces of a picture, or samples of a video, whose explanation is drawn."""
 
@@ -110,7 +113,9 @@ class Record:
         if answer.film is not None:
             streams = answer.samples.streams if answer.samples is not None else {}
             answer.film.write(item, _with(target, ".mp4"), streams)
-        title = f"{self.names[item.path]}: {said(item, ', ')}" if item.path else said(item, ", ")
+        name = self.names[item.path] if item.path else ""
+        name = name if len(name) <= _TITLE_LETTERS else f"…{name[-_TITLE_LETTERS:]}"
+        title = f"{name}: {said(item, ', ')}" if name else said(item, ", ")
         title += f" (windows of {item.curve.window_sec:.2g} s)"
         figure = over_time(item.curve.time_sec, item.curve.p, item.space, title)
         save(figure, _with(target, ".curve.png"))

@@ -59,7 +59,7 @@ def shares_of(
     infos = {info.name: info for info in module.spec.numbers}
     found: dict[str, list[StreamShare]] = {}
     for name, stream in x.items():
-        names, points = _points(infos[name]) if name != PIXELS.name else ((), None)
+        names, points = points_of(infos[name]) if name != PIXELS.name else ((), None)
         found[name] = []
         for i in range(len(stream.values)):
             one = some(x, slice(i, i + 1))
@@ -77,13 +77,22 @@ def shares_of(
     return found
 
 
-def _points(info: StreamInfo) -> tuple[tuple[str, ...], Tensor]:
-    """Names of P points, and which numbers are theirs (P, size)."""
+def points_of(info: StreamInfo) -> tuple[tuple[str, ...], Tensor]:
+    """Names of P points of a stream, and which of its numbers are theirs, bool (P, size)."""
     if info.size <= MOST_NUMBERS:
         return info.names(), torch.eye(info.size, dtype=torch.bool)
     each = info.size // info.shape[0]
     mask = torch.eye(info.shape[0], dtype=torch.bool).repeat_interleave(each, dim=1)
-    return tuple(name.rpartition("_")[0] or name for name in info.names()[::each]), mask
+    names = info.names()
+    return tuple(_name(names[k : k + each]) for k in range(0, info.size, each)), mask
+
+
+def _name(numbers: tuple[str, ...]) -> str:
+    """Of a point: what the names of its numbers share, such as 12 of ``x_12`` and ``y_12``; else that of the first."""
+    heads, _, tails = (set(parts) for parts in zip(*(name.rpartition("_") for name in numbers), strict=True))
+    if len(tails) == 1:
+        return f"point {tails.pop()}"
+    return (heads.pop() if len(heads) == 1 else "") or numbers[0]
 
 
 def _falls(
