@@ -83,6 +83,23 @@ def test_landmarks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(found["ms"]) == {"whole", "bare", "decode", "detector", "landmarks", "blendshapes"}
 
 
+@pytest.mark.slow
+def test_landmarks_in_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ai_edge_litert", reason="needs the extra signals")
+    few = ["--weights", str(weights_file("face_landmarker.task")), "--processes", "--clips", "2", "--repeats", "1"]
+    found = figures("landmarks", tmp_path, monkeypatch, *few)
+    assert {len(values) for values in found["frames_per_second"].values()} == {1}
+    assert found["two_over_one"][0] > 0
+
+
+@pytest.mark.slow
+def test_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ai_edge_litert", reason="needs the extra signals")
+    few = ["--weights", str(weights_file("face_landmarker.task")), "--minutes", "0.2", "--height", "216"]
+    (peaks,) = figures("memory", tmp_path, monkeypatch, *few)["peak_mib"].values()
+    assert all(50 < mib < 5000 for mib in peaks.values())
+
+
 def test_growth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few = ["--files", "20", "--runs", "6", "--resamples", "100", "--repeats", "1"]
     found = figures("growth", tmp_path, monkeypatch, *few)["growth"]
