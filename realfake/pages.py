@@ -45,6 +45,11 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things in words, e.g. ``1 subject``, ``2,000 subjects``."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
 def is_photograph(file: Path) -> bool:
     """Whether a picture shows crops rather than a plot."""
     return file.name.startswith("contact_")

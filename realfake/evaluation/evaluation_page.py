@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from realfake.files import write_whole
 from realfake.pages import render
 from realfake.scoring.metric_table import REPORTED, main_metrics
+from realfake.scoring.weak_spots import emotion_table, subject_table
+from realfake.scoring.wording import NOTABLE_P, number, p_value, span
 from realfake.terminal import print_table
 
 if TYPE_CHECKING:
@@ -24,37 +26,8 @@ CAPTIONS = {
     "learning_curves": "Training",
     "examples": "The surest right and wrong clips",
 }
-NOTHING = "–"
-NOTABLE_P = 0.05
-"""A test that cannot give a smaller p-value cannot find anything, whatever there is."""
 LEAST_P = "least: the smallest p-value that the test can give on so few people, however large the effect is"
 _SIZES = ("clips", "subjects")
-
-
-def number(metric: str, value: float | None, signed: bool = False) -> str:
-    """The value of a metric, or of something else, for people: in the metric's unit."""
-    if value is None:
-        return NOTHING
-    sign = "+" if signed else ""
-    percent = metric in REPORTED and REPORTED[metric].unit == "%"
-    return f"{100 * value:{sign}.1f} %" if percent else f"{value:{sign}.3f}"
-
-
-def span(metric: str, interval: Mapping[str, float | None], signed: bool = False) -> str:
-    """An interval's ends, e.g. ``[51.2, 63.0]``; empty if undefined."""
-    low, high = interval["low"], interval["high"]
-    if low is None or high is None:
-        return ""
-    ends = (number(metric, end, signed).removesuffix(" %") for end in (low, high))
-    return f"[{', '.join(ends)}]"
-
-
-def p_value(value: float | None, smallest: float | None = None) -> str:
-    """A p-value for people; with the smallest one that was possible, where that is not below 0.05."""
-    if value is None:
-        return NOTHING
-    text = "< 0.001" if value < 0.001 else f"{value:.3f}"
-    return text if smallest is None or smallest < NOTABLE_P else f"{text} (least {smallest:.3f})"
 
 
 def print_report(console: Console, report: Mapping[str, Any]) -> None:
@@ -71,7 +44,7 @@ def print_report(console: Console, report: Mapping[str, Any]) -> None:
     beside = [[row[0], row[1], *row[5:]] for row in rows]
     show("Beside the simplest guesses (clips)", [columns[0], columns[1], *columns[5:]], beside)
     if report["by_emotion"]:
-        show("By emotion (clips)", *emotion_table(report))
+        show("By emotion (clips)", *emotion_table(report["by_emotion"]))
     if any(row["temperature"] is not None for row in report["calibration"].values()):
         show("Calibration (clips)", *calibration_table(report))
         for line in refusals(report):
@@ -119,35 +92,6 @@ def main_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
             ]
         )
     return columns, rows
-
-
-def emotion_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """The main metrics of each emotion's clips."""
-    first: Mapping[str, Any] = next(iter(report["by_emotion"].values()), {})
-    shown = [m for m in main_metrics() if m in first]
-    rows = [
-        [name, f"{found['clips']:,}", *(f"{number(m, found[m]['value'])} {span(m, found[m])}".strip() for m in shown)]
-        for name, found in report["by_emotion"].items()
-    ]
-    return ["emotion", "clips", *(REPORTED[m].heading for m in shown)], rows
-
-
-def subject_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """How each person's clips did; intervals are Wilson's."""
-    first = report["by_subject"][0] if report["by_subject"] else {}
-    shown = [m for m in main_metrics() if m in first and m != "pair_accuracy"]
-    pairs = ["pair_accuracy"] if "pair_accuracy" in first else []
-    rows = [
-        [
-            row["subject"],
-            row["dataset"],
-            f"{row['clips']:,}",
-            *(f"{number(m, row[m]['value'])} {span(m, row[m])}".strip() for m in shown),
-            *(number(m, row[m]) for m in pairs),
-        ]
-        for row in report["by_subject"]
-    ]
-    return ["subject", "dataset", "clips", *(REPORTED[m].heading for m in (*shown, *pairs))], rows
 
 
 def calibration_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -232,8 +176,8 @@ def write_page(report: Mapping[str, Any], pictures: Mapping[str, Path], path: Pa
             facts=tiles,
             main=main_table(report),
             words=[(REPORTED[m].heading, REPORTED[m].words) for m in clip],
-            emotions=emotion_table(report),
-            subjects=subject_table(report),
+            emotions=emotion_table(report["by_emotion"]),
+            subjects=subject_table(report["by_subject"]),
             calibration=calibration_table(report),
             refusals=refusals(report),
             scaled=scaled_tasks(report),

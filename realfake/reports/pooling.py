@@ -12,6 +12,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +24,9 @@ from realfake.scoring.metric_table import told_metrics
 from realfake.scoring.metrics import confusion_matrix
 from realfake.scoring.predictions import Predictions, read_table, subject_names
 from realfake.scoring.statistics import Interval, bootstrap
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +61,8 @@ class RunClips:
     """Names (N,), unique over datasets."""
     pair: np.ndarray
     """Number of the pair, -1 where a clip has no counterpart."""
+    table: pd.DataFrame
+    """To whose rows the clips of the predictions point; columns ``clip``, ``dataset``, ``subject`` and ``pair``."""
     people: str | None = None
     """What has to be said of unknown people."""
 
@@ -109,7 +115,7 @@ def read_clips(run: FinishedRun) -> RunClips | None:
     subject = subject_names(rows)
     names, pair = np.unique(rows["pair"].to_numpy(str), return_inverse=True)
     note = people_note(table["subject"])
-    return RunClips(predictions, subject, np.where(names[pair] == "", -1, pair), note)
+    return RunClips(predictions, subject, np.where(names[pair] == "", -1, pair), table, note)
 
 
 def pooled_intervals(runs: Sequence[RunClips], metrics: Sequence[str], draws: int) -> dict[str, Interval]:

@@ -15,7 +15,8 @@ _NOT_VARIED_GROUPS = ("launcher", "search")
 
 NOT_COMPUTED = (
     "sweep", "logger", "ckpt", "published", "experiment_name", "callbacks.progress_bar", "callbacks.model_summary",
-    "callbacks.plots", "callbacks.faces", "callbacks.lr_monitor", "trainer.gpus", "trainer.require_gpu", "trainer.threads",
+    "callbacks.plots", "callbacks.faces", "callbacks.lr_monitor", "trainer.gpus", "trainer.require_gpu",
+    "trainer.threads",
     "data.workers", "data.prepare_workers", "data.patience_sec", "data.cache", "backbone.cache_features",
 )  # fmt: skip
 """Keys that do not change what a run computes, but for rounding."""
@@ -93,6 +94,12 @@ def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
     for key, value in config.items():
         found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: json.dumps(value)}
     return found
+
+
+def dataset_title(config: dict[str, Any]) -> str:
+    """What people call the dataset of a configuration: of a table of theirs, its file."""
+    name, root = look_up(config, "data"), look_up(config, "data.root")
+    return root.replace("\\", "/").rpartition("/")[2] if name == "csv" and root else str(name)
 
 
 def look_up(config: dict[str, Any], key: str) -> str | None:
