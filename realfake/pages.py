@@ -12,6 +12,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+SYNTHETIC = "Synthetic faces: these figures say nothing about people."
+"""Stands once on each page that shows figures on generated faces."""
 TEMPLATES = Path(__file__).with_name("templates")
 
 
@@ -55,16 +57,16 @@ def is_photograph(file: Path) -> bool:
     return file.name.startswith("contact_")
 
 
-def _source(name: str) -> Any:
-    """A style or a script as it stands."""
+def _source(*names: str) -> Any:
+    """A style or a script as it stands; several as one."""
     from markupsafe import Markup
 
-    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
+    return Markup("\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in names))
 
 
-def _digest(name: str) -> str:
+def _digest(*names: str) -> str:
     """By which the browser knows a script: it runs this very one and no other, whatever a text on the page says."""
-    return "sha256-" + base64.b64encode(hashlib.sha256((TEMPLATES / name).read_bytes()).digest()).decode()
+    return "sha256-" + base64.b64encode(hashlib.sha256(_source(*names).encode()).digest()).decode()
 
 
 def _picture(file: Path) -> str:

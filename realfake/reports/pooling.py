@@ -12,6 +12,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,8 +102,12 @@ def compute_figures(
 
 def read_clips(run: FinishedRun) -> RunClips | None:
     """The test clips of a run, ``None`` (with a warning) if there are none or they cannot be read."""
-    path = run.predictions
-    if path is None or not path.is_file():
+    return None if run.predictions is None else read_tested(run.predictions)
+
+
+def read_tested(path: Path) -> RunClips | None:
+    """The clips of a table of predictions, ``None`` (with a warning) if there is none or it cannot be read."""
+    if not path.is_file():
         return None
     try:
         predictions, table = read_table(path)

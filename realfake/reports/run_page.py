@@ -12,29 +12,25 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from realfake.config.upgrade import FINGERPRINT
 from realfake.files import write_whole
-from realfake.pages import counted, render
+from realfake.pages import SYNTHETIC, counted, render
+from realfake.reports.example_cards import confusions, example_cards, read_details
 from realfake.reports.finished import FinishedRun, read_run
-from realfake.reports.pooling import RunClips, read_clips
+from realfake.reports.pooling import read_clips
 from realfake.reports.ranking import command
-from realfake.reports.run_pictures import read_details
 from realfake.runs.folder import RunFolder
 from realfake.runs.foreign import YAML_BYTES, Unreadable, read_text
 from realfake.runs.settings import dataset_title, look_up
 from realfake.scoring.baselines import chance
 from realfake.scoring.metric_table import ACCURACIES, REPORTED, main_metrics, told_metrics
-from realfake.scoring.metrics import confusion_matrix
-from realfake.scoring.plots.examples import sureness, task_of
 from realfake.scoring.predictions import Predictions, pair_numbers, subject_numbers
 from realfake.scoring.statistics import HOLDS, Interval, bootstrap
 from realfake.scoring.tables import by_emotion
+from realfake.scoring.verdicts import verdict
 from realfake.scoring.weak_spots import emotion_table, face_tables, plain_emotions, plain_subjects, subject_table
 from realfake.scoring.wording import NOTHING, decimals, number, span
 
-SYNTHETIC = "Synthetic faces: these figures say nothing about people."
 FILES = ("predictions.csv", "metrics.csv", "results.json", "run.log")
 SERIES = {"train/frame": "training samples", "val/frame": "validation samples", "val/clip": "validation clips"}
 """Prefix of a metric over epochs → what it is of."""
@@ -84,10 +80,11 @@ def _page(run: FinishedRun) -> dict[str, Any]:
         # Numbered as when the run ended, so that the intervals are those of its results.
         subject, pair = subject_numbers(clips.table)[p.clip], pair_numbers(clips.table)[p.clip]
         intervals = bootstrap(p, subject, pair)
-        examples = _examples(clips, details["examples"])
+        examples = example_cards(clips, details["examples"])
         values |= {
-            "said": _verdict(run, p, subject, intervals),
+            "said": verdict(p, subject, intervals),
             "tiles": _tiles(run, p, intervals),
+            "intervals": any(math.isfinite(i.low) for i in intervals.values()),
             "main": _main_table(run, p, intervals),
             "words": [(REPORTED[m].heading, REPORTED[m].words) for m in told_metrics(p.tasks)],
             "emotions": emotion_table(plain_emotions(p, by_emotion(p, subject, pair))),
@@ -95,9 +92,7 @@ def _page(run: FinishedRun) -> dict[str, Any]:
             "faces": face_tables(p, subject, pair, details["faces"]),
             "examples": examples,
         }
-        data["confusions"] = {
-            task: {"names": p.space.names(task), "counts": confusion_matrix(p, task).tolist()} for task in p.tasks
-        }
+        data["confusions"] = confusions(p)
         data["examples"] = [e["curves"] for e in examples]
     return values | {"data": data}
 
@@ -115,37 +110,6 @@ def _notes(run: FinishedRun) -> list[str]:
     for origin in (learned.get("unknown") or []) if isinstance(learned, dict) else []:
         notes.append(f"Whom {origin} has learned is not known: tested people may be among them.")
     return notes
-
-
-def _verdict(run: FinishedRun, p: Predictions, subject: np.ndarray, intervals: Mapping[str, Interval]) -> list[str]:
-    """What the headline figure says, and what it does not, a sentence each."""
-    people = len(np.unique(subject))
-    told = [m for m in ("authenticity_accuracy", "emotion_accuracy") if m in intervals and _known(run, m)]
-    if not told:
-        return []
-    m, i = told[0], intervals[told[0]]
-    guessing = chance(p)[m]
-    what = "told real from fake" if m.startswith("authenticity") else "told the emotion"
-    said = [
-        f"{number(m, run.metric(f'test/clip/{m}'))} of {counted(len(p), 'clip')} of "
-        f"{'one person' if people == 1 else f'{people:,} people'} are {what} rightly; guessing gives "
-        f"{number(m, guessing)}."
-    ]
-    if people == 1:
-        said.append(
-            "One person shows no spread between people: nothing follows from this for others, and no interval can be "
-            "given. Pool the folds of all people (realfake report)."
-        )
-        return said
-    if not math.isfinite(i.low + i.high):
-        return [*said, "There is no interval: too few people have the clips that it takes."]
-    ends = f"{number(m, i.low)} to {number(m, i.high)}"
-    if i.low <= guessing <= i.high:
-        said.append(f"The 95 % interval, {ends}, holds guessing: this does not show that more than chance is at work.")
-    else:
-        side = "above" if i.low > guessing else "below"
-        said.append(f"The 95 % interval, {ends}, lies {side} guessing.")
-    return said
 
 
 def _known(run: FinishedRun, metric: str) -> bool:
@@ -186,40 +150,6 @@ def _main_table(
 
 def _span(metric: str, i: Interval | None) -> str:
     return "" if i is None else span(metric, {"low": i.low, "high": i.high})
-
-
-def _examples(clips: RunClips, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What the page shows of each example, wrong ones first."""
-    p, table = clips.predictions, clips.table
-    task = task_of(p)
-    names = [name.replace("_", " ") for name in p.space.names(task)]
-    row_of = {(c["dataset"], c["clip"]): row for row, c in enumerate(table.iloc[p.clip].to_dict("records"))}
-    sure, shown = sureness(p, task), []
-    for e in sorted(found, key=lambda e: bool(e["right"])):
-        row = row_of.get((e["dataset"], e["clip"]))
-        if row is None:
-            continue
-        true, said = int(p.true(task)[row]), int(p.predicted(task)[row])
-        emotions = []
-        if "emotion" in p.p:
-            emotions = [p.space.emotions[k] for k in (int(p.emotion[row]), int(p.predicted("emotion")[row])) if k >= 0]
-        shown.append(
-            {
-                "clip": e["clip"],
-                "right": true == said,
-                "true": names[true] if true >= 0 else "unlabelled",
-                "said": names[said],
-                "sure": decimals(float(sure[row]), 2),
-                "faces": e["faces"],
-                "curves": {
-                    "over_time": e["over_time"],
-                    "emotions": list(dict.fromkeys(emotions)),
-                    "interval_sec": e["interval_sec"],
-                    "streams": e["streams"],
-                },
-            }
-        )
-    return shown
 
 
 def _learning(run: FinishedRun) -> list[dict[str, Any]]:

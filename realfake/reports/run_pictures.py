@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from realfake.reports.example_cards import read_details
 from realfake.runs.folder import RunFolder
-from realfake.runs.foreign import TABLE_BYTES, Unreadable, read_json, read_text
+from realfake.runs.foreign import TABLE_BYTES, Unreadable, read_text
 from realfake.runs.results import read_results
 from realfake.scoring.predictions import Predictions, read_table, subject_numbers
 from realfake.scoring.statistics import Interval
@@ -66,16 +67,6 @@ def interval_of(results: Mapping[str, Any], metric: str) -> Interval | None:
     if not isinstance(ends, list) or len(ends) != 2:
         return None
     return Interval(*(float(v) if isinstance(v, int | float) else math.nan for v in (value, *ends)))
-
-
-def read_details(run: RunFolder) -> dict[str, Any]:
-    """What ``details.json`` holds (:mod:`realfake.experiments.details`); empty lists in runs that have none."""
-    empty: dict[str, Any] = {"faces": {}, "examples": []}
-    try:
-        found = read_json(run.details)
-    except (OSError, Unreadable):
-        return empty
-    return {**empty, **found} if isinstance(found, dict) else empty
 
 
 def _faces(run: RunFolder, clips: Predictions, names: list[str]) -> np.ndarray | None:

@@ -21,6 +21,9 @@ NOT_COMPUTED = (
 )  # fmt: skip
 """Keys that do not change what a run computes, but for rounding."""
 
+EXECUTION_GROUPS = ("callbacks", "trainer")
+"""Groups whose options are sets of values, some of which say what is computed and some how."""
+
 LOCATIONS = ("root", "prepared", "folder", "details", "folds")
 """Keys of a dataset that say where something lies, which is known by its content."""
 

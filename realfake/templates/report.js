@@ -1,4 +1,4 @@
-"use strict";
+// Follows charts.js.
 const state = { selected: new Set(), colourBy: "" };
 // --- tables ---------------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"use strict";
+// Follows charts.js.
 
 function drawLearning() {
   if (!$("learning-plots")) return;
