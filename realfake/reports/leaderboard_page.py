@@ -51,6 +51,7 @@ def render_page(board: Leaderboard, figures: Figures, options: PageOptions) -> s
     """
     varied = any(group.completed for group in board.groups if len(group.runs) > 1 and not group.outdated)
     scale = _scale([found[board.metric] for found in figures.groups.values() if board.metric in found])
+    heads, group_keys = short_keys(board.varying), [key for key in board.varying if key not in options.pool]
     return render(
         "report.html",
         figure=figure,
@@ -66,10 +67,11 @@ def render_page(board: Leaderboard, figures: Figures, options: PageOptions) -> s
         notes=board.notes,
         chosen=_chosen(board, figures),
         rows=[_row(board, run, figures, options.out) for run in board.runs],
-        heads=short_keys(board.varying),
+        heads=heads,
         has_intervals=bool(figures.runs),
         groups=[_group_row(board, g, figures, scale) for g in board.groups if not g.outdated] if varied else [],
-        group_keys=[key for key in board.varying if key not in options.pool],
+        group_keys=group_keys,
+        group_heads=[heads[key] for key in group_keys],
         scale=scale,
         holds=HOLDS,
         includes=explained(board),
@@ -92,8 +94,13 @@ def figure(value: float | None) -> str:
 
 def label(board: Leaderboard, run: FinishedRun) -> str:
     """What tells a run from the others."""
-    settings = ", ".join(f"{key}={run.setting(key)}" for key in board.varying if run.setting(key) is not None)
-    return settings or run.name
+    settings = ((key, run.setting(key)) for key in board.varying)
+    return ", ".join(f"{key}={_capped(value)}" for key, value in settings if value is not None) or run.name
+
+
+def _capped(value: str, most: int = 32) -> str:
+    """A value of an override as a line has room for, its end among it."""
+    return value if len(value) <= most else f"{value[: most // 3]}…{value[-(most - most // 3) :]}"
 
 
 def _chosen(board: Leaderboard, figures: Figures) -> dict[str, Any] | None:
@@ -162,7 +169,8 @@ def _fact(value: Any) -> str:
 def _group_row(board: Leaderboard, group: RunGroup, figures: Figures, scale: dict[str, float] | None) -> dict[str, Any]:
     found = figures.groups.get(group, {}).get(board.metric)
     return {
-        "settings": list(group.settings.values()),
+        "words": ", ".join(f"{key}={value}" for key, value in group.settings.items()),
+        "values": ["–" if value is None else value for value in group.settings.values()],
         "runs": len(group.runs),
         "completed": len(group.completed),
         "subjects": figures.subjects.get(group),
