@@ -37,7 +37,7 @@ def print_description(console: Console, description: dict[str, Any]) -> None:
     def show(title: str, first: str, rows: dict[str, dict[str, Any]]) -> None:
         print_table(console, title, *_amounts(first, rows), sections=[len(rows) - 1] if "all" in rows else ())
 
-    show(f"{_title(description)}: classes", "class", {**description["classes"], "all": description["total"]})
+    show(f"{description['dataset']}: classes", "class", {**description["classes"], "all": description["total"]})
     if description["parts"]:
         show("Parts", "part", description["parts"])
     for name, value in _videos(description):
@@ -67,7 +67,7 @@ def write_page(description: dict[str, Any], pictures: dict[str, Path], curves: d
     ]
     page = render(
         "description.html",
-        title=f"Dataset {_title(description)}",
+        title=f"Dataset {description['dataset']}",
         store=description["store"],
         fingerprint=description["fingerprint"],
         facts=facts,
@@ -92,11 +92,6 @@ def write_page(description: dict[str, Any], pictures: dict[str, Path], curves: d
         skipped=[f"{item['clip']}: {item['reason']}" for item in description["skipped"]],
     )
     write_whole(path, page)
-
-
-def _title(description: dict[str, Any]) -> str:
-    """What people call the dataset: of a table that names none, its file."""
-    return str(description.get("table") or description["dataset"])
 
 
 def _verdict(description: dict[str, Any]) -> list[str]:

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from realfake.config import DescribeConfig
-from realfake.config import as_plain as as_plain_config
 from realfake.data.people import check_people, people_note
 from realfake.data.preparation import prepare
 from realfake.data.signal_store import StoredStream, prepare_signal
@@ -26,7 +25,6 @@ from realfake.description.signal_curves import describe_streams
 from realfake.description.signal_pictures import draw_streams
 from realfake.errors import UserError
 from realfake.files import require_inside, write_whole
-from realfake.runs.settings import dataset_title
 from realfake.scoring.predictions import subject_numbers
 
 
@@ -73,8 +71,7 @@ def describe_dataset(cfg: DescribeConfig, console: Console | None = None) -> Pat
     labels = class_names(store.table, cfg.data.space)
     notes += [shortcut for found in probes if (shortcut := warning(found))]
     description = {
-        **(told := describe(store, parts, moments, labels)),
-        "table": dataset_title({"data": as_plain_config(cfg.data)}) if told["dataset"] == cfg.data.name else None,
+        **describe(store, parts, moments, labels),
         "probes": [*map(as_plain, probes)],
         "streams": describe_streams(store, stored, cfg.data.space),
         "notes": notes,

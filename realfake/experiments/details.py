@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from realfake.config import PIXELS
 from realfake.data.sampling import fixed_moments, nearest, sampled_interval, sliding_windows
 from realfake.files import write_whole
+from realfake.reports.example_cards import Course, Details, Example, Face, OverTime
 from realfake.runs.network import Network
 from realfake.scoring.calibration import apply_temperatures
 from realfake.scoring.plots.examples import choose_examples
@@ -60,7 +62,7 @@ def write_details(
         temperatures: Task → temperature by which ``samples`` were scaled.
     """
     store = data.opened()
-    shown = []
+    shown: list[Example] = []
     for right, rows in zip((True, False), choose_examples(clips), strict=True):
         for row in rows.tolist():
             clip = int(clips.clip[row])
@@ -71,13 +73,13 @@ def write_details(
                     "clip": str(store.table["clip"].iloc[clip]),
                     "dataset": str(store.table["dataset"].iloc[clip]),
                     "right": right,
-                    "interval_sec": _plain(np.array(interval)),
+                    "interval_sec": _known(np.array(interval)),
                     "over_time": _over_time(clip, interval, samples, data, network, temperatures),
                     "streams": {n: _course(s, clip, interval) for n, s in streams.items() if n != PIXELS.name},
                     "faces": _faces(store, clip, interval) if faces else [],
                 }
             )
-    content = {"faces": _face_quality(store, clips.clip), "examples": shown}
+    content: Details = {"faces": _face_quality(store, clips.clip), "examples": shown}
     write_whole(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -95,7 +97,7 @@ def _over_time(
     data: ClipDataModule,
     network: Network,
     temperatures: Mapping[str, float] | None,
-) -> dict[str, Any] | None:
+) -> OverTime | None:
     """Probabilities over the clip: of the frames that were tested, or of windows that slide over it."""
     store, window_sec = data.opened(), 0.0
     times = store.timestamps(clip)
@@ -111,13 +113,13 @@ def _over_time(
     told = [task for task in ("emotion", "authenticity") if task in p.p]
     courses = {name: p.p[task][:, k] for task in told for k, name in enumerate(p.space.names(task))}
     return {
-        "times_sec": _plain(times_sec),
+        "times_sec": _known(times_sec),
         "window_sec": round(float(window_sec), 3),
-        "p": {name: _plain(values, 4) for name, values in courses.items()},
+        "p": {name: _known(values, 4) for name, values in courses.items()},
     }
 
 
-def _course(rows: StreamRows, clip: int, interval: tuple[float, float]) -> dict[str, Any]:
+def _course(rows: StreamRows, clip: int, interval: tuple[float, float]) -> Course:
     """A stream of a clip where it was sampled: the numbers that vary most, with null in gaps."""
     own, there = rows.within(np.array([clip]), np.array([interval]))
     chosen = own[0][np.linspace(0, len(own[0]) - 1, min(POINTS, len(own[0]))).round().astype(int)]
@@ -135,20 +137,25 @@ def _course(rows: StreamRows, clip: int, interval: tuple[float, float]) -> dict[
     }
 
 
-def _faces(store: PreparedStore, clip: int, interval: tuple[float, float]) -> list[dict[str, Any]]:
+def _faces(store: PreparedStore, clip: int, interval: tuple[float, float]) -> list[Face]:
     """Crops of the sampled part, evenly apart, as JPEG in base64."""
     import simplejpeg
 
     times = store.timestamps(clip)
     wanted = np.linspace(*interval, FACES + 2)[1:-1]
     chosen = np.unique(nearest(times, wanted))
-    found = []
+    found: list[Face] = []
     for crop, time_sec in zip(store.read(clip, chosen, FACE_PX), times[chosen], strict=True):
         jpeg = simplejpeg.encode_jpeg(np.ascontiguousarray(crop), JPEG_QUALITY, "RGB")
         found.append({"time_sec": round(float(time_sec), 3), "jpeg": base64.b64encode(jpeg).decode()})
     return found
 
 
+def _known(values: np.ndarray, digits: int = 3) -> list[float]:
+    """Numbers with a few decimals."""
+    return [round(v, digits) for v in np.asarray(values, np.float64).tolist()]
+
+
 def _plain(values: np.ndarray, digits: int = 3) -> list[float | None]:
-    """Numbers with a few decimals; null where there is none."""
-    return [round(float(v), digits) if np.isfinite(v) else None for v in np.asarray(values, np.float64)]
+    """The same, null where there is none."""
+    return [v if math.isfinite(v) else None for v in _known(values, digits)]

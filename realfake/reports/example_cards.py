@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict  # that of Python 3.11 cannot be checked
+
 from realfake.reports.pooling import RunClips
 from realfake.runs.folder import RunFolder
 from realfake.runs.foreign import Unreadable, read_json
@@ -13,17 +16,70 @@ from realfake.scoring.predictions import Predictions
 from realfake.scoring.wording import decimals
 
 
-def read_details(run: RunFolder) -> dict[str, Any]:
-    """What ``details.json`` holds (:mod:`realfake.experiments.details`); empty lists in runs that have none."""
-    empty: dict[str, Any] = {"faces": {}, "examples": []}
+class OverTime(TypedDict):
+    """Probabilities over a clip."""
+
+    times_sec: list[float]
+    window_sec: float
+    """Length of the window that each point looks at; 0 = a frame."""
+    p: dict[str, list[float]]
+    """Class of emotion or authenticity → its probability at each time."""
+
+
+class Course(TypedDict):
+    """Numbers of a stream over a clip."""
+
+    words: str
+    unit: str
+    of: int
+    """Numbers that the stream has."""
+    times_sec: list[float | None]
+    values: dict[str, list[float | None]]
+    """Component → its values; null in gaps."""
+
+
+class Face(TypedDict):
+    """A crop."""
+
+    time_sec: float
+    jpeg: str
+    """In base64."""
+
+
+class Example(TypedDict):
+    """A tested clip that is shown."""
+
+    clip: str
+    dataset: str
+    right: bool
+    interval_sec: list[float]
+    """Start and end of what was sampled."""
+    over_time: OverTime | None
+    streams: dict[str, Course]
+    faces: list[Face]
+    """Empty where none may be shown."""
+
+
+class Details(TypedDict):
+    """What ``details.json`` holds."""
+
+    faces: dict[str, list[float | None]]
+    """Measure of how well faces were seen (:data:`realfake.scoring.weak_spots.FACES`) → its value for each clip."""
+    examples: list[Example]
+
+
+_DETAILS = TypeAdapter(Details)
+
+
+def read_details(run: RunFolder) -> Details:
+    """What ``details.json`` holds; empty in runs that have none, or one that no run wrote."""
     try:
-        found = read_json(run.details)
-    except (OSError, Unreadable):
-        return empty
-    return {**empty, **found} if isinstance(found, dict) else empty
+        return _DETAILS.validate_python(read_json(run.details), strict=False)
+    except (OSError, Unreadable, ValidationError):
+        return {"faces": {}, "examples": []}
 
 
-def example_cards(clips: RunClips, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def example_cards(clips: RunClips, found: list[Example]) -> list[dict[str, Any]]:
     """What the page shows of each example, wrong ones first."""
     p, table = clips.predictions, clips.table
     task = task_of(p)

@@ -170,7 +170,7 @@ def _group_row(board: Leaderboard, group: RunGroup, figures: Figures, scale: dic
     found = figures.groups.get(group, {}).get(board.metric)
     return {
         "words": ", ".join(f"{key}={value}" for key, value in group.settings.items()),
-        "values": ["–" if value is None else value for value in group.settings.values()],
+        "told": ["–" if value is None else _capped(value) for value in group.settings.values()],
         "runs": len(group.runs),
         "completed": len(group.completed),
         "subjects": figures.subjects.get(group),

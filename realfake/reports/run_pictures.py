@@ -79,7 +79,10 @@ def _faces(run: RunFolder, clips: Predictions, names: list[str]) -> np.ndarray |
     if not chosen or not set(chosen) <= set(held):
         return None
     middle = (held[name][len(held[name]) // 2]["jpeg"] for name in chosen)
-    return decode_crops([base64.b64decode(jpeg) for jpeg in middle], FACE_PX)
+    try:
+        return decode_crops([base64.b64decode(jpeg) for jpeg in middle], FACE_PX)
+    except ValueError:  # no pictures
+        return None
 
 
 def _rows(path: Path) -> list[dict[str, float]]:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 _NOT_VARIED = ("sweep.", "hydra.", "hydra/")
@@ -100,9 +101,9 @@ def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def dataset_title(config: dict[str, Any]) -> str:
-    """What people call the dataset of a configuration: of a table of theirs, its file."""
+    """What people call the dataset of a configuration: a table of theirs is called like its file."""
     name, root = look_up(config, "data"), look_up(config, "data.root")
-    return root.replace("\\", "/").rpartition("/")[2] if name == "csv" and root else str(name)
+    return Path(root).stem if name == "csv" and root else str(name)
 
 
 def look_up(config: dict[str, Any], key: str) -> str | None:

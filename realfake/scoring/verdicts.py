@@ -43,6 +43,11 @@ def verdict(p: Predictions, subject: np.ndarray, found: dict[str, Interval]) -> 
         )
     elif not math.isfinite(i.low + i.high):
         said.append("There is no interval: too few people have the clips that it takes.")
+    elif i.low == i.high:
+        said.append(
+            "Every person comes to the same figure, so that the 95 % interval has no width: how far others may differ "
+            "does not show."
+        )
     elif i.low <= guessing <= i.high:
         ends = f"{number(name, i.low)} to {number(name, i.high)}"
         said.append(f"The 95 % interval, {ends}, holds guessing: this does not show that more than chance is at work.")
