@@ -26,7 +26,7 @@ def write_artifacts(
     run: RunFolder,
     data: ClipDataModule,
     predictions: Predictions,
-    network: Network,
+    network: Network | None,
 ) -> dict[str, Any]:
     """Write what testing found of each clip: ``predictions.csv`` and ``details.json``.
 
@@ -35,7 +35,7 @@ def write_artifacts(
         run: Its folder.
         data: What was tested on.
         predictions: Of the test samples.
-        network: That was tested.
+        network: That was tested; ``None`` = it is asked for nothing more.
 
     Returns:
         What they add to ``results.json``: intervals of the clips' metrics, and what they hold.

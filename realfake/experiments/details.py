@@ -45,7 +45,7 @@ def write_details(
     clips: Predictions,
     samples: Predictions,
     data: ClipDataModule,
-    network: Network,
+    network: Network | None,
     *,
     faces: bool,
     temperatures: Mapping[str, float] | None = None,
@@ -57,7 +57,7 @@ def write_details(
         clips: One row a tested clip, in the order of ``predictions.csv``.
         samples: One row a sample.
         data: What was tested on.
-        network: That was tested; asked for windows over time if it sees clips.
+        network: That was tested, which is asked for windows over time if it sees clips; ``None`` = it is not.
         faces: Whether crops of faces are written as well.
         temperatures: Task → temperature by which ``samples`` were scaled.
     """
@@ -95,18 +95,20 @@ def _over_time(
     interval: tuple[float, float],
     samples: Predictions,
     data: ClipDataModule,
-    network: Network,
+    network: Network | None,
     temperatures: Mapping[str, float] | None,
 ) -> OverTime | None:
     """Probabilities over the clip: of the frames that were tested, or of windows that slide over it."""
     store, window_sec = data.opened(), 0.0
     times = store.timestamps(clip)
-    if network.sees_clips:
-        times_sec, moments, spans, window_sec = sliding_windows(times, interval, network.spec, most=WINDOWS)
+    if data.spec.frames is not None:
+        if network is None:
+            return None
+        times_sec, moments, spans, window_sec = sliding_windows(times, interval, data.spec, most=WINDOWS)
         p = network(data.sets["test"].streams, moments, spans, clip)
         p = p if temperatures is None else apply_temperatures(p, temperatures)
     else:
-        moments, _ = fixed_moments(times, float(store.table["duration_sec"].iloc[clip]), data.sampling, network.spec)
+        moments, _ = fixed_moments(times, float(store.table["duration_sec"].iloc[clip]), data.sampling, data.spec)
         times_sec, p = times[nearest(times, moments[:, 0])], samples.select(samples.clip == clip)
         if len(times_sec) != len(p):  # not all of its frames were tested
             return None

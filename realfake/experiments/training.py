@@ -168,7 +168,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
 
     with phases.measure("artifacts"):
         batch_size = cfg.data.eval_batch_size or cfg.data.batch_size
-        network = Network(module.eval(), cfg, trainer.strategy.root_device, batch_size)
+        network = Network(module.eval(), cfg, trainer.strategy.root_device, batch_size) if cfg.callbacks.plots else None
         results |= write_artifacts(cfg, run, data, module.test_predictions, network)
     results["seconds"] = {**phases, "total": time.monotonic() - started}
     with phases.measure("plots"):
