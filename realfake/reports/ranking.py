@@ -147,10 +147,16 @@ def varying_keys(runs: Iterable[FinishedRun]) -> tuple[str, ...]:
 def _computed(key: str, runs: Sequence[FinishedRun]) -> list[str]:
     """The keys of an override that say what is computed; of a group that says how to execute, those that lie in it."""
     if key in EXECUTION_GROUPS:
-        blocks = [run.config[key] for run in runs if isinstance(run.config.get(key), dict)]
-        inside = dict.fromkeys(f"{key}.{name}" for block in blocks for name in block)
+        inside = dict.fromkeys(name for run in runs for name in _leaves(run.config.get(key), key))
         return [name for name in inside if name not in NOT_COMPUTED]
     return [] if any(f"{key}.".startswith(f"{name}.") for name in NOT_COMPUTED if name != "experiment_name") else [key]
+
+
+def _leaves(block: object, key: str) -> list[str]:
+    """Dotted keys of the values in a block."""
+    if not isinstance(block, dict):
+        return [key]
+    return [leaf for name, value in block.items() for leaf in _leaves(value, f"{key}.{name}")]
 
 
 def _groups(runs: Sequence[FinishedRun], varying: Sequence[str], pool: Sequence[str]) -> list[RunGroup]:

@@ -161,7 +161,8 @@ def test_how_a_run_is_executed_is_no_column(tmp_path: Path) -> None:
         groups = (f"callbacks={'early_stopping' if k else 'quiet'}", f"trainer={'gpu' if k else 'cpu'}", "logger=csv")
         write_run(tmp_path / str(k), [f"seed={k}", *how, *groups[: 2 + k]], config)
     board = rank([read_run(folder, name) for folder, name in find_runs([tmp_path])])
-    assert set(board.varying) == {"seed", "callbacks.early_stopping", "trainer.max_epochs"}
+    stopping = {f"callbacks.early_stopping.{name}" for name in ("patience", "min_delta")}
+    assert set(board.varying) == {"seed", "trainer.max_epochs", *stopping}
 
 
 def test_headings_of_overrides_are_short_and_apart() -> None:
@@ -433,7 +434,10 @@ def page_data(page: str) -> dict[str, Any]:
 def test_the_page_needs_nothing_else(report: Report) -> None:
     page = report.page.read_text()
     assert "default-src 'none'" in page
-    assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]*"|@import|url\(', page)
+    assert not re.findall(r'src="(?!data:)[^"]*"|<link|@import|url\(', page)
+    links = re.findall(r'href="(?!#)([^"]*)"', page)
+    assert len(links) == 24
+    assert all((report.page.parent / link).is_file() for link in links), "the pages of runs"
     assert set(re.findall(r"https?://[^\s\"']+", page)) == {"http://www.w3.org/2000/svg"}  # a name, never fetched
 
 

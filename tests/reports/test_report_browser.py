@@ -200,11 +200,10 @@ def test_figures_are_seen_on_a_telephone_and_the_run_stays_beside_them(page: Any
 
 
 def test_the_page_of_a_run_opens_without_an_error(browser: Any, trained: Callable[..., Path], tmp_path: Path) -> None:
-    folder = evaluate_run(
-        compose("evaluate", [f"run={trained('approach=multi_task')}", "resamples=100", "plots=false", f"out={tmp_path}"],
-                EvaluateConfig)
-    )  # fmt: skip
-    for path in (trained("approach=multi_task") / "index.html", folder / "evaluation.html"):
+    run = trained("approach=multi_task")
+    words = [f"run={run}", "resamples=100", "plots=false", f"out={tmp_path}"]
+    folder = evaluate_run(compose("evaluate", words, EvaluateConfig))
+    for path in (run / "index.html", folder / "evaluation.html"):
         browser.get(path.as_uri())
         assert browser.get_log("browser") == []
         assert count(browser, "#confusions table") == 3
@@ -213,5 +212,5 @@ def test_the_page_of_a_run_opens_without_an_error(browser: Any, trained: Callabl
         assert count(browser, ".cards .faces img") >= examples
         assert fits(browser, 500)
         assert fits(browser, 1280)
-    browser.get((trained("approach=multi_task") / "index.html").as_uri())
+    browser.get((run / "index.html").as_uri())
     assert count(browser, "#learning-plots polyline") >= 4

@@ -223,7 +223,7 @@ def faces_in(folder: Path) -> set[str]:
     wanted = [e["clip"] for e in json.loads((folder / "details.json").read_text())["examples"]]
     clips = np.flatnonzero(store.table["clip"].isin(wanted).to_numpy())
     stored = [jpeg for clip in clips for jpeg in store.jpegs(int(clip), np.arange(len(store.timestamps(int(clip)))))]
-    crops = [store.read(int(clip), [len(store.timestamps(int(clip))) // 2])[0] for clip in clips]
+    crops = [store.read(int(clip), [len(store.timestamps(int(clip))) // 2])[0] for clip in clips[:3]]
     rows = [crop[len(crop) // 2].tobytes() for crop in crops]
     found = set()
     for path, content in contents(folder):

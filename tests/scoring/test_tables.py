@@ -74,9 +74,8 @@ def test_thirds_are_named_by_their_range_and_cover_what_is_known():
 def test_faces_of_each_size_are_counted_and_scored():
     p, subject, pair = people(np.random.default_rng(3), 6)
     size = np.linspace(20.0, 80.0, len(p))
-    ((headings, rows),) = face_tables(
-        p, subject, pair, {"size_px": size.tolist(), "yield": [1.0] * len(p)}
-    )  # all alike
+    faces = {"size_px": size.tolist(), "yield": [1.0] * len(p)}  # in which there are no differences
+    ((headings, rows),) = face_tables(p, subject, pair, faces)
     assert headings[:3] == ["size of the face (pixels)", "clips", METRICS["joint_accuracy"].heading]
     assert sum(int(row[1]) for row in rows) == len(p)
     small = p.select(size <= np.quantile(size, 1 / 3))
