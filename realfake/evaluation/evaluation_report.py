@@ -52,7 +52,6 @@ class Evaluation:
     clips: Predictions
     """Calibrated, if that was asked for; one row a clip."""
     by_emotion: dict[str, dict[str, Interval]] = field(default_factory=dict)
-    auroc: Interval | None = None
 
 
 def evaluate_predictions(
@@ -166,7 +165,7 @@ def evaluate_predictions(
         "leaks": None if leaks is None else list(leaks),
         "people": people,
     }
-    return Evaluation(_plain(report), samples, clips, emotions, found["clip"].get("authenticity_auroc"))
+    return Evaluation(_plain(report), samples, clips, emotions)
 
 
 def _calibration(clips: Predictions, temperatures: dict[str, float] | None) -> dict[str, dict[str, float | None]]:

@@ -10,7 +10,6 @@ from realfake.config import TrainConfig
 from realfake.data.datamodule import ClipDataModule
 from realfake.experiments.details import write_details
 from realfake.files import write_whole
-from realfake.reports.run_page import write_run_page
 from realfake.reports.run_pictures import draw_run
 from realfake.runs.folder import RunFolder
 from realfake.runs.network import Network
@@ -49,8 +48,8 @@ def write_artifacts(
     return {"intervals": {f"test/clip/{name}": [i.low, i.high] for name, i in found.items()}, "intervals_hold": HOLDS}
 
 
-def write_shown(cfg: TrainConfig, run: RunFolder, metrics: Mapping[str, float | None]) -> None:
-    """Write what a completed run shows, from what its folder holds: page, pictures, and both in TensorBoard.
+def draw_pictures(cfg: TrainConfig, run: RunFolder, metrics: Mapping[str, float | None]) -> None:
+    """Draw ``plots/`` from what the folder of a tested run holds, if configured, here and for TensorBoard.
 
     Args:
         cfg: The run's configuration.
@@ -59,7 +58,6 @@ def write_shown(cfg: TrainConfig, run: RunFolder, metrics: Mapping[str, float | 
     """
     if cfg.callbacks.plots:
         draw_run(run.path)
-    write_run_page(run)
     if cfg.logger.tensorboard is not None:
         from realfake.experiments.event_files import events_folder, merge_events, varied
         from realfake.experiments.hparams import write_hparams

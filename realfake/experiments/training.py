@@ -164,7 +164,8 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         "device": devices.name,
         "processes": trainer.world_size,
     }
-    from realfake.experiments.artifacts import write_artifacts, write_shown
+    from realfake.experiments.artifacts import draw_pictures, write_artifacts
+    from realfake.reports.run_page import write_run_page
 
     with phases.measure("artifacts"):
         batch_size = cfg.data.eval_batch_size or cfg.data.batch_size
@@ -173,9 +174,10 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
     results["seconds"] = {**phases, "total": time.monotonic() - started}
     with phases.measure("plots"):
         write_results(run.results, results)
-        write_shown(cfg, run, results["metrics"])
+        draw_pictures(cfg, run, results["metrics"])
     results["seconds"] = {**phases, "total": time.monotonic() - started}
     write_results(run.results, results)
+    write_run_page(run)
     tell_results(results)
     log.info("run completed in %.1f seconds", results["seconds"]["total"])
     return results

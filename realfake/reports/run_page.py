@@ -5,10 +5,10 @@ Written from what the run's folder holds alone, at its end or at any time later.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ from realfake.scoring.verdicts import verdict
 from realfake.scoring.weak_spots import emotion_table, face_tables, plain_emotions, plain_subjects, subject_table
 from realfake.scoring.wording import NOTHING, decimals, number, span
 
+log = logging.getLogger(__name__)
+
 FILES = ("predictions.csv", "metrics.csv", "results.json", "run.log")
 SERIES = {"train/frame": "training samples", "val/frame": "validation samples", "val/clip": "validation clips"}
 """Prefix of a metric over epochs → what it is of."""
@@ -48,11 +50,13 @@ def write_run_page(run: RunFolder) -> Path | None:
 def bring_up_to_date(run: FinishedRun) -> Path | None:
     """The page of a run, written if it is missing or older than the results; ``None`` if there can be none."""
     folder = RunFolder(run.folder)
-    with suppress(OSError):  # a folder that is somebody else's, or on a disk that is read-only
+    try:
         if folder.page.is_file() and folder.page.stat().st_mtime >= folder.results.stat().st_mtime:
             return folder.page
         return write_run_page(folder)
-    return None
+    except Exception as error:  # a folder may hold anything, be somebody else's, or lie on a disk that is read-only
+        log.warning("%s: no page of this run (%s)", run.folder, " ".join(str(error).split())[:200])
+        return None
 
 
 def _page(run: FinishedRun) -> dict[str, Any]:

@@ -152,6 +152,20 @@ def test_damaged_details_cost_no_page(content: str, tmp_path: Path) -> None:
 # --- pictures, and the report -----------------------------------------------------------------------------------------
 
 
+def test_a_folder_that_no_run_wrote_has_no_page_and_costs_no_report(tmp_path: Path) -> None:
+    write_run(tmp_path / "good")
+    write_run(tmp_path / "odd", ["seed=1"], parameters={"all": "many"}, learned={"unknown": 3})
+    page = make_report(tmp_path, draws=100).page.read_text()
+    assert re.findall(r'<a href="([^"#]*)">', page) == ["good/index.html"]
+
+
+def test_the_report_leaves_the_page_that_training_wrote(trained: Callable[..., Path], tmp_path: Path) -> None:
+    run = trained("approach=multi_task")
+    before = (run / "index.html").stat().st_mtime_ns
+    make_report(run, tmp_path, draws=100)
+    assert (run / "index.html").stat().st_mtime_ns == before
+
+
 def test_pictures_are_drawn_from_the_folder_alone(frames: Path) -> None:
     assert not (frames / "plots").exists(), "callbacks=quiet"
     drawn = draw_run(frames)
