@@ -190,7 +190,8 @@ def write_page(report: Mapping[str, Any], pictures: Mapping[str, Path], path: Pa
     data: dict[str, Any] = {"confusions": {}, "examples": []}
     if clips is not None:
         p, subject = clips.predictions, subject_numbers(clips.table)[clips.predictions.clip]
-        intervals = {m: Interval(*(math.nan if v is None else v for v in i.values())) for m, i in clip.items()}
+        nothing = math.nan
+        intervals = {m: Interval(**{k: nothing if v is None else v for k, v in i.items()}) for m, i in clip.items()}
         said = verdict(p, subject, intervals)
         faces = face_tables(p, subject, pair_numbers(clips.table)[p.clip], details["faces"])
         cards = example_cards(clips, details["examples"])
