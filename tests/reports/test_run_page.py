@@ -237,12 +237,12 @@ def faces_in(folder: Path) -> set[str]:
     wanted = [e["clip"] for e in json.loads((folder / "details.json").read_text())["examples"]]
     clips = np.flatnonzero(store.table["clip"].isin(wanted).to_numpy())
     stored = [jpeg for clip in clips for jpeg in store.jpegs(int(clip), np.arange(len(store.timestamps(int(clip)))))]
-    crops = [store.read(int(clip), [len(store.timestamps(int(clip))) // 2])[0] for clip in clips[:3]]
+    crops = [store.read(int(clip), [len(store.timestamps(int(clip))) // 2])[0] for clip in clips]
     rows = [crop[len(crop) // 2].tobytes() for crop in crops]
     found = set()
     for path, content in contents(folder):
         raw = any(piece in content for piece in (*stored, *rows))
-        if raw or any(shows(picture, crop) for picture in pictures(content) for crop in crops):
+        if raw or any(shows(picture, crop) for picture in pictures(content) for crop in crops[:3]):
             found.add(path.name)
     return found
 
