@@ -104,7 +104,7 @@ def example_cards(clips: RunClips, found: list[Example]) -> list[dict[str, Any]]
                 "faces": e["faces"],
                 "curves": {
                     "over_time": e["over_time"],
-                    "emotions": list(dict.fromkeys(emotions)),
+                    "beside": list(dict.fromkeys(emotions)),
                     "interval_sec": e["interval_sec"],
                     "streams": e["streams"],
                 },

@@ -11,12 +11,12 @@ function drawLearning() {
 }
 
 function drawExample(place) {
-  const { over_time: course, emotions, interval_sec: band, streams } = data.examples[Number(place.dataset.example)];
+  const { over_time: course, beside, interval_sec: band, streams } = data.examples[Number(place.dataset.example)];
   const figures = [];
   const every = [...(course ? course.times_sec : []), ...Object.values(streams).flatMap((s) => s.times_sec), ...band].filter(finite);
   const span = { from: Math.min(...every), to: Math.max(...every), band, unit: "time (s)" };
   if (course) {
-    const names = [...("real" in course.p ? ["real"] : []), ...emotions.filter((e) => e in course.p)];
+    const names = [...("real" in course.p ? ["real"] : []), ...beside.filter((e) => e in course.p)];
     const lines = names.map((name, k) => ({ name, x: course.times_sec, y: course.p[name], ...style(k) }));
     const windows = course.window_sec ? `, windows of ${tick(course.window_sec)} s` : "";
     figures.push(chart(`probability${windows}`, lines, { ...span, low: 0, high: 1, height: 170 }));
