@@ -7,8 +7,8 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,7 +54,8 @@ def main(
             load_given(raw, list(HydraConfig.get().overrides.task))
             cfg = validate(raw, schema, runtime=HydraConfig.get().runtime)
             out = getattr(cfg, "out", None)
-            with one_line(Path(out or "")):  # here, since Hydra prints a line of its own about what it sees
+            # Here, since Hydra prints a line of its own about what it sees.
+            with one_line(Path(out or "")), packages_needed():
                 if out is not None:
                     require_folder(out)
                 check(cfg)
@@ -114,6 +115,18 @@ def main(
         else:
             os.environ["HYDRA_FULL_ERROR"] = asked
     sys.exit(max(status, default=0))
+
+
+@contextmanager
+def packages_needed() -> Iterator[None]:
+    """Say as :class:`UserError`, in one line, if a package of others that the block imports is missing or damaged."""
+    try:
+        yield
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] == "realfake":
+            raise
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        raise UserError(f"{reason}: a package is missing or damaged; install it, or realfake, again") from error
 
 
 def fail(line: str, full_error: str | None) -> None:

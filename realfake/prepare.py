@@ -24,17 +24,18 @@ def run(cfg: PrepareConfig) -> int:
     from realfake.data.signal_store import prepare_signal, prepare_signal_shard
 
     console, shard = Console(), Shard(cfg.shard, cfg.shards) if cfg.shards > 1 else None
+    signals = tuple(cfg.signals.values())
     if shard is None:
-        store = prepare(cfg.data, cfg.face)
-    elif (found := prepare_shard(cfg.data, cfg.face, shard, together=bool(cfg.signals))) is not None:
+        store = prepare(cfg.data, cfg.face, signals)
+    elif (found := prepare_shard(cfg.data, cfg.face, shard, signals, together=bool(signals))) is not None:
         store = found
     else:
         return 0
     print_summary(store, cfg.data.space, console)
-    for options in cfg.signals.values():
+    for options in signals:
         if shard is None:
             print_streams(prepare_signal(store, cfg.data, cfg.face, options), console)
-        elif streams := prepare_signal_shard(store, cfg.data, cfg.face, options, shard):
+        elif streams := prepare_signal_shard(store, cfg.data, cfg.face, options, shard, rest=True):
             print_streams(streams, console)
     return 0
 

@@ -46,11 +46,11 @@ def until(condition: Callable[[], object], *processes: Running) -> None:
 
 
 class Gate:
-    """A place at which processes wait for the test: just before a file of a certain name is complete.
+    """A place at which processes wait for the test: just before a file of a certain name is complete, or deleted.
 
     Args:
         folder: Of the test; the gate is a pipe in it.
-        pattern: Of the file's path.
+        pattern: Of the file's path; ``remove <pattern>`` of one that is deleted.
         after: How many such files each process may write before it waits.
     """
 

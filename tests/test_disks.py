@@ -131,6 +131,7 @@ def test_an_output_folder_that_is_read_only(command: Command, tiny: list[str], d
 
 @pytest.mark.parametrize("words", [
     "predict run={run} input={face} device=cpu", "describe", "export run={run} format=torch_export",
+    "signals signals=[drawn] data.limit_clips=6",
 ], ids=lambda words: words.split()[0])  # fmt: skip
 def test_an_output_folder_on_a_full_disk(
     command: Command, trained: Callable[..., Path], tiny_data: list[str], disk: Disk, tmp_path: Path, words: str
@@ -138,7 +139,9 @@ def test_an_output_folder_on_a_full_disk(
     """The disk is another one than that of the folder in which the command is started."""
     run, folder = trained("approach=multi_task"), disk("size=16k")
     name, *more = words.format(run=run, face=Path(skimage.data.__file__).with_name("astronaut.png")).split()
-    done = command(name, *more, *(tiny_data if name == "describe" else ()), f"out={folder}/out", cwd=tmp_path)
+    done = command(
+        name, *more, *(tiny_data if name in ("describe", "signals") else ()), f"out={folder}/out", cwd=tmp_path
+    )
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     said = done.stderr.splitlines()[-1]

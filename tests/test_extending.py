@@ -28,6 +28,7 @@ from realfake.experiments.execution import train
 from realfake.experiments.start import resolved
 from realfake.losses.tasks import build_task_loss
 from realfake.registry import forget_files
+from realfake.runs.checkpoints import resume_path
 from realfake.runs.folder import RunFolder
 from realfake.runs.network import open_trained
 from realfake.runs.results import config_digest, read_results
@@ -289,6 +290,16 @@ def test_with_its_plugins_a_run_is_used_from_anywhere(guest_run: Path, command: 
     assert "mcc.py" in said
 
 
+def test_a_run_that_goes_on_with_another_plugin_says_so(
+    guest_run: Path, tiny: list[str], lab: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (lab / "patch_net.py").write_text(EXAMPLES["patch_net.py"].replace("nn.ReLU()", "nn.GELU()"))
+    words = [*tiny, "plugins=[patch_net.py]", "approach=multi_task", "backbone=patch_net", "ckpt=last"]
+    run = RunFolder(guest_run)
+    assert resume_path(compose("train", words, TrainConfig), run) == run.last
+    assert f"{run.last}: {lab}/patch_net.py is another than the run was trained with" in caplog.text
+
+
 def test_a_plugin_is_known_by_its_content(lab: Path) -> None:
     def digest() -> str:
         words = ["backbone=patch_net", "plugins=[patch_net.py,mcc.py,our_lab.py]"]
@@ -362,6 +373,10 @@ def test_a_signal_and_an_encoder_train_and_compute_in_other_processes(lab: Path,
     edited = compose("train", words, TrainConfig)
     again = prepare_signal(store, edited.data, edited.face, edited.signals["brightness"])["brightness"].folder
     assert again != folder
+    shutil.rmtree(again)
+    (lab / "brightness.py").write_text(EXAMPLES["brightness.py"] + "# edited while the command runs\n")
+    with pytest.raises(UserError, match=r"plugins=\[.*brightness\.py\]: changed after this command had loaded it"):
+        prepare_signal(store, edited.data, edited.face, edited.signals["brightness"])
 
 
 def test_a_loss_is_what_its_paper_says(lab: Path) -> None:

@@ -18,9 +18,9 @@ FLOORS = (
     {"approaches", "plugins"},
     {"runs"},
     {"reports"},
-    {"experiments"},
+    {"comparison", "experiments"},
     {"description", "evaluation", "exporting", "prediction"},
-    {"convert", "describe", "evaluate", "export", "predict", "prepare", "report", "signals", "train"},
+    {"compare", "convert", "describe", "evaluate", "export", "predict", "prepare", "report", "signals", "train"},
     {"__main__"},
 )
 """Rooms and single files, from the ground up; the last are the commands, and the word that starts them."""

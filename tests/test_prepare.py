@@ -12,6 +12,7 @@ from realfake.composing.composition import compose
 from realfake.config import PrepareConfig
 from realfake.data.preparation import prepare
 from realfake.errors import UserError
+from realfake.prepare import run
 
 TINY_DATA = ("data.subjects=2", "data.fps=5", "data.seconds=0.5", "data.video_size=96")
 
@@ -29,6 +30,16 @@ def test_the_summary(command: Callable, tiny_data: list[str], tmp_path: Path) ->
         assert any(name in line for line in lines)
     assert lines[-1] == f"store {store.folder}"
     assert not list(tmp_path.iterdir())  # no run folder, no log
+
+
+def test_a_rate_that_videos_do_not_have_is_said(
+    tiny_data: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*tiny_data, "data.limit_clips=2", f"data.prepared={tmp_path}"]
+    for rate, said in ((1000, True), (10.05, False)):
+        run(compose("prepare", [*words, f"data.rate_fps={rate}"], PrepareConfig))
+        line = "data.rate_fps=1000: 2 of 2 clips have fewer frames a second (the fastest 10), of which all were taken\n"
+        assert (line in capsys.readouterr().out) == said
 
 
 def test_files_left_out_are_named(command: Callable, tiny_data: list[str], tmp_path: Path) -> None:

@@ -397,14 +397,23 @@ def test_launchers_give_the_same_results(
     assert (tmp_path / "multirun/pair/report.html").is_file()
 
 
-@pytest.mark.parametrize(("launcher", "shards"), [("joblib", 4), pytest.param("ray", 2, marks=needs("ray", "ray"))])
+@pytest.mark.parametrize(
+    ("launcher", "shards"),
+    [
+        ("joblib", 4),
+        pytest.param("submitit_local", 2, marks=pytest.mark.slow),
+        pytest.param("ray", 2, marks=needs("ray", "ray")),
+    ],
+)
 def test_launchers_share_preparation_out(
     command: Command, tiny_data: list[str], tmp_path: Path, launcher: str, shards: int
 ) -> None:
+    """Crops and streams, also where fewer shards than there are work at a time."""
     numbers = ",".join(map(str, range(shards)))
+    signals = ["signals=[motion]", "signals.motion.grid=2", "signals.motion.size=32"]
     for way in (["data.prepared=one"], ["data.prepared=parts", "-m", f"shard={numbers}", f"shards={shards}"]):
         on = [f"launcher={launcher}"] if "-m" in way else []
-        done = command("prepare", *tiny_data, "data.limit_clips=6", *way, *on, cwd=tmp_path)
+        done = command("prepare", *tiny_data, "data.limit_clips=6", *signals, *way, *on, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     one, parts = (
         {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -64,8 +64,8 @@ TURNED = {
 """Display matrix (a, b, c, d) and what it does with a picture."""
 
 
-def turn(video: Path, matrix: tuple[int, int, int, int], path: Path) -> Path:
-    """A copy of an MP4 file of 96 × 64 pixels with another display matrix, moved back into the picture as phones do."""
+def turn(video: Path, matrix: tuple[int, int, int, int], path: Path, size: tuple[int, int] = (96, 64)) -> Path:
+    """A copy of an MP4 file of this size with another display matrix, moved back into the picture as phones do."""
 
     def content_of(a: int, b: int, c: int, d: int, x: int = 0, y: int = 0) -> bytes:
         return np.array([a << 16, b << 16, 0, c << 16, d << 16, 0, x << 16, y << 16, 1 << 30], ">i4").tobytes()
@@ -74,8 +74,9 @@ def turn(video: Path, matrix: tuple[int, int, int, int], path: Path) -> Path:
     upright = content_of(1, 0, 0, 1)
     assert content.count(upright) == 2  # the movie's and the track's
     at = content.rindex(upright)
+    wide, high = size
     turned = content_of(
-        *matrix, 96 * (matrix[0] < 0) + 64 * (matrix[2] < 0), 64 * (matrix[3] < 0) + 96 * (matrix[1] < 0)
+        *matrix, wide * (matrix[0] < 0) + high * (matrix[2] < 0), high * (matrix[3] < 0) + wide * (matrix[1] < 0)
     )
     path.write_bytes(content[:at] + turned + content[at + len(turned) :])
     return path

@@ -12,9 +12,13 @@ from realfake.published import published_folder
 PLACES = (ROOT.parent / "shared" / "models", published_folder())
 
 
+def found_weights(name: str) -> Path | None:
+    """Path of a weights file, where there is one."""
+    return next((place / name for place in PLACES if (place / name).is_file()), None)
+
+
 def weights_file(name: str) -> Path:
     """Path of a weights file; skips the test if there is none."""
-    for place in PLACES:
-        if (place / name).is_file():
-            return place / name
+    if (found := found_weights(name)) is not None:
+        return found
     pytest.skip(f"{name} is in none of {', '.join(map(str, PLACES))}")

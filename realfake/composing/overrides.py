@@ -39,6 +39,8 @@ _SHORT = {
     "-h": "--help", "-r": "--run", "-m": "--multirun", "-sc": "--shell-completion", "-c": "--cfg", "-i": "--info",
     "-p": "--package", "-cp": "--config-path", "-cn": "--config-name", "-cd": "--config-dir",
 }  # fmt: skip
+_ROWS = ("a", "b", "systems")
+"""Keys of ``realfake compare`` whose values may be overrides themselves, which Hydra's grammar wants quoted."""
 _NO_IDENTITY = ("-", "sweep.", "hydra.", "launcher=", "launcher.", "search.", "plugins=")
 """What words begin with that say nothing of what a sweep computes; the content of plugins does, not their place."""
 _EXCLUSIVE = {"--run", "--multirun", "--cfg", "--info", "--shell-completion"}
@@ -116,7 +118,8 @@ def rewrite(words: list[str], conf: Path, *, sweep: bool) -> list[str]:
     - ``experiment=thesis/*`` becomes the list of the experiments that it matches (Hydra's glob enters no folders);
     - ``precision=16`` names an option, although it looks like a number;
     - ``debug=null`` takes the group's option away, ``logger=null`` all of them (of :data:`SEVERAL`);
-    - ``launcher.x`` and ``search.x`` are keys of the presets, which lie in Hydra's own configuration.
+    - ``launcher.x`` and ``search.x`` are keys of the presets, which lie in Hydra's own configuration;
+    - ``a=approach=temporal`` names rows of a sweep by an override, which is a text in quotes.
 
     Args:
         words: The command line; options such as ``-m`` are left alone.
@@ -138,6 +141,8 @@ def _rewrite(word: str, conf: Path, sweep: bool) -> str:
         if key == full:
             there = ", ".join(options(short, conf))
             raise UserError(f"{word}: chosen with {short}=… here (there are: {there})")
+    if key in _ROWS:
+        return f"{key}=" + re.sub(r"(?<![^\[,:{ ])[\w./@+~-]+=[^\s,\[\]{}'\"]+", r"'\g<0>'", value)
     group = key.partition("@")[0]
     if group == "experiment" and re.search(r"[*?]", value):
         return f"{key}={','.join(_experiments(value, conf / group, sweep))}"

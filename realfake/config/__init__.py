@@ -23,6 +23,7 @@ from realfake.config.base import (
     is_new,
 )
 from realfake.config.commands import (
+    CompareConfig,
     ConvertConfig,
     ConvertInput,
     DescribeConfig,

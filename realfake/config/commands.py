@@ -135,6 +135,52 @@ class ReportConfig(Command):
         return self
 
 
+class CompareConfig(Command):
+    """``realfake compare``."""
+
+    a: str | list[str] | None
+    """A system: runs, a sweep, any folder or pattern of runs, or a list; with ``dir``, overrides that its rows have."""
+    b: str | list[str] | None
+    systems: list[str | list[str]] | dict[str, str | list[str]] | None
+    """Any number of systems, each as :attr:`a`, with their names or without."""
+    dir: str | list[str] | None
+    """Folder of runs, or a list, of which systems are rows."""
+    by: str | list[str] | None
+    """Override keys; each of their values in ``dir`` is a system."""
+    metric: str | list[str] | None
+    """Names as in ``docs/metrics.md``; null = the usual ones."""
+    margin: Annotated[float, Field(gt=0.0, lt=1.0)] | None
+    """Size of a difference that does not matter."""
+    people: list[Annotated[int, Field(ge=1, le=1_000_000)]] | None
+    """Numbers of test people whose power is told; null = the usual ones."""
+    difference: Annotated[float, Field(gt=0.0, lt=1.0)]
+    """True difference whose power is told beside that of the measured one."""
+    same_data: bool
+    """Refuse runs on other prepared data, even of the same clips."""
+    resamples: Annotated[int, Field(ge=100)]
+    permutations: Annotated[int, Field(ge=100)]
+    seed: Seed
+    out: str | None
+    """Folder of the result; null = ``outputs/compare/<time>``."""
+
+    @model_validator(mode="after")
+    def _check(self) -> CompareConfig:
+        given = {"a and b": bool(self.a or self.b), "systems": bool(self.systems), "by": bool(self.by)}
+        chosen = [words for words, there in given.items() if there]
+        if not chosen:
+            raise ValueError(
+                "a and b are missing: give them as a=multirun/x b=multirun/y, or dir=multirun/x by=approach"
+            )
+        if len(chosen) > 1:
+            raise ValueError(f"{' and '.join(chosen)} are given: expected one of a and b, systems, by")
+        if chosen == ["a and b"] and not (self.a and self.b):
+            missing = "b" if self.a else "a"
+            raise ValueError(f"{missing} is missing: give it as {missing}=multirun/y, what is compared with the other")
+        if self.by and not self.dir:
+            raise ValueError("dir is missing: give the folder of the runs as dir=multirun/<name> by=…")
+        return self
+
+
 class OwnData(Strict):
     """The data that a run was trained on; what is null is where it was."""
 

@@ -10,7 +10,7 @@ import torch
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from realfake.config import DataConfig, FaceConfig, Sampling, SignalConfig, SplitConfig
+from realfake.config import DataConfig, FaceConfig, Sampling, SignalConfig, SplitConfig, signals_of
 from realfake.data.batch import Batch
 from realfake.data.learned import Known, Learned
 from realfake.data.people import check_people, people_note
@@ -129,7 +129,8 @@ class ClipDataModule(LightningDataModule):
     def opened(self) -> PreparedStore:
         """The prepared dataset, opened (and prepared) once."""
         if self.store is None:
-            self.store = prepare(self.data, self.face, check=self._check)
+            signals = signals_of(self.signals, self.spec.names).values()
+            self.store = prepare(self.data, self.face, signals, check=self._check)
             self.computed = compute_streams(self.store, self.spec, self.data, self.face, self.signals)
         return self.store
 

@@ -155,4 +155,9 @@ def journal_files(folder: Path, name: str = JOURNAL) -> tuple[Path, Path]:
 
 def journal_names(folder: Path) -> list[str]:
     """Of the journals that are there."""
-    return sorted(path.name[1 : -len(".jsonl")] for path in folder.glob(f".{JOURNAL}*.jsonl"))
+    return sorted(path.name[1 : -len(".jsonl")] for path in all_journal_files(folder) if path.suffix == ".jsonl")
+
+
+def all_journal_files(folder: Path) -> list[Path]:
+    """What is there of any journal."""
+    return sorted(folder.glob(f".{JOURNAL}*"))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from realfake.config import DataConfig, FaceConfig
+from realfake.config import DataConfig, FaceConfig, SignalConfig
 from realfake.data.clips import Listing
 from realfake.data.face_choice import face_identity, resolved_face
 from realfake.data.jobs import Job, list_jobs
@@ -29,6 +29,8 @@ class Plan:
     folder: Path
     data: DataConfig
     face: FaceConfig
+    signals: tuple[SignalConfig, ...]
+    """That follow."""
     listing: Listing
     jobs: list[Job]
     settings: dict[str, Any]
@@ -41,7 +43,13 @@ class Plan:
         log.warning("waiting for another process that prepares %s", self.folder)
 
 
-def planned(data: DataConfig, face: FaceConfig, progress: bool, check: Callable[[Listing], None] | None = None) -> Plan:
+def planned(
+    data: DataConfig,
+    face: FaceConfig,
+    signals: Iterable[SignalConfig],
+    progress: bool,
+    check: Callable[[Listing], None] | None = None,
+) -> Plan:
     """List a dataset; the arguments are those of :func:`realfake.data.preparation.prepare`."""
     source, listing = list_clips(data, progress=progress)
     if check is not None:
@@ -50,12 +58,12 @@ def planned(data: DataConfig, face: FaceConfig, progress: bool, check: Callable[
     jobs = list_jobs(root, listing.clips, data.patience_sec)
     settings = store_settings(data, face, listing, jobs)
     folder = Path(data.prepared).expanduser() / f"{data.name}-{settings['digest']}"
-    return Plan(folder, data, face, listing, jobs, settings, root, progress)
+    return Plan(folder, data, face, tuple(signals), listing, jobs, settings, root, progress)
 
 
-def store_settings(data: DataConfig, face: FaceConfig, listing: Listing, jobs: Sequence[Job]) -> dict[str, Any]:
-    """What ``store.json`` says of a store before it is made: everything that shapes it, and the digest of that."""
-    extraction = {
+def extraction_settings(data: DataConfig, face: FaceConfig) -> dict[str, Any]:
+    """All that shapes the crops of a file."""
+    settings = {
         "version": PREPARATION_VERSION,
         "window": data.window,
         "rate_fps": data.rate_fps,
@@ -64,7 +72,13 @@ def store_settings(data: DataConfig, face: FaceConfig, listing: Listing, jobs: S
         "face": face_identity(face),
     }
     if data.decoder != "pyav":  # colours of 10 bits, and pixels that are made square, come out otherwise
-        extraction["decoder"] = data.decoder
+        settings["decoder"] = data.decoder
+    return settings
+
+
+def store_settings(data: DataConfig, face: FaceConfig, listing: Listing, jobs: Sequence[Job]) -> dict[str, Any]:
+    """What ``store.json`` says of a store before it is made: everything that shapes it, and the digest of that."""
+    extraction = extraction_settings(data, face)
     digest = hashlib.sha256(json.dumps([data.name, extraction, data.duplicates], sort_keys=True).encode())
     for clip, job in zip(listing.clips, jobs, strict=True):
         digest.update(repr((*vars(clip).values(), job.size)).encode())

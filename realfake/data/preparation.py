@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -14,15 +14,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from realfake.config import DataConfig, FaceConfig
+from realfake.config import DataConfig, FaceConfig, SignalConfig
 from realfake.data.clips import Listing
 from realfake.data.decoders import require_decoder
 from realfake.data.elsewhere import prepared_elsewhere, take_over
 from realfake.data.jobs import Job, file_sha256, sha256_in_time, try_again
-from realfake.data.journal import JOURNAL, Journal, Record, journal_files, journal_names, read_journal
+from realfake.data.journal import (
+    JOURNAL,
+    Journal,
+    Record,
+    all_journal_files,
+    journal_files,
+    journal_names,
+    read_journal,
+)
 from realfake.data.low_yield import LOW_YIELD, draw_low_yield, low_yield
 from realfake.data.planning import Plan, planned
-from realfake.data.shards import Shard, alone, at_work, left_to_others, wait_for, working
+from realfake.data.shards import Shard, alone, at_work, left_to_others, shard_locks, wait_for, working
+from realfake.data.signal_store import require_signals
 from realfake.data.store import CROP, MARK, PreparedStore, jpeg_path
 from realfake.data.store_writing import MTIMES, StoreWriter, unfinish, write_mtimes
 from realfake.data.work import Crashed, Hung, cores, given_up, run_all, shown
@@ -38,7 +47,12 @@ NO_ROWS = np.empty(0, CROP)
 
 
 def prepare(
-    data: DataConfig, face: FaceConfig, *, progress: bool = True, check: Callable[[Listing], None] | None = None
+    data: DataConfig,
+    face: FaceConfig,
+    signals: Iterable[SignalConfig] = (),
+    *,
+    progress: bool = True,
+    check: Callable[[Listing], None] | None = None,
 ) -> PreparedStore:
     """Open the prepared store of a dataset; what of it is missing or out of date is prepared first.
 
@@ -52,13 +66,15 @@ def prepare(
     Args:
         data: The dataset and how it is prepared.
         face: How faces are found.
+        signals: Those that are to be computed afterwards: what they need has to be there before any work.
         progress: Whether to show progress bars.
         check: Of the listing, before any work; raises an error.
 
     Raises:
-        UserError: If the dataset cannot be listed, the detector cannot be built, or no clip at all can be prepared.
+        UserError: If the dataset cannot be listed, the detector cannot be built, a signal cannot be computed, or no
+            clip at all can be prepared.
     """
-    plan = planned(data, face, progress, check)
+    plan = planned(data, face, signals, progress, check)
     store = _up_to_date(plan) or _prepared(plan)
     assert store is not None  # only shards leave it to others
     store.root = plan.root
@@ -66,7 +82,13 @@ def prepare(
 
 
 def prepare_shard(
-    data: DataConfig, face: FaceConfig, shard: Shard, *, progress: bool = True, together: bool = False
+    data: DataConfig,
+    face: FaceConfig,
+    shard: Shard,
+    signals: Iterable[SignalConfig] = (),
+    *,
+    progress: bool = True,
+    together: bool = False,
 ) -> PreparedStore | None:
     """Do a shard's part of what :func:`prepare` does; the shard that ends last completes the store.
 
@@ -77,6 +99,7 @@ def prepare_shard(
         data: The dataset and how it is prepared.
         face: How faces are found.
         shard: Which part is done.
+        signals: As for :func:`prepare`.
         progress: Whether to show progress bars.
         together: Wait for the shards that are at work, so that all of them go on with the complete store.
 
@@ -86,7 +109,7 @@ def prepare_shard(
     Raises:
         UserError: As :func:`prepare`.
     """
-    plan = planned(data, face, progress)
+    plan = planned(data, face, signals, progress)
     store = _up_to_date(plan) or _prepared(plan, shard, together)
     if store is not None:
         store.root = plan.root
@@ -95,9 +118,10 @@ def prepare_shard(
 
 def _prepared(plan: Plan, shard: Shard | None = None, together: bool = False) -> PreparedStore | None:
     """Make what is missing of the store, or of a shard's part of it."""
-    # A missing weights file or package is told before anything is written.
+    # What is missing, such as a file of weights or a package, is told before anything is written.
     _detector(plan.face)
     require_decoder(plan.data.decoder)
+    require_signals(plan.signals, [job.path for job in plan.jobs])
     try:
         plan.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -151,10 +175,11 @@ def _done(plan: Plan, but: str | None = None) -> set[str]:
 
 
 def _up_to_date(plan: Plan) -> PreparedStore | None:
-    """The complete store, if no file changed since."""
-    if not (plan.folder / MARK).exists():
+    """The complete store, if no file changed since, and nothing is left there by a process that was killed."""
+    folder = plan.folder
+    if not (folder / MARK).exists() or all_journal_files(folder) or shard_locks(folder):
         return None
-    store = PreparedStore.open(plan.folder)
+    store = PreparedStore.open(folder)
     return None if _suspects(store, plan.jobs) else store
 
 
@@ -195,8 +220,11 @@ def _refreshed(plan: Plan) -> PreparedStore | None:
             if sha256 != before.get(job.clip) or (sha256 and try_again(job, *failed.get(job.clip, ("-", ""))))
         ]
     if not changed:
-        with suppress(DiskError):  # a store that is only read: it is compared again the next time
-            write_mtimes(folder, [job.mtime_ns for job in jobs])
+        with suppress(OSError, DiskError):  # a store that is only read: it is compared again the next time
+            for left in all_journal_files(folder):
+                left.unlink()
+            if suspects:
+                write_mtimes(folder, [job.mtime_ns for job in jobs])
         return store
     log.warning("%d files have changed since they were prepared and are prepared again", len(changed))
     unfinish(store, changed, {job.clip: job.mtime_ns for job in jobs})

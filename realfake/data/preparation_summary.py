@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 MOST_LOGGED = 5
 """Remarks that a run says before it begins."""
+_FEWER = 0.99
+"""Times the rate of crops: videos that have fewer frames a second have not enough; 29.97 are 30."""
 MOST_SKIPPED = 20
 """Files that are listed with their reasons; of more, the number is told."""
 
@@ -54,6 +56,12 @@ def print_summary(store: PreparedStore, space: LabelSpace, console: Console) -> 
     _print_files(console, f"{len(remarks)} remarks", remarks)
     low = [[table["path"].array[row], remark] for row, remark in low_yield(store)]
     _print_files(console, f"{len(low)} clips with a low face yield, pictured in {store.folder / PICTURES}", low)
+    rate, fps = store.settings["extraction"]["rate_fps"], table["fps"].to_numpy(float)
+    if slower := int((fps < _FEWER * rate).sum()):
+        console.print(
+            f"data.rate_fps={rate:g}: {slower} of {len(fps)} clips have fewer frames a second (the fastest "
+            f"{fps.max():.4g}), of which all were taken", style="yellow", markup=False, soft_wrap=True, highlight=False
+        )  # fmt: skip
     if note := people_note(table["subject"]):
         console.print(note, style="yellow", markup=False, soft_wrap=True, highlight=False)
     console.print(f"store {store.folder}", markup=False, soft_wrap=True)

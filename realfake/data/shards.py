@@ -7,7 +7,7 @@ another. Who works on the whole folder holds its lock and those of all shards: i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,12 +54,18 @@ def alone(folder: Path, on_wait: Callable[[], None]) -> Iterator[None]:
         on_wait: Called before waiting for another process.
     """
     with only_one(folder, on_wait), ExitStack() as held:
-        locks = sorted(folder.glob(f"{LOCK}-shard-*"))
+        locks = shard_locks(folder)
         for lock in locks:
             held.enter_context(only_one(folder, on_wait, lock.name))
         yield
         for lock in locks:
-            lock.unlink(missing_ok=True)
+            with suppress(OSError):  # a folder that is only read
+                lock.unlink()
+
+
+def shard_locks(folder: Path) -> list[Path]:
+    """The locks of shards that are there: of those at work, of those that others wait for, and what a kill left."""
+    return sorted(folder.glob(f"{LOCK}-shard-*"))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import io
 import json
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -24,13 +24,13 @@ import numpy as np
 
 from realfake.config import DataConfig, FaceConfig, SignalConfig, StreamInfo
 from realfake.data.media import Media
-from realfake.data.shards import WHOLE, Shard, alone, at_work, left_to_others, working
+from realfake.data.shards import WHOLE, Shard, alone, at_work, left_to_others, shard_locks, working
 from realfake.data.store import PreparedStore
 from realfake.data.work import Crashed, Hung, cores, run_all, shown, time_limit_sec
 from realfake.errors import UserError
 from realfake.files import disk_error, disk_errors, only_one, open_whole, remove_parts, write_whole
 from realfake.streams.kinds import build_signal
-from realfake.streams.stream import Extracted, OnDevice, ReadsFiles, Signal
+from realfake.streams.stream import Extracted, OnDevice, ReadsFiles, Requires, Signal
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +95,7 @@ def prepare_signal_shard(
     shard: Shard,
     *,
     progress: bool = True,
+    rest: bool = False,
 ) -> dict[str, StoredStream] | None:
     """Do a shard's part of what :func:`prepare_signal` does; the shard that ends last completes the streams.
 
@@ -105,6 +106,8 @@ def prepare_signal_shard(
         options: Of the signal.
         shard: Which part is done.
         progress: Whether to show a progress bar.
+        rest: Do the parts of shards, too, that nobody works on, since they had ended before the crops were complete, or
+            were lost.
 
     Returns:
         The streams; ``None`` if others have to do their parts first, which is said.
@@ -116,16 +119,32 @@ def prepare_signal_shard(
     folder = work.folder
     if not work.complete:
         with disk_errors(folder, "give another data.prepared"):
-            with at_work(folder, shard, work.wait):
-                if not work.complete:
-                    _compute(work, shard)
-            with only_one(folder, work.wait):
-                missing = [] if work.complete else shard.lacking(work.missing())
-                if missing:
-                    log.warning("%s: %s", folder, left_to_others(shard, working(folder, missing), missing))
-                    return None
+            parts = [shard]
+            while parts:
+                with at_work(folder, parts[0], work.wait):
+                    if not work.written:
+                        _compute(work, parts[0])
+                with only_one(folder, work.wait):
+                    missing = [] if work.written else shard.lacking(work.missing())
+                    busy = working(folder, missing)
+                parts = [part for part in missing if part not in busy] if rest else []
+            if missing:
+                log.warning("%s: %s", folder, left_to_others(shard, busy, missing))
+                return None
             _complete(work)
     return _streams(work)
+
+
+def require_signals(signals: Iterable[SignalConfig], videos: Sequence[Path]) -> None:
+    """Make sure that signals can be computed, before the work on crops, which may take hours.
+
+    Raises:
+        UserError: If weights, packages or tables are missing, or no video at all has its table.
+    """
+    for options in signals:
+        signal = build_signal(options)
+        if isinstance(signal, Requires) and (reason := signal.require(videos)):
+            raise UserError(f"signals=[{options.name}]: none of {len(videos)} clips has it; the first, {reason}")
 
 
 @dataclass(frozen=True)
@@ -142,9 +161,14 @@ class Work:
     remarks: Sequence[str]
 
     @property
-    def complete(self) -> bool:
-        """Whether all is done."""
+    def written(self) -> bool:
+        """Whether the streams of all clips are there."""
         return (self.folder / MARK).exists()
+
+    @property
+    def complete(self) -> bool:
+        """Whether they are, and nothing is left there by a process that was killed."""
+        return self.written and not (self.folder / PARTS).exists() and not shard_locks(self.folder)
 
     def missing(self) -> list[int]:
         """Clips, by their row, that are not done."""
@@ -159,7 +183,7 @@ def _planned(store: PreparedStore, data: DataConfig, face: FaceConfig, options: 
     identity, remarks = _identity(build_signal(options), store, options.name)
     folder = store.folder / STREAMS / _name(options, identity)
     work = Work(store, data, face, options, progress, folder, identity, remarks)
-    if not work.complete:
+    if not work.written:
         if store.root is None:
             raise UserError(f"{folder}: not computed yet; the videos are needed for it")
         folder.mkdir(parents=True, exist_ok=True)
@@ -168,12 +192,13 @@ def _planned(store: PreparedStore, data: DataConfig, face: FaceConfig, options: 
 
 def _complete(work: Work) -> None:
     with alone(work.folder, work.wait):
-        if not work.complete:
+        if not work.written:
             remove_parts(work.folder)
             for remark in work.remarks:
                 log.warning("signals=[%s]: %s", work.options.name, remark)
             _compute(work)
             _finish(work.store, work.options, work.folder, work.identity)
+        shutil.rmtree(work.folder / PARTS, ignore_errors=True)  # they may be there in a folder that is only read
 
 
 def _streams(work: Work) -> dict[str, StoredStream]:
@@ -215,7 +240,7 @@ def _part(folder: Path, row: int) -> Path:
 def _compute(work: Work, shard: Shard = WHOLE) -> None:
     store, folder, options, data = work.store, work.folder, work.options, work.data
     assert store.root is not None
-    (folder / PARTS).mkdir(exist_ok=True)
+    (folder / PARTS).mkdir(parents=True, exist_ok=True)  # one of whose clips none had it may have taken all away
     paths = [store.root / path for path in store.table["path"].tolist()]
     todo = [
         Part(
@@ -320,4 +345,3 @@ def _finish(store: PreparedStore, options: SignalConfig, folder: Path, identity:
     write_whole(folder / COUNTS, content.getvalue())
     mark = {**identity, "streams": {info.name: info.words for info in infos}, "failed": failed}
     write_whole(folder / MARK, json.dumps(mark, indent=2, ensure_ascii=False).encode() + b"\n")
-    shutil.rmtree(folder / PARTS)

@@ -17,13 +17,19 @@ from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import wait as wait_for
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from realfake.registry import files_of, load_files
+from realfake.errors import UserError
+from realfake.registry import as_word, files_of, load_files
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_NOT_STARTED = (
+    "a process that works on files died while it was started, of what it says above; a file with the name of a module "
+    "of Python in the folder of the command takes that one's place: give it another"
+)
 
 
 class Crashed(Exception):
@@ -178,11 +184,13 @@ def _run_pool(
                     pool.remove(worker)
                     worker.end()
                     if not worker.started:
-                        raise Crashed("a process died while it was started") from None
+                        raise UserError(_NOT_STARTED) from None
                     suspects.extend(done)
                     continue
                 except Exception as error:  # a result that cannot be read back
                     result = error
+                if not worker.started and isinstance(result, Exception):
+                    raise result
                 worker.started, worker.items, worker.deadline = True, [], math.inf
                 if waiting:
                     item = waiting.popleft()
@@ -202,8 +210,15 @@ def _run_pool(
 def _serve(connection: Connection, pickled: bytes, plugins: list[str]) -> None:
     """Call a function, which is unpickled once the plugins are loaded that it is made of, on all that comes."""
     _start_worker()
-    load_files(plugins)
-    function: Callable[[object], object] = pickle.loads(pickled)
+    try:
+        load_files(plugins)
+        function: Callable[[object], object] = pickle.loads(pickled)
+    except UserError as error:
+        connection.send(error)
+        return
+    except ModuleNotFoundError:  # the name of a plugin's module holds the digest of its content
+        connection.send(UserError(f"{as_word(plugins)}: changed after this command had loaded it; start it again"))
+        return
     connection.send(None)  # ready: time counts from here
     with suppress(EOFError):
         while True:

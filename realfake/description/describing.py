@@ -49,7 +49,8 @@ def describe_dataset(cfg: DescribeConfig, console: Console | None = None) -> Pat
         else Path("outputs/describe") / f"{cfg.data.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     )
     require_inside(folder, [folder / "plots"])
-    store = prepare(cfg.data, cfg.face, check=lambda found: check_people(found, cfg.data, cfg.split))
+    signals = tuple(cfg.signals.values())
+    store = prepare(cfg.data, cfg.face, signals, check=lambda found: check_people(found, cfg.data, cfg.split))
     notes = [note for note in [people_note(store.table["subject"])] if note]
     try:
         parts = assign_parts(store.table, cfg.split)
@@ -66,7 +67,7 @@ def describe_dataset(cfg: DescribeConfig, console: Console | None = None) -> Pat
         moments = channel_moments(store, lambda: bar.advance(task), threads)
         probes = probe(store, bar, threads)
     stored: dict[str, StoredStream] = {}
-    for options in cfg.signals.values():
+    for options in signals:
         stored |= prepare_signal(store, cfg.data, cfg.face, options)
     labels = class_names(store.table, cfg.data.space)
     notes += [shortcut for found in probes if (shortcut := warning(found))]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from rich.console import Console
@@ -20,18 +21,22 @@ from realfake.config import SignalConfig, SignalsConfig, TrackerSignal, as_plain
 from realfake.data.extraction import extract_crops
 from realfake.data.face_choice import resolved_face
 from realfake.data.faces import build_detector
+from realfake.data.jobs import file_sha256, file_size
 from realfake.data.media import Media
+from realfake.data.planning import extraction_settings
 from realfake.data.preparation import prepare
 from realfake.data.signal_store import StoredStream, computed_fault, prepare_signal
 from realfake.data.sources.listing import clip_name
 from realfake.data.store import PreparedStore
 from realfake.data.work import Hung, bounded, time_limit_sec
 from realfake.errors import UserError
-from realfake.files import require_inside, write_whole
+from realfake.files import disk_errors, only_one, remove_parts, require_inside, write_whole
 from realfake.prediction.inputs import find_inputs
 from realfake.streams.kinds import build_signal
 from realfake.streams.openface_writing import column_names, openface_table, write_openface_table
-from realfake.streams.stream import Extracted
+from realfake.streams.stream import Extracted, Requires
+
+log = logging.getLogger(__name__)
 
 _MARK = "signals.json"
 
@@ -46,7 +51,7 @@ class Found:
     """Width and height of the picture in pixels."""
     streams: dict[str, Extracted]
     reasons: tuple[str, ...] = ()
-    """Why streams are missing."""
+    """Why streams are missing, and what is doubtful, a line each."""
 
 
 def write_signal_tables(cfg: SignalsConfig, console: Console | None = None) -> int:
@@ -60,41 +65,60 @@ def write_signal_tables(cfg: SignalsConfig, console: Console | None = None) -> i
     Raises:
         UserError: If the folder holds tables of other settings, or nothing can be read or prepared.
     """
-    console = console or Console()
+    console, signals = console or Console(), [_in_picture(options) for options in cfg.signals.values()]
     new = f"outputs/signals/{time.strftime('%Y-%m-%d_%H-%M-%S')}_{secrets.token_hex(2)}"
     folder = Path(cfg.out or new).expanduser()
-    signals = [_in_picture(options) for options in cfg.signals.values()]
-    identity: dict[str, Any] = {options.name: build_signal(options).identity() for options in signals}
     if cfg.input is None:
-        store = prepare(cfg.data, cfg.face)
-        identity["data"] = store.fingerprint
-        names = store.table["clip"].tolist()
+        store = prepare(cfg.data, cfg.face, signals)
+        data: Any = store.fingerprint
+        contents = {}
+        names, found = store.table["clip"].tolist(), partial(_of_store, store, cfg, signals)
     else:
         given = [cfg.input] if isinstance(cfg.input, str) else cfg.input
         paths = list(dict.fromkeys(path for text in given for path in find_inputs(text)))
+        data = extraction_settings(cfg.data, resolved_face(cfg.face))
         names = _names(paths)
-    _check_same(folder, identity)
-    todo = {name: folder / f"{name}.{cfg.format}" for name in names}
-    require_inside(folder, [path.parent for path in todo.values()])
-    todo = {name: path for name, path in todo.items() if not path.exists()}
-    if cfg.input is None:
-        clips = _of_store(store, cfg, signals, list(todo)) if todo else iter(())
-    else:
-        clips = _of_files(dict(zip(names, paths, strict=True)), cfg, signals, list(todo))
-    without = 0
-    for found in track(clips, "tables", total=len(todo), console=console, transient=True):
-        for reason in found.reasons:
-            console.print(f"{found.clip}: {reason}", style="yellow", markup=False, soft_wrap=True)
-        if not found.streams:
-            without += 1
-            continue
-        path = todo[found.clip]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_openface_table(path, _table(found, signals))
+        contents = {name: _content(path) for name, path in zip(names, paths, strict=True)}
+        for options in signals:
+            if isinstance(signal := build_signal(options), Requires):
+                signal.require(paths)
+        found = partial(_of_files, dict(zip(names, paths, strict=True)), cfg, signals)
+    identity: dict[str, Any] = {options.name: build_signal(options).identity() for options in signals}
+    identity["data"] = data
+    tables = {name: folder / f"{name}.{cfg.format}" for name in names}
+    with disk_errors(folder, "give another out="):
+        folder.mkdir(parents=True, exist_ok=True)
+        require_inside(folder, [path.parent for path in tables.values()])
+        with only_one(folder, lambda: log.warning("waiting for another process that writes into %s", folder)):
+            for place in {folder, *(path.parent for path in tables.values())}:
+                remove_parts(place, deep=False)
+            _check_same(folder, identity, contents)
+            without = _write(tables, found, signals, console)
     lost = f" ({without} clips have none)" if without else ""
     count = len(names) - without
     console.print(f"{count} table{'s' * (count != 1)} in {folder}{lost}", markup=False, soft_wrap=True)
     return 0 if without < len(names) else 1
+
+
+def _write(
+    tables: dict[str, Path],
+    found: Callable[[list[str]], Iterator[Found]],
+    signals: list[SignalConfig],
+    console: Console,
+) -> int:
+    """Write those of the tables that are not there; returns how many clips have none."""
+    todo = [name for name, path in tables.items() if not path.exists()]
+    without = 0
+    for clip in track(found(todo) if todo else (), "tables", total=len(todo), console=console, transient=True):
+        for reason in clip.reasons:
+            console.print(f"{clip.clip}: {reason}", style="yellow", markup=False, soft_wrap=True)
+        if not clip.streams:
+            without += 1
+            continue
+        path = tables[clip.clip]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_openface_table(path, _table(clip, signals))
+    return without
 
 
 def _in_picture(options: SignalConfig) -> SignalConfig:
@@ -104,13 +128,33 @@ def _in_picture(options: SignalConfig) -> SignalConfig:
     return type(options).model_validate({**as_plain(options), "relative_to": "picture"})
 
 
-def _check_same(folder: Path, identity: dict[str, Any]) -> None:
-    """Write down what the tables of a folder are, or refuse a folder that holds others."""
-    path, text = folder / _MARK, json.dumps(identity, indent=2, sort_keys=True) + "\n"
-    if path.exists() and path.read_text() != text:
+def _check_same(folder: Path, identity: dict[str, Any], contents: dict[str, str]) -> None:
+    """Write down what the tables of a folder are, or refuse a folder that holds others; those of other files go.
+
+    Args:
+        folder: Of the tables.
+        identity: What all of them have in common.
+        contents: Checksums of the files that they are of, by their names; a dataset's are in its identity.
+    """
+    path = folder / _MARK
+    before = json.loads(path.read_text()) if path.exists() else None
+    known: dict[str, str] = before.pop("files", {}) if before else {}
+    if before is not None and before != json.loads(json.dumps(identity)):
         raise UserError(f"{folder}: holds tables of other data or settings ({_MARK} says which); give another out=")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(path, text)
+    for name in (name for name, content in contents.items() if content != known.get(name, content)):
+        for ending in get_args(SignalsConfig.model_fields["format"].annotation):
+            (folder / f"{name}.{ending}").unlink(missing_ok=True)
+    now = {**identity, **({"files": known | contents} if contents else {})}
+    if before is None or known | contents != known:
+        write_whole(path, json.dumps(now, indent=2, sort_keys=True) + "\n")
+
+
+def _content(path: Path) -> str:
+    """Checksum of a file; empty if it cannot be read."""
+    try:
+        return file_sha256(path)
+    except (OSError, UserError):
+        return ""
 
 
 def _names(paths: list[Path]) -> list[str]:
@@ -147,14 +191,14 @@ def _of_files(
     face = resolved_face(cfg.face)
     for clip in clips:
         path = paths[clip]
-        limit = time_limit_sec(path.stat().st_size, cfg.data.patience_sec)
+        limit = time_limit_sec(file_size(path), cfg.data.patience_sec)
         streams: dict[str, Extracted] = {}
-        reasons = []
         try:
             crops = bounded(partial(extract_crops, path, cfg.data, face, build_detector(face)), limit)
-        except (UserError, Hung, OSError) as error:
-            yield Found(clip, 0.0, (0, 0), {}, (str(error),))
+        except Exception as error:  # whatever a decoder does with a strange file, the other clips go on
+            yield Found(clip, 0.0, (0, 0), {}, (_said(error),))
             continue
+        reasons = list(crops.remarks)
         media = Media.of_crops(crops, path, cfg.data, face)
         for name, signal in built.items():
             try:
@@ -162,9 +206,18 @@ def _of_files(
                 if fault := computed_fault(found, signal.infos()):
                     raise UserError(fault)
                 streams |= found
-            except (UserError, Hung, OSError) as error:
-                reasons.append(f"signals=[{name}]: {error}")
+            except Exception as error:
+                reasons.append(f"signals=[{name}]: {_said(error)}")
         yield Found(clip, crops.info.fps, (crops.info.width, crops.info.height), streams, tuple(reasons))
+
+
+def _said(error: Exception) -> str:
+    """What is wrong with a file, in one line."""
+    if isinstance(error, UserError | Hung):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"cannot be read ({error.strerror or error})"
+    return " ".join(f"cannot be computed ({type(error).__name__}: {error})".split())
 
 
 def _table(found: Found, signals: list[SignalConfig]) -> Any:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from realfake.comparison.pairing import common_rows, comparable
 from realfake.errors import UserError
-from realfake.labels import ABSENT, AUTHENTICITIES, LabelSpace, several
+from realfake.labels import ABSENT, several
 from realfake.scoring.baselines import chance, emotion_only, majority, shuffle_test
 from realfake.scoring.calibration import (
     Temperature,
@@ -19,9 +20,9 @@ from realfake.scoring.calibration import (
     log_loss,
     reliability,
 )
-from realfake.scoring.metric_table import LEVELS, told_metrics
+from realfake.scoring.metric_table import LEVELS
 from realfake.scoring.metrics import metrics
-from realfake.scoring.predictions import Predictions, pair_numbers, subject_numbers
+from realfake.scoring.predictions import Predictions, clip_names, pair_numbers, subject_numbers
 from realfake.scoring.statistics import HOLDS, LEVEL, RESAMPLES, Interval, bootstrap, compare, wilson
 from realfake.scoring.tables import by_emotion
 from realfake.scoring.weak_spots import plain_emotions, plain_subjects
@@ -196,56 +197,18 @@ def _proportion(p: Predictions, task: str) -> dict[str, float]:
 
 def _against(rival: Rival, clips: Predictions, table: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
     """Difference of the model to another system, over the clips that both have."""
-    mine, theirs = _common(clips, table, rival.clips, rival.table)
+    mine, theirs = common_rows(clip_names(table)[clips.clip], clip_names(rival.table)[rival.clips.clip])
+    key = f"against={rival.name}"
     if not len(mine):
         raise UserError(
-            f"against={rival.name}: none of its {len(rival.clips)} clips is among the {len(clips)} that are tested "
+            f"{key}: none of its {len(rival.clips)} clips is among the {len(clips)} that are tested "
             "here; compare runs of the same data, split and part"
         )
-    first, second = rival.clips.select(theirs), clips.select(mine)
-    if (first.space, first.tasks) != (second.space, second.tasks):
-        first, second = (_of_authenticity(p, rival.name) for p in (first, second))
-    names = told_metrics([task for task in second.tasks if task != "joint" or "emotion" in second.p])
-    for task in (t for t in ("emotion", "authenticity") if t in second.p):
-        torn = np.flatnonzero(first.true(task) != second.true(task))
-        if len(torn):
-            clip = table["clip"].iloc[int(second.clip[torn[0]])]
-            raise UserError(
-                f"against={rival.name}: clip {clip} has another {task} there; compare runs of the same data"
-            )
-    subject, pair = subject_numbers(table)[second.clip], pair_numbers(table)[second.clip]
+    rows = clips.clip[mine]
+    first, second, names = comparable(rival.clips.select(theirs), clips.select(mine), clip_names(table)[rows], key)
+    subject, pair = subject_numbers(table)[rows], pair_numbers(table)[rows]
     found = compare(first, second, subject, pair, names=names, resamples=resamples, seed=seed)
     return {"name": rival.name, "clips": len(mine), "metrics": {n: asdict(d) for n, d in found.items()}}
-
-
-def _common(
-    a: Predictions, a_table: pd.DataFrame, b: Predictions, b_table: pd.DataFrame
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of two predictions that are about the same clips, by dataset and name."""
-    keys = [
-        [(t["dataset"].iloc[int(c)], t["clip"].iloc[int(c)]) for c in p.clip] for p, t in ((a, a_table), (b, b_table))
-    ]
-    place = {key: row for row, key in enumerate(keys[1])}
-    rows = [(row, place[key]) for row, key in enumerate(keys[0]) if key in place]
-    both = np.array(rows, dtype=np.int64).reshape(-1, 2)
-    return both[:, 0], both[:, 1]
-
-
-def _of_authenticity(p: Predictions, rival: str) -> Predictions:
-    """What predictions tell of authenticity, as one label space for all that tell it; its decision stays as it was.
-
-    Raises:
-        UserError: If they tell none.
-    """
-    if "authenticity" not in p.p:
-        raise UserError(f"against={rival}: the two runs tell nothing in common; compare runs that tell real from fake")
-    decided = np.eye(len(AUTHENTICITIES))[p.predicted("authenticity")]
-    no_emotion = np.full(len(p), ABSENT)
-    return replace(p, emotion=no_emotion, p={"joint": decided, "authenticity": p.p_authenticity}, space=_SMILES)
-
-
-_SMILES = LabelSpace(("any",))
-"""Of clips whose emotion is left aside: its joint classes are those of authenticity."""
 
 
 def _plain(value: Any) -> Any:

@@ -167,13 +167,12 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
     from realfake.experiments.artifacts import draw_pictures, write_artifacts
     from realfake.reports.run_page import write_run_page
 
+    batch_size = cfg.data.eval_batch_size or cfg.data.batch_size
     with phases.measure("artifacts"):
-        batch_size = cfg.data.eval_batch_size or cfg.data.batch_size
         network = Network(module.eval(), cfg, trainer.strategy.root_device, batch_size) if cfg.callbacks.plots else None
         results |= write_artifacts(cfg, run, data, module.test_predictions, network)
-    results["seconds"] = {**phases, "total": time.monotonic() - started}
     with phases.measure("plots"):
-        write_results(run.results, results)
+        write_results(run.results, results | {"seconds": {**phases, "total": time.monotonic() - started}})
         draw_pictures(cfg, run, results["metrics"])
     results["seconds"] = {**phases, "total": time.monotonic() - started}
     write_results(run.results, results)

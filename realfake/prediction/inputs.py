@@ -29,9 +29,13 @@ def find_inputs(text: str) -> list[Path]:
     """
     path = Path(text).expanduser()
     if path.is_dir():
-        names = files.list_files(path)[0]
+        names, problems = files.list_files(path)
         found = [path / name for name in names if is_media(Path(name))]
         left_out = files.unread(names)
+        if not found and any(problem.path == "." for problem in problems):
+            raise UserError(f"input={text}: {problems[0].reason}; expected a folder that you may read")
+        for problem in problems:
+            log.warning("input=%s: %s: %s", text, problem.path, problem.reason)
         if not found:
             more = f" ({left_out} are not read)" if left_out else ""
             raise UserError(f"input={text}: no image or video in this folder{more}; known endings: {', '.join(MEDIA)}")

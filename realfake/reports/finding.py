@@ -12,10 +12,14 @@ from realfake.runs.folder import RunFolder
 from realfake.runs.foreign import YAML_BYTES, Unreadable, read_text
 
 
-def find_runs(folders: Sequence[Path]) -> list[tuple[Path, str]]:
+def find_runs(folders: Sequence[Path], key: str = "dir") -> list[tuple[Path, str]]:
     """Folders of runs at or below ``folders``, with the names that tell them apart, sorted by name.
 
     A folder of which nothing but its name is left counts as well: a job that died before it began.
+
+    Args:
+        folders: A run, a sweep, any folder of runs, or several.
+        key: By which the user named them.
 
     Raises:
         UserError: If a folder does not exist, or no run is found at all.
@@ -23,15 +27,17 @@ def find_runs(folders: Sequence[Path]) -> list[tuple[Path, str]]:
     found: dict[Path, str] = {}
     for root in folders:
         if not root.is_dir():
-            raise UserError(f"dir={root}: no such folder; expected a run, a sweep under multirun/, or a folder of runs")
+            raise UserError(
+                f"{key}={root}: no such folder; expected a run, a sweep under multirun/, or a folder of runs"
+            )
         for run in _walk(root):
             name = run.resolve().name if run == root else str(run.relative_to(root))
             name = name if len(folders) == 1 or run == root else f"{root.name}/{name}"
             found.setdefault(run.resolve(), printable(name))
     if not found:
         raise UserError(
-            f"dir={','.join(map(str, folders))}: no run below it (no folder with .hydra/ or results.json); "
-            "expected e.g. dir=multirun/<name>"
+            f"{key}={','.join(map(str, folders))}: no run below it (no folder with .hydra/ or results.json); "
+            f"expected e.g. {key}=multirun/<name>"
         )
     return sorted(found.items(), key=lambda item: item[1])
 

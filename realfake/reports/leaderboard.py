@@ -87,9 +87,9 @@ def make_report(
     found = find_runs(roots)
     if out is None:
         out = roots[0] if len(roots) == 1 else Path("outputs", "report", time.strftime("%Y-%m-%d_%H-%M-%S"))
-    runs = [read_run(folder, name) for folder, name in _track(found, "reading runs")]
+    runs = [read_run(folder, name) for folder, name in track(found, "reading runs")]
     board = rank(runs, metric, pool)
-    figures = compute_figures(board, draws, lambda groups: _track(groups, "resampling subjects"))
+    figures = compute_figures(board, draws, lambda groups: track(groups, "resampling subjects"))
     board = replace(board, notes=(*missing_notes(runs), *board.notes, *dict.fromkeys(figures.people.values())))
     title = " + ".join(root.resolve().name for root in roots)
     page = render_page(board, figures, PageOptions(title, out, tuple(pool), log_lines, draws))
@@ -240,7 +240,7 @@ def _ends(interval: Interval) -> str:
     return f"[{figure(interval.low)}, {figure(interval.high)}]"
 
 
-def _track(items: Iterable[T], what: str) -> Iterator[T]:
+def track(items: Iterable[T], what: str) -> Iterator[T]:
     """Pass items on; a progress bar appears once that has taken two seconds."""
     from rich.console import Console
     from rich.progress import Progress

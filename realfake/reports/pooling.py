@@ -23,7 +23,7 @@ from realfake.reports.finished import FinishedRun
 from realfake.reports.ranking import Leaderboard, RunGroup
 from realfake.scoring.metric_table import told_metrics
 from realfake.scoring.metrics import confusion_matrix
-from realfake.scoring.predictions import Predictions, read_table, subject_names
+from realfake.scoring.predictions import Predictions, clip_names, read_table, subject_names
 from realfake.scoring.statistics import Interval, bootstrap
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ class RunClips:
     """Number of the pair, -1 where a clip has no counterpart."""
     table: pd.DataFrame
     """To whose rows the clips of the predictions point; columns ``clip``, ``dataset``, ``subject`` and ``pair``."""
+    clip: np.ndarray
+    """Names (N,), unique over datasets."""
     people: str | None = None
     """What has to be said of unknown people."""
 
@@ -110,17 +112,26 @@ def read_tested(path: Path) -> RunClips | None:
     if not path.is_file():
         return None
     try:
-        predictions, table = read_table(path)
-        if not all(np.isfinite(predictions.probabilities(task)).all() for task in predictions.tasks):
-            raise UserError("probabilities that are no numbers")
+        return load_clips(path)
     except UserError as error:
         log.warning("%s: left out of intervals and confusions (%s)", path, error)
         return None
+
+
+def load_clips(path: Path) -> RunClips:
+    """The clips of a run's table of predictions.
+
+    Raises:
+        UserError: If it is none, or holds probabilities that are no numbers.
+    """
+    predictions, table = read_table(path)
+    if not all(np.isfinite(predictions.probabilities(task)).all() for task in predictions.tasks):
+        raise UserError("probabilities that are no numbers")
     rows = table.iloc[predictions.clip]
-    subject = subject_names(rows)
     names, pair = np.unique(rows["pair"].to_numpy(str), return_inverse=True)
+    pair = np.where(names[pair] == "", -1, pair)
     note = people_note(table["subject"])
-    return RunClips(predictions, subject, np.where(names[pair] == "", -1, pair), table, note)
+    return RunClips(predictions, subject_names(rows), pair, table, clip_names(rows), note)
 
 
 def pooled_intervals(runs: Sequence[RunClips], metrics: Sequence[str], draws: int) -> dict[str, Interval]:

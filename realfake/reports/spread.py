@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,31 +51,39 @@ class Spread:
 
 
 def spread(group: RunGroup, metric: str) -> Spread | None:
-    """Interval of a metric's mean over the completed runs of a group; ``None`` if there is nothing to see a spread in.
+    """Interval of a metric's mean over the completed runs of a group, see :func:`spread_of`."""
+    values = {run: run.metric(metric) for run in group.completed}
+    return spread_of(values, METRICS.get(metric.rpartition("/")[2], REPORTED["loss"]).limits)
+
+
+def spread_of(values: Mapping[FinishedRun, float], limits: tuple[float, float]) -> Spread | None:
+    """Interval of the mean of what each run came to; ``None`` if there is nothing to see a spread in.
 
     Runs on one part that differ by their seeds are no further people: their mean counts once.
+
+    Args:
+        values: A figure of each run, or its difference to its counterpart's; NaN = unknown.
+        limits: What the figure can be.
     """
-    runs = [run for run in group.completed if np.isfinite(run.metric(metric))]
-    splits = {run: _split(run) for run in runs}
-    if len(runs) < 2 or None in splits.values():
+    values = {run: value for run, value in values.items() if np.isfinite(value)}
+    splits = {run: split_of(run) for run in values}
+    if len(values) < 2 or None in splits.values():
         return None
-    people = {run: look_up(run.config, "data.seed") for run in runs}
+    people = {run: look_up(run.config, "data.seed") for run in values}
     if len(set(people.values())) > 1:
-        means = _means(runs, metric, people)
-        return Spread(_possible(t_interval(means), metric), "datasets", len(means))
+        means = _means(values, people)
+        return Spread(_possible(t_interval(means), limits), "datasets", len(means))
     parts = {run: json.dumps(split.model_dump(), sort_keys=True) for run, split in splits.items()}
-    means = _means(runs, metric, parts)
+    means = _means(values, parts)
     if len(means) == 1:
-        values = group.values(metric)
-        return Spread(_possible(t_interval(values), metric), "seeds", len(values))
+        return Spread(_possible(t_interval(np.array(list(values.values()))), limits), "seeds", len(values))
     # Of subjects left out one at a time there are at least as many as there are parts.
-    share = tested_share(splits[runs[0]], len(means))
-    return Spread(_possible(t_interval(means, share / (1.0 - share)), metric), "splits", len(means))
+    share = tested_share(next(iter(splits.values())), len(means))
+    return Spread(_possible(t_interval(means, share / (1.0 - share)), limits), "splits", len(means))
 
 
-def _possible(interval: Interval, metric: str) -> Interval:
-    """The part of an interval that the metric can be."""
-    limits = METRICS.get(metric.rpartition("/")[2], REPORTED["loss"]).limits
+def _possible(interval: Interval, limits: tuple[float, float]) -> Interval:
+    """The part of an interval that the figure can be."""
     return Interval(interval.value, *(float(np.clip(end, *limits)) for end in (interval.low, interval.high)))
 
 
@@ -85,15 +93,16 @@ def explained(board: Leaderboard) -> list[str]:
     return [words for over, words in INCLUDES.items() if over in {s.over for s in found if s is not None}]
 
 
-def _means(runs: list[FinishedRun], metric: str, keys: dict[FinishedRun, Any]) -> np.ndarray:
-    """Mean of the metric over the runs of each key (keys,)."""
-    values: dict[Hashable, list[float]] = defaultdict(list)
-    for run in runs:
-        values[keys[run]].append(run.metric(metric))
-    return np.array([np.mean(v) for v in values.values()])
+def _means(values: Mapping[FinishedRun, float], keys: dict[FinishedRun, Any]) -> np.ndarray:
+    """Mean of the values of the runs of each key (keys,)."""
+    found: dict[Hashable, list[float]] = defaultdict(list)
+    for run, value in values.items():
+        found[keys[run]].append(value)
+    return np.array([np.mean(v) for v in found.values()])
 
 
-def _split(run: FinishedRun) -> Any:
+def split_of(run: FinishedRun) -> Any:
+    """The group ``split`` of a run's configuration; ``None`` if it is none of today's."""
     try:
         return _SPLIT.validate_python(run.config.get("split"))
     except ValidationError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +106,8 @@ def resume_path(cfg: TrainConfig, run: RunFolder) -> Path | None:
         require(saved.get("plugins") if isinstance(saved, dict) else None, path)
         return path
     if run.last.is_file():
+        with suppress(UserError):  # a metric that it measured need not be there any more
+            require(run.noted_plugins(), run.last)
         return run.last
     digest = config_digest(cfg)
     beside = sorted(run.path.parent.glob("*/checkpoints/last.ckpt"), key=lambda p: p.stat().st_mtime, reverse=True)

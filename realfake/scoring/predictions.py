@@ -204,6 +204,12 @@ def subject_names(clips: pd.DataFrame) -> np.ndarray:
     return np.array(names, dtype=object)
 
 
+def clip_names(clips: pd.DataFrame) -> np.ndarray:
+    """Name of each clip (clips,), unique over datasets."""
+    both = zip(clips["dataset"].to_numpy(str), clips["clip"].to_numpy(str), strict=True)
+    return np.array(["\0".join(names) for names in both], dtype=object)
+
+
 def subject_numbers(clips: pd.DataFrame) -> np.ndarray:
     """Number of the subject of each clip (clips,) int64, 0 to S - 1, see :func:`subject_names`."""
     import pandas as pd

@@ -69,16 +69,23 @@ def real_levels(p: Predictions, run: np.ndarray | None = None) -> np.ndarray:
     return found
 
 
-def exchangeable_levels(p: Predictions) -> np.ndarray:
-    """Level of each row's score of real among those of its system (N,) int64, on a scale that two systems share.
+def exchangeable_levels(p: Predictions, run: np.ndarray | None = None) -> np.ndarray:
+    """Level of each row's score of real among those of its system and run (N,) int64, on a scale that systems share.
 
-    Twice the midrank among the labelled rows, 0 for the others: what a permutation test exchanges between two systems
-    that scored the same rows, since their scores themselves have no common order (Bandos, Rockette and Gur 2005,
-    Statistics in Medicine 24, 2873-2893). Within one system the order, and so every statistic of ranks, is the same.
+    Twice the midrank among the labelled rows of the run, 0 for the others: what a permutation test exchanges between
+    two systems that scored the same rows, since their scores themselves have no common order (Bandos, Rockette and Gur
+    2005, Statistics in Medicine 24, 2873-2893). Within one system and run the order, and so every statistic of ranks,
+    is the same.
+
+    Args:
+        p: Predictions, N rows.
+        run: Number of the run of each row (N,); None = one run.
     """
     known = np.isin(p.authenticity, (Authenticity.REAL, Authenticity.FAKE))
     found = np.zeros(len(p), dtype=np.int64)
-    found[known] = np.round(2.0 * rankdata(levels(log_odds(p.p_authenticity[known])))).astype(np.int64)
+    for number in [None] if run is None else np.unique(run):
+        rows = known if number is None else known & (run == number)
+        found[rows] = np.round(2.0 * rankdata(levels(log_odds(p.p_authenticity[rows])))).astype(np.int64)
     return found
 
 

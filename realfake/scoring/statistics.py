@@ -19,6 +19,7 @@ from realfake.scoring.predictions import Predictions
 from realfake.scoring.scores import exchangeable_levels
 
 RESAMPLES = 2000
+PERMUTATIONS = 10_000
 LEVEL = 0.95
 _ROUNDING = 1e-12
 """Sums in another order differ in the last digit: what is equal has to count as equal."""
@@ -66,8 +67,10 @@ def bootstrap(
     The interval is BCa (Efron 1987), at quantiles widened as in Hesterberg's expanded percentile interval (2015,
     https://doi.org/10.1080/00031305.2015.1089789): with few subjects the plain percentiles are too narrow, as a
     normal interval without Student's factor is. The calibration error, which every resampling raises, gets the basic
-    (reflected) interval at the same quantiles instead. A metric that is 1, or 0, for every subject shows no spread:
-    its interval is Wilson's for one trial per subject.
+    (reflected) interval at the same quantiles instead. A metric that is the same for every set of subjects, as of a
+    model that always says the same, shows no spread: its ends are where it would be if as many people as Wilson's
+    bound leaves room for (one trial per subject) were at the far end. Of a
+    metric that is 1, or 0, this is Wilson's own.
 
     Args:
         p: Predictions, N rows.
@@ -99,9 +102,10 @@ def compare(
     subject: np.ndarray,
     pair: np.ndarray | None = None,
     *,
+    run: np.ndarray | None = None,
     names: Sequence[str] | None = None,
     resamples: int = RESAMPLES,
-    permutations: int = 10_000,
+    permutations: int = PERMUTATIONS,
     level: float = LEVEL,
     seed: int = 0,
 ) -> dict[str, Difference]:
@@ -118,6 +122,8 @@ def compare(
         second: Predictions of the same rows, in the same tasks and classes.
         subject: Number of the subject of each row (N,).
         pair: Number of the pair of each row (N,), -1 = none; None = no pairs.
+        run: Number of the run of each row (N,), in both systems, whose scores are compared with each other alone; None
+            = one run. A subject is drawn and exchanged with the rows of all runs.
         names: Which metrics; None = all of what is told.
         resamples: How many sets of subjects are drawn.
         permutations: How many exchanges are tried.
@@ -141,7 +147,8 @@ def compare(
         Predictions.concatenated([first, second]),
         np.concatenate([subject, subject + size]),
         None if pair is None else np.concatenate([pair, np.where(pair < 0, -1, pair + pair.max(initial=0) + 1)]),
-        given_level=np.concatenate([*map(exchangeable_levels, (first, second))]) if "authenticity" in first.p else None,
+        None if run is None else np.concatenate([run, run]),
+        np.concatenate([exchangeable_levels(p, run) for p in (first, second)]) if "authenticity" in first.p else None,
     )
 
     def difference(of_first: np.ndarray, of_second: np.ndarray) -> dict[str, np.ndarray]:
@@ -257,6 +264,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in adjusted]
 
 
+def difference_limits(name: str) -> tuple[float, float]:
+    """The values that the difference of a metric can have."""
+    lowest, highest = METRICS[name].limits
+    return lowest - highest, highest - lowest
+
+
 def _dense(subject: np.ndarray) -> np.ndarray:
     """Renumber the subjects that occur, without gaps: one without rows must not be drawn."""
     return np.unique(subject, return_inverse=True)[1]
@@ -298,15 +311,24 @@ def _interval(
     drawn = drawn[~np.isnan(drawn)]
     if subjects < 2 or np.isnan(value) or not len(drawn):
         return float("nan"), float("nan")
+    if np.ptp(drawn) < _ROUNDING:
+        return _without_spread(value, difference_limits(name) if difference else METRICS[name].limits, subjects, level)
     tail = np.sqrt(subjects / (subjects - 1)) * student.ppf((1.0 - level) / 2.0, subjects - 1)
     lowest = -1.0 if difference else 0.0
     if METRICS[name].biased:
         high, low = 2.0 * value - np.quantile(drawn, norm.cdf([tail, -tail]))
         return max(lowest, float(low)), min(1.0, float(high))
-    if not difference and value in (0.0, 1.0) and np.ptp(drawn) == 0.0:
-        return wilson(value * subjects, subjects, level)
     low, high = np.quantile(drawn, _bca_levels(value, drawn, left_out, tail))
     return float(low), float(high)
+
+
+def _without_spread(value: float, limits: tuple[float, float], subjects: int, level: float) -> tuple[float, float]:
+    """Ends of the interval of what no subject changes; NaN where there is no limit to what others could be."""
+    lowest, highest = limits
+    if not np.isfinite(lowest + highest):
+        return float("nan"), float("nan")
+    seldom, often = wilson(0, subjects, level)[1], wilson(subjects, subjects, level)[0]
+    return lowest + (value - lowest) * often, value + (highest - value) * seldom
 
 
 def _bca_levels(value: float, drawn: np.ndarray, left_out: np.ndarray, tail: float) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from realfake.composing.composition import option
 from realfake.config import FeaturesSignal, FrameBackbone, StreamInfo, as_plain
 from realfake.data.jobs import file_sha256
+from realfake.errors import UserError
 from realfake.models import Backbone, build_backbone
 from realfake.streams.preprocess import normalise
 from realfake.streams.stream import ClipMedia, Extracted
@@ -44,6 +46,15 @@ class FrozenFeatures:
     def infos(self) -> tuple[StreamInfo, ...]:
         """``features``."""
         return self.options.infos()
+
+    def require(self, videos: Sequence[Path]) -> str:
+        """Nothing but weights; raises :class:`UserError` if they are missing or others."""
+        try:
+            self.backbone  # noqa: B018 - built once, here
+        except UserError as error:
+            said = str(error).replace("backbone.weights=", "signals.features.weights=")
+            raise UserError(f"signals=[features]: {said}") from None
+        return ""
 
     def uses_gpu(self) -> bool:
         """Whether there is one."""

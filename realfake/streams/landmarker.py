@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
+import sys
+import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,13 +104,14 @@ class FaceLandmarker:
 
     Args:
         weights: The published file, :func:`landmarker_file`.
+        key: What an error calls the option that names it, if one does.
 
     Raises:
         UserError: If the file is missing or another one, or LiteRT is not installed.
     """
 
-    def __init__(self, weights: Path) -> None:
-        _check(weights)
+    def __init__(self, weights: Path, key: str = "") -> None:
+        _check(weights, f"{key}={weights}" if key else str(weights))
         with zipfile.ZipFile(weights) as parts:
             self.networks = tuple(_Network(parts.read(f"{name}.tflite")) for name in _PARTS)
             """Detector, landmarks, blendshapes."""
@@ -196,8 +201,9 @@ class _Network:
     """One network in LiteRT, on one thread."""
 
     def __init__(self, content: bytes) -> None:
-        self.interpreter = _interpreter()(model_content=content, num_threads=1)
-        self.interpreter.allocate_tensors()
+        with without_information():
+            self.interpreter = _interpreter()(model_content=content, num_threads=1)
+            self.interpreter.allocate_tensors()
         entry = self.interpreter.get_input_details()[0]
         self.input: np.ndarray = np.zeros(entry["shape"], np.float32)
         """What the next run gets; filled in place."""
@@ -231,18 +237,42 @@ def landmarker_file(weights: str, key: str) -> Path:
     return path
 
 
-def _check(path: Path) -> None:
+def _check(path: Path, said: str) -> None:
     if not path.is_file():
-        raise UserError(f"{path}: no such file; get the face landmarker from {URL}")
+        raise UserError(f"{said}: no such file; get the face landmarker from {URL}")
     if (found := file_digest(path)) != SHA256:
-        raise UserError(f"{path}: sha256 {found}, expected {SHA256}; get the face landmarker from {URL}")
+        raise UserError(f"{said}: sha256 {found}, expected {SHA256}; get the face landmarker from {URL}")
+
+
+@contextmanager
+def without_information() -> Iterator[None]:
+    """Keep lines that begin with ``INFO:`` from the error stream; all others come out after the block.
+
+    LiteRT writes such lines past Python, to the file descriptor, and has no switch for them.
+    """
+    try:
+        stream = os.dup(2)
+    except OSError:  # there is no such stream
+        yield
+        return
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(stream, 2)
+            os.close(stream)
+            said.seek(0)
+            os.write(2, b"".join(line for line in said if not line.startswith(b"INFO:")))
 
 
 def _interpreter() -> Any:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
-        raise UserError(f"the face landmarker needs LiteRT, which is not installed: {install('signals')}") from None
+        raise UserError(f"signals=[mediapipe] needs LiteRT, which is not installed: {install('signals')}") from None
     return Interpreter
 
 

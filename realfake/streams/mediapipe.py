@@ -29,7 +29,8 @@ class Mediapipe:
 
     def __init__(self, options: MediapipeSignal) -> None:
         self.options = options
-        self.landmarker = FaceLandmarker(landmarker_file(options.weights, "signals.mediapipe.weights"))
+        key = "signals.mediapipe.weights"
+        self.landmarker = FaceLandmarker(landmarker_file(options.weights, key), key)
 
     def identity(self) -> dict[str, Any]:
         """The options, with the checksum of the weights for their place."""

@@ -102,6 +102,15 @@ class ReadsFiles(Protocol):
 
 
 @runtime_checkable
+class Requires(Protocol):
+    """A signal that needs more than the videos, which can be told before any work on them."""
+
+    def require(self, videos: Sequence[Path]) -> str:
+        """Why none of the videos has it, empty if one may; raises :class:`UserError` if none whatever can."""
+        ...
+
+
+@runtime_checkable
 class OnDevice(Protocol):
     """A signal that may compute on a GPU, which one process has to itself."""
 

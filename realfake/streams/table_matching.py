@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ def match_tables(videos: Sequence[Path], root: Path | None, key: str) -> Matched
         return Matched({video: tables[0] for video, tables in near.items() if tables}, missing)
     if not root.is_dir():
         raise UserError(f"{key}={root}: no such folder; expected one with a table (CSV or Parquet) for each clip")
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise UserError(f"{key}={root}: cannot be listed; expected a folder that you may read")
     named: defaultdict[str, list[Path]] = defaultdict(list)
     for path in sorted(root.rglob("*")):
         if (name := _stem(path)) and path.is_file():

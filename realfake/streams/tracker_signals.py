@@ -52,6 +52,17 @@ class TrackerTables:
             digest.update(hashlib.sha256(table.read_bytes() if table else b"").digest())
         return digest.hexdigest(), matched.spare
 
+    def require(self, videos: Sequence[Path]) -> str:
+        """Why none of the videos has a table.
+
+        Raises:
+            UserError: As :meth:`inputs`.
+        """
+        matched = self._match(videos)
+        return (
+            "" if matched.tables else "; ".join(f"{v.stem}: {reason}" for v, reason in [*matched.missing.items()][:1])
+        )
+
     def extract(self, media: ClipMedia) -> dict[str, Extracted]:
         """Read the clip's table; of several faces in it, the one in the boxes of the face crops."""
         if media.path is None:

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import Gate, environment
+from processes import Fork, Forks, Gate, environment, until
+from weights import found_weights
 
 from realfake.composing.composition import compose
 from realfake.config import PrepareConfig
@@ -116,32 +117,51 @@ def test_shards_at_work_do_not_wait_for_each_other_but_a_run_waits_for_them(
     assert contents(store.folder) == contents(whole.folder)
 
 
+MOMENTS = [
+    ("*.mjpeg", 0), ("*.mjpeg", 4), ("remove */.journal-shard-2-of-4.jsonl", 0), ("*/clips.parquet", 0),
+    ("*/crops.npy", 0), ("*/store.json", 0), ("remove */.journal.jsonl", 0), ("remove */.journal.crops", 0),
+    ("remove */.lock-shard-1-of-4", 0), ("*/motion-*/parts/00000003.npz", 0), ("*/motion.npy", 0),
+    ("*/motion-*/stream.json", 0), ("remove */motion-*/parts", 0), ("*/drawn-*/counts.npy", 0),
+    ("remove */drawn-*/.lock-shard-3-of-4", 0),
+]  # fmt: skip
+MORE_MOMENTS = [("*/mediapipe-*/parts/00000005.npz", 0), ("*/mesh.npy", 0), ("remove */mediapipe-*/parts", 0)]
+
+
 @pytest.mark.slow
-def test_killed_at_ten_moments_the_store_is_the_same(
-    whole: PreparedStore, tiny_data: list[str], tmp_path: Path
+def test_killed_at_any_moment_a_sweep_of_shards_ends_with_the_bytes_of_one_process(
+    tiny_data: list[str], tmp_path: Path, forks: Forks
 ) -> None:
-    """Two shards in turn, killed before a file gets its name: of crops of either, and of the finished store."""
-    prepared = tmp_path / "p"
-    moments = [
-        (0, "*.mjpeg", 0), (1, "*.mjpeg", 1), (0, "*.mjpeg", 2), (1, "*.mjpeg", 0), (0, "*.mjpeg", 1), (None, "", 0),
-        (1, "*.mjpeg", 0), (1, "*crops.npy", 0), (0, "*clips.parquet", 0), (1, "*.mtimes.npy", 0),
-        (0, "*store.json", 0),
-    ]  # fmt: skip
-    for moment, (number, pattern, after) in enumerate(moments):
-        (tmp_path / str(moment)).mkdir()
-        if number is None:  # the first shard ends
-            assert work(config(tiny_data, prepared), 0, 2) is None
-            continue
-        gate = Gate(tmp_path / str(moment), pattern, after)
-        process = start(tiny_data, prepared, [f"shard={number}", "shards=2"], gate)
+    """Each time it is started again, until it lives: over crops, their tables, what is tidied up, and three signals."""
+    signals, moments = ["signals=[motion,drawn]", "signals.motion.grid=2", "signals.drawn.streams=[landmarks]"], MOMENTS
+    if weights := found_weights("face_landmarker.task"):
+        signals = ["signals=[motion,drawn,mediapipe]", *signals[1:], f"signals.mediapipe.weights={weights}"]
+        moments = MOMENTS + MORE_MOMENTS
+
+    def begin(folder: str, *words: str, gate: Gate | None = None) -> Fork:
+        line = ["realfake.prepare", *tiny_data, FEW, *signals, f"data.prepared={tmp_path / folder}", *words]
+        return forks.start(line, tmp_path, environment(**(gate.variables if gate else {})))
+
+    def sweep(gate: Gate | None = None) -> Fork:
+        return begin("parts", "-m", "shard=0,1,2,3", "shards=4", gate=gate)
+
+    assert begin("one").wait() == 0
+    (tmp_path / "lost").mkdir()
+    gate = Gate(tmp_path / "lost", "*.mjpeg", after=1)
+    lost = [begin("parts", f"shard={number}", "shards=4", gate=gate) for number in (0, 2)]
+    until(lambda: len(jpegs(tmp_path / "parts")) == 2, *lost)
+    for process in lost:
+        process.kill()
+        process.wait()
+    for number, (pattern, after) in enumerate(moments):
+        (tmp_path / str(number)).mkdir()
+        gate = Gate(tmp_path / str(number), pattern, after)
+        process = sweep(gate)
         gate.reached(process)
         process.kill()
-        process.communicate()
+        process.wait()
         gate.open()
-        assert not list(prepared.rglob("store.json"))
-    store = work(config(tiny_data, prepared), 1, 2)
-    assert store is not None
-    assert contents(store.folder) == contents(whole.folder)
+    assert sweep().wait() == 0
+    assert contents(tmp_path / "parts") == contents(tmp_path / "one")
 
 
 @pytest.mark.parametrize(

@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import fits, needs_browser, opened_browser
 
 from realfake.composing.composition import compose
 from realfake.config import EvaluateConfig
 from realfake.evaluation.evaluating import evaluate_run
 from realfake.reports.leaderboard import make_report
 
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-
-pytestmark = pytest.mark.skipif(
-    not (BROWSER and DRIVER), reason="no browser: needs Debian's packages chromium and chromium-driver"
-)
-
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-    "--window-size=1400,1000",
-)  # fmt: skip
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    webdriver = pytest.importorskip("selenium.webdriver", reason="no selenium: make setup")
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield driver
-    driver.quit()
+    with opened_browser(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
 
 
 @pytest.fixture(scope="module")
@@ -158,13 +139,6 @@ def test_failures_show_their_last_lines(page: Any) -> None:
     first = page.find_element("css selector", "#failures details")
     assert "out of <memory>" in first.text
     assert first.find_element("css selector", "pre").text.endswith("line 39")
-
-
-def fits(page: Any, width: int) -> bool:
-    page.set_window_size(width, 900)
-    return page.execute_script(
-        "return document.documentElement.scrollWidth <= innerWidth && innerWidth === arguments[0]", width
-    )
 
 
 def test_a_narrow_window_scrolls_tables_not_the_page(page: Any) -> None:

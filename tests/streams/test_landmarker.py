@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from landmark_cases import CLIPS, FACE, WEIGHTS, astronaut, digest, drawn, landmarker
+from processes import environment
 from weights import weights_file
 
 from benchmarks.landmarks import Loop
@@ -207,3 +208,16 @@ def test_without_litert_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     with pytest.raises(UserError, match="LiteRT, which is not installed: pip install"):
         FaceLandmarker(weights_file(WEIGHTS))
+
+
+def test_litert_writes_no_line_of_information_and_what_else_it_says_comes_out() -> None:
+    code = (
+        "import os, sys\nfrom pathlib import Path\n"
+        "from realfake.streams.landmarker import FaceLandmarker, without_information\n"
+        "FaceLandmarker(Path(sys.argv[1]))\n"
+        "with without_information():\n    os.write(2, b'INFO: a\\nWARNING: b\\nERROR: c')\n"
+        "    print('d', file=sys.stderr)\n"
+    )
+    line = [sys.executable, "-c", code, str(weights_file(WEIGHTS))]
+    done = subprocess.run(line, env=environment(), capture_output=True, text=True, check=True)
+    assert done.stderr == "WARNING: b\nERROR: cd\n"
