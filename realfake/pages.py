@@ -47,21 +47,26 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things in words, e.g. ``1 subject``, ``2,000 subjects``."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
 def is_photograph(file: Path) -> bool:
     """Whether a picture shows crops rather than a plot."""
     return file.name.startswith("contact_")
 
 
-def _source(name: str) -> Any:
-    """A style or a script as it stands."""
+def _source(*names: str) -> Any:
+    """A style or a script as it stands; several as one."""
     from markupsafe import Markup
 
-    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
+    return Markup("\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in names))
 
 
-def _digest(name: str) -> str:
+def _digest(*names: str) -> str:
     """By which the browser knows a script: it runs this very one and no other, whatever a text on the page says."""
-    return "sha256-" + base64.b64encode(hashlib.sha256((TEMPLATES / name).read_bytes()).digest()).decode()
+    return "sha256-" + base64.b64encode(hashlib.sha256(_source(*names).encode()).digest()).decode()
 
 
 def _picture(file: Path) -> str:

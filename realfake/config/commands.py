@@ -73,6 +73,8 @@ class DescribeConfig(Command):
     split: SplitConfig
     out: str | None
     """Folder of the result; null = ``outputs/describe/<dataset>-<time>``."""
+    faces: bool
+    """Whether the result shows contact sheets of the faces."""
 
 
 class ConvertInput(Strict):
@@ -223,6 +225,8 @@ class EvaluateConfig(Command):
     out: str | None
     """Folder of the result; null = ``evaluation/<what>`` in the run's folder."""
     plots: bool
+    faces: bool | None
+    """Whether crops of faces may get into the result; null = as in the run."""
 
     @model_validator(mode="after")
     def _check(self) -> EvaluateConfig:

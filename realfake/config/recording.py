@@ -21,6 +21,8 @@ class CallbacksConfig(Strict):
     model_summary: bool
     plots: bool
     """Draw the pictures of ``plots/`` after testing."""
+    faces: bool
+    """Whether crops of faces may get into the run's folder; without, people stay out of what can be passed on."""
 
 
 class TensorBoardLogger(Strict):

@@ -64,6 +64,7 @@ NEW: dict[int, dict[str, Any]] = {
         "sampling.pairs": False,
         "face.align": where("face", ("yunet",), False),
         "plugins": [],
+        "callbacks.faces": True,
     },
 }
 """Format → dotted key that came with it or since the one before → the value that reproduces what runs without it did.

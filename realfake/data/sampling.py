@@ -20,6 +20,9 @@ FIXED_PHASE = 0.5
 TOLERANCE_SEC = 1e-6
 """By which an interval may be shorter than a window without being too short for it."""
 
+MOST_WINDOWS = 25
+"""Points of the curve of a network that sees clips."""
+
 Number = float | np.ndarray
 """One value, or an array that broadcasts with the others: one function serves a clip and a batch of clips."""
 
@@ -174,3 +177,33 @@ def sample_spans(start_sec: np.ndarray, end_sec: np.ndarray, times: np.ndarray, 
     """Start and end of samples (B, 2): of what is sampled of the clip (B,) where moments (B, T) spread over that, else
     the first and the last of these."""
     return np.stack([start_sec, end_sec], axis=1) if spec.stride_sec is None else times[:, [0, -1]]
+
+
+def sliding_windows(
+    times_sec: np.ndarray,
+    interval: tuple[float, float],
+    spec: SampleSpec,
+    window_sec: float | None = None,
+    most: int = MOST_WINDOWS,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """The windows that the curve of a network that sees clips is made of.
+
+    Args:
+        times_sec: (n,) of the crops, rising.
+        interval: Start and end of what the network samples of the clip, in seconds.
+        spec: What the network takes.
+        window_sec: Width of a window, from its first to its last frame; ``None`` = what the spec's stride makes of
+            its frames, or half of the interval if it has none.
+        most: Windows.
+
+    Returns:
+        Middles (M,), moments of each window (M, frames), its start and end (M, 2), and the width, all in seconds.
+    """
+    assert spec.frames is not None
+    start, end = interval
+    width = window_sec or (spec.stride_sec * (spec.frames - 1) if spec.stride_sec else (end - start) / 2)
+    width = min(width, end - start)
+    count = min(most, max(2, len(times_sec))) if width < end - start else 1
+    middles = np.linspace(start + width / 2, end - width / 2, count) if count > 1 else np.array([(start + end) / 2])
+    spans = np.stack([middles - width / 2, middles + width / 2], axis=1)
+    return middles, window_times(spans[:, :1], spans[:, 1:], spec.frames, None, 0.5), spans, float(width)

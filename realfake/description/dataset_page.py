@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realfake.files import write_whole
-from realfake.pages import duration, is_photograph, render
+from realfake.pages import SYNTHETIC, counted, duration, is_photograph, render
 from realfake.terminal import print_table
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def write_page(description: dict[str, Any], pictures: dict[str, Path], curves: d
     """
     total, channels, streams = description["total"], description["channels"], description["streams"]
     facts = [
-        (f"{total['clips']:,}", "clips"),
-        (f"{total['subjects']:,}", "subjects"),
+        (f"{total['clips']:,}", "clip" if total["clips"] == 1 else "clips"),
+        (f"{total['subjects']:,}", "subject" if total["subjects"] == 1 else "subjects"),
         (duration(total["seconds"]), "of video"),
         (f"{total['crops']:,}", "face crops"),
         (f"{100 * total['face_yield']:.1f} %", "frames with a face"),
@@ -71,7 +71,8 @@ def write_page(description: dict[str, Any], pictures: dict[str, Path], curves: d
         store=description["store"],
         fingerprint=description["fingerprint"],
         facts=facts,
-        notes=description.get("notes", []),
+        notes=[*([SYNTHETIC] if description["dataset"] == "synthetic" else []), *description.get("notes", [])],
+        said=_verdict(description),
         classes=_amounts("class", {**description["classes"], "all": total}),
         figures=[(caption, file) for caption, file in pictures.items() if not is_photograph(file)],
         parts=_amounts("part", description["parts"] or {}),
@@ -91,6 +92,22 @@ def write_page(description: dict[str, Any], pictures: dict[str, Path], curves: d
         skipped=[f"{item['clip']}: {item['reason']}" for item in description["skipped"]],
     )
     write_whole(path, page)
+
+
+def _verdict(description: dict[str, Any]) -> list[str]:
+    """Whether real and fake can be told apart without the expression, in words; nothing if no probe could tell."""
+    tried = [p for p in description["probes"] if not p["undefined"]]
+    if not tried:
+        return ["Whether anything but the expression tells real from fake is not known: no probe could be tried."]
+    found = [p["probe"] for p in tried if p["beats_chance"]]
+    if found:
+        return [
+            f"Real is told from fake without the expression, by {', '.join(found)}: a network may learn that instead."
+        ]
+    return [
+        f"None of {counted(len(tried), 'probe')} tells real from fake without the expression.",
+        "That shows no more than that these small models found nothing on so many people: see the intervals.",
+    ]
 
 
 def _videos(description: dict[str, Any]) -> list[tuple[str, str]]:

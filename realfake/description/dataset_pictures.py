@@ -34,7 +34,7 @@ MOST_SUBJECTS = 120
 
 
 def draw_all(
-    description: dict[str, Any], store: PreparedStore, labels: pd.Categorical[str], folder: Path
+    description: dict[str, Any], store: PreparedStore, labels: pd.Categorical[str], folder: Path, *, faces: bool = True
 ) -> dict[str, Path]:
     """Draw every picture into ``folder``.
 
@@ -43,6 +43,7 @@ def draw_all(
         store: For the faces of the contact sheets.
         labels: Class of each row of the store's table (rows,).
         folder: Existing folder.
+        faces: Whether there are contact sheets; without, those of an earlier description go.
 
     Returns:
         Caption → PNG file, in the order in which a page should show them.
@@ -85,6 +86,9 @@ def draw_all(
 
     for name in description["classes"]:
         path = folder / f"contact_{name}.png"
+        if not faces:
+            path.unlink(missing_ok=True)
+            continue
         with open_whole(path) as file:
             contact_sheet(store, np.flatnonzero(labels == name), str(name)).save(file, "PNG")
         pictures[f"Contact sheet: {name}"] = path

@@ -80,7 +80,7 @@ def describe_dataset(cfg: DescribeConfig, console: Console | None = None) -> Pat
     text = json.dumps(description, indent=2, ensure_ascii=False, allow_nan=False)
     write_whole(folder / "description.json", text + "\n")
     with console.status("drawing"):
-        pictures = draw_all(description, store, labels, folder / "plots")
+        pictures = draw_all(description, store, labels, folder / "plots", faces=cfg.faces)
         curves = draw_streams(description["streams"], folder / "plots")
     write_page(description, pictures, curves, folder / "description.html")
     print_description(console, description)

@@ -23,12 +23,15 @@ from realfake.errors import UserError
 from realfake.evaluation.evaluation_page import print_report, write_page
 from realfake.evaluation.evaluation_report import Evaluation, Rival, evaluate_predictions
 from realfake.evaluation.testing import Tested, Tester, choose_data, first_rows
-from realfake.experiments.artifacts import draw_run, write_predictions
+from realfake.experiments.artifacts import write_predictions
+from realfake.experiments.details import write_details
 from realfake.files import require_inside, safe_name, write_whole
+from realfake.reports.run_pictures import draw_run
 from realfake.runs.folder import RunFolder, open_run
-from realfake.runs.network import reads_tables
+from realfake.runs.network import Network, reads_tables
 from realfake.runs.origin import UNKNOWN
 from realfake.runs.results import COMPLETED, describe_run, read_results, write_results
+from realfake.runs.settings import dataset_title
 from realfake.scoring.metric_table import LEVELS
 
 if TYPE_CHECKING:
@@ -178,16 +181,19 @@ def _write(
         "people": found.report["people"],
     }
     write_results(folder / "results.json", results)
-    pictures: dict[str, Path] = {}
-    if cfg.plots:
-        pictures = draw_run(
-            folder / "plots",
-            found.clips,
-            store,
-            by_emotion=found.by_emotion,
-            auroc=found.auroc,
-            note=found.report["people"],
-        )
+    faces = tester.cfg.callbacks.faces if cfg.faces is None else cfg.faces
+    scaled = found.report["temperatures"]["frame"].items() if found.report["settings"]["calibrated"] else ()
+    batch_size = tester.cfg.data.eval_batch_size or tester.cfg.data.batch_size
+    write_details(
+        RunFolder(folder).details,
+        found.clips,
+        found.samples,
+        tested.data,
+        Network(tester.module.eval(), tester.cfg, tester.device, batch_size),
+        faces=faces,
+        temperatures={task: t["used"] for task, t in scaled},
+    )
+    pictures = draw_run(folder, found.by_emotion) if cfg.plots else {}
     write_page(found.report, pictures, folder / "evaluation.html")
 
 
@@ -249,7 +255,7 @@ def _about(cfg: EvaluateConfig, tester: Tester, tested: Tested, elsewhere: bool)
         "run": tester.run.path.name,
         "approach": tester.cfg.approach.name,
         "backbone": tester.cfg.backbone.name,
-        "data": tested.data.data.name,
+        "data": dataset_title({"data": as_plain(tested.data.data)}),
         "part": "all clips" if elsewhere else cfg.part,
     }
     if tested.data.data.name == "synthetic":

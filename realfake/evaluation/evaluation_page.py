@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realfake.files import write_whole
-from realfake.pages import render
+from realfake.pages import SYNTHETIC, counted, render
+from realfake.reports.example_cards import confusions, example_cards, read_details
+from realfake.reports.pooling import read_tested
+from realfake.runs.folder import RunFolder
 from realfake.scoring.metric_table import REPORTED, main_metrics
+from realfake.scoring.predictions import pair_numbers, subject_numbers
+from realfake.scoring.statistics import Interval
+from realfake.scoring.verdicts import verdict
+from realfake.scoring.weak_spots import emotion_table, face_tables, subject_table
 from realfake.scoring.wording import NOTABLE_P, number, p_value, span
 from realfake.terminal import print_table
 
@@ -38,12 +46,12 @@ def print_report(console: Console, report: Mapping[str, Any]) -> None:
     counts = report["counts"]
     columns, rows = main_table(report)
     # In two tables, since one with all columns is wider than most terminals.
-    people = "1 subject" if counts["subjects"] == 1 else f"{counts['subjects']:,} subjects"
-    show(f"{counts['clips']:,} clips of {people}", columns[:5], [row[:5] for row in rows])
+    title = f"{counted(counts['clips'], 'clip')} of {counted(counts['subjects'], 'subject')}"
+    show(title, columns[:5], [row[:5] for row in rows])
     beside = [[row[0], row[1], *row[5:]] for row in rows]
     show("Beside the simplest guesses (clips)", [columns[0], columns[1], *columns[5:]], beside)
     if report["by_emotion"]:
-        show("By emotion (clips)", *emotion_table(report))
+        show("By emotion (clips)", *emotion_table(report["by_emotion"]))
     if any(row["temperature"] is not None for row in report["calibration"].values()):
         show("Calibration (clips)", *calibration_table(report))
         for line in refusals(report):
@@ -93,35 +101,6 @@ def main_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     return columns, rows
 
 
-def emotion_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """The main metrics of each emotion's clips."""
-    first: Mapping[str, Any] = next(iter(report["by_emotion"].values()), {})
-    shown = [m for m in main_metrics() if m in first]
-    rows = [
-        [name, f"{found['clips']:,}", *(f"{number(m, found[m]['value'])} {span(m, found[m])}".strip() for m in shown)]
-        for name, found in report["by_emotion"].items()
-    ]
-    return ["emotion", "clips", *(REPORTED[m].heading for m in shown)], rows
-
-
-def subject_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """How each person's clips did; intervals are Wilson's."""
-    first = report["by_subject"][0] if report["by_subject"] else {}
-    shown = [m for m in main_metrics() if m in first and m != "pair_accuracy"]
-    pairs = ["pair_accuracy"] if "pair_accuracy" in first else []
-    rows = [
-        [
-            row["subject"],
-            row["dataset"],
-            f"{row['clips']:,}",
-            *(f"{number(m, row[m]['value'])} {span(m, row[m])}".strip() for m in shown),
-            *(number(m, row[m]) for m in pairs),
-        ]
-        for row in report["by_subject"]
-    ]
-    return ["subject", "dataset", "clips", *(REPORTED[m].heading for m in (*shown, *pairs))], rows
-
-
 def calibration_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Calibration error and log loss of each task before and after temperature scaling."""
     keys = ("ece", "ece_after", "log_loss", "log_loss_after", "temperature")
@@ -159,7 +138,9 @@ def proportion_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[st
 def differences(report: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """The comparisons that were made, with their titles."""
     made = [report[key] for key in ("against", "first_frame") if report[key]]
-    return [(f"Against {other['name']}, on {other['clips']:,} common clips", other["metrics"]) for other in made]
+    return [
+        (f"Against {other['name']}, on {counted(other['clips'], 'common clip')}", other["metrics"]) for other in made
+    ]
 
 
 def difference_table(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -192,26 +173,66 @@ def write_page(report: Mapping[str, Any], pictures: Mapping[str, Path], path: Pa
         pictures: Name → PNG file, see :func:`realfake.scoring.plots.save_all`.
         path: Of the page.
     """
-    clip = report["metrics"]["clip"]
-    tiles = [(f"{report['counts'][key]:,}", key, "") for key in _SIZES]
-    tiles += [(number(m, clip[m]["value"]), REPORTED[m].heading, span(m, clip[m])) for m in main_metrics() if m in clip]
+    clip, folder = report["metrics"]["clip"], RunFolder(path.parent)
+    clips, details = read_tested(folder.predictions), read_details(folder)
+    guessing = report["baselines"]["chance"]
+    tiles = [
+        (
+            number(m, clip[m]["value"]),
+            REPORTED[m].heading,
+            span(m, clip[m]),
+            f"guessing {number(m, guessing[m])}" if m in guessing else "",
+        )
+        for m in main_metrics()
+        if m in clip
+    ]
+    said, faces, cards = [], [], []
+    data: dict[str, Any] = {"confusions": {}, "examples": []}
+    if clips is not None:
+        p, subject = clips.predictions, subject_numbers(clips.table)[clips.predictions.clip]
+        nothing = math.nan
+        intervals = {m: Interval(**{k: nothing if v is None else v for k, v in i.items()}) for m, i in clip.items()}
+        said = verdict(p, subject, intervals)
+        faces = face_tables(p, subject, pair_numbers(clips.table)[p.clip], details["faces"])
+        cards = example_cards(clips, details["examples"])
+        data = {"confusions": confusions(p), "examples": [card["curves"] for card in cards]}
+    # What stands on the page as tables and examples already.
+    tables = {*(f"confusion_{task}" for task in data["confusions"]), *(["examples"] if cards else [])}
+    run = report["about"].get("run")
     write_whole(
         path,
         render(
             "evaluation.html",
-            title=f"Evaluation of {report['about']['run']}" if "run" in report["about"] else "Evaluation",
+            title=f"Evaluation of {run}" if run else "Evaluation",
             report=report,
-            facts=tiles,
+            sizes=", ".join(counted(report["counts"][key], key.removesuffix("s")) for key in _SIZES),
+            notes=_notes(report),
+            said=said,
+            tiles=tiles,
             main=main_table(report),
             words=[(REPORTED[m].heading, REPORTED[m].words) for m in clip],
-            emotions=emotion_table(report),
-            subjects=subject_table(report),
+            emotions=emotion_table(report["by_emotion"]),
+            subjects=subject_table(report["by_subject"]),
+            faces=faces,
+            examples=cards,
             calibration=calibration_table(report),
             refusals=refusals(report),
             scaled=scaled_tasks(report),
             least_p=LEAST_P if few_people(report) else None,
             proportions=proportion_table(report),
             differences=[(title, difference_table(found)) for title, found in differences(report)],
-            plots=[(CAPTIONS.get(name, name), file) for name, file in pictures.items()],
+            plots=[(CAPTIONS.get(name, name), file) for name, file in pictures.items() if name not in tables],
+            data=data,
         ),
     )
+
+
+def _notes(report: Mapping[str, Any]) -> list[str]:
+    """What has to be said before any figure."""
+    notes = [SYNTHETIC] if "synthetic" in report["counts"]["datasets"] else []
+    notes += [report["people"]] if report["people"] else []
+    if report["leaks"]:
+        notes.append(
+            "Training and test data overlap: see the end of the page. The figures are too good by an unknown amount."
+        )
+    return notes

@@ -24,7 +24,8 @@ from realfake.scoring.metric_table import LEVELS
 from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import Predictions, clip_names, pair_numbers, subject_numbers
 from realfake.scoring.statistics import HOLDS, LEVEL, RESAMPLES, Interval, bootstrap, compare, wilson
-from realfake.scoring.tables import by_emotion, by_subject
+from realfake.scoring.tables import by_emotion
+from realfake.scoring.weak_spots import plain_emotions, plain_subjects
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,6 @@ class Evaluation:
     clips: Predictions
     """Calibrated, if that was asked for; one row a clip."""
     by_emotion: dict[str, dict[str, Interval]] = field(default_factory=dict)
-    auroc: Interval | None = None
 
 
 def evaluate_predictions(
@@ -154,12 +154,8 @@ def evaluate_predictions(
         },
         "metrics": {level: {n: asdict(i) for n, i in intervals.items()} for level, intervals in found.items()},
         "proportions": {task: _proportion(clips, task) for task in clips.tasks},
-        "by_emotion": {
-            name: {"clips": int((clips.emotion == k).sum())} | {n: asdict(i) for n, i in emotions[name].items()}
-            for k, name in enumerate(clips.space.emotions)
-            if name in emotions
-        },
-        "by_subject": _by_subject(clips, subject, pair, table),
+        "by_emotion": plain_emotions(clips, emotions),
+        "by_subject": plain_subjects(clips, subject, pair, table),
         "baselines": baselines,
         "shuffle": shuffle_test(clips, subject, seed=seed),
         "calibration": calibration,
@@ -170,7 +166,7 @@ def evaluate_predictions(
         "leaks": None if leaks is None else list(leaks),
         "people": people,
     }
-    return Evaluation(_plain(report), samples, clips, emotions, found["clip"].get("authenticity_auroc"))
+    return Evaluation(_plain(report), samples, clips, emotions)
 
 
 def _calibration(clips: Predictions, temperatures: dict[str, float] | None) -> dict[str, dict[str, float | None]]:
@@ -197,22 +193,6 @@ def _proportion(p: Predictions, task: str) -> dict[str, float]:
     right, total = int((p.predicted(task) == p.true(task))[known].sum()), int(known.sum())
     low, high = wilson(right, total)
     return {"right": right, "total": total, "low": low, "high": high}
-
-
-def _by_subject(clips: Predictions, subject: np.ndarray, pair: np.ndarray, table: pd.DataFrame) -> list[dict[str, Any]]:
-    rows = []
-    for number, row in by_subject(clips, subject, pair).items():
-        first = table.iloc[int(clips.clip[subject == number][0])]
-        rows.append(
-            {
-                "dataset": str(first["dataset"]),
-                "subject": str(first["subject"]) or str(first["clip"]),
-                "clips": row.clips,
-                **{f"{task}_accuracy": asdict(i) for task, i in row.accuracy.items()},
-                **({"pair_accuracy": row.pair_accuracy} if "authenticity" in clips.p else {}),
-            }
-        )
-    return sorted(rows, key=lambda r: (r["dataset"], r["subject"]))
 
 
 def _against(rival: Rival, clips: Predictions, table: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from realfake.config import TrainConfig
 from realfake.data.datamodule import ClipDataModule
+from realfake.experiments.details import write_details
 from realfake.files import write_whole
+from realfake.reports.run_pictures import draw_run
 from realfake.runs.folder import RunFolder
+from realfake.runs.network import Network
 from realfake.scoring.predictions import Predictions, pair_numbers, subject_numbers
-from realfake.scoring.statistics import HOLDS, Interval, bootstrap
-from realfake.scoring.tables import by_emotion
+from realfake.scoring.statistics import HOLDS, bootstrap
 
 if TYPE_CHECKING:
     from realfake.data.store import PreparedStore
@@ -25,20 +25,16 @@ def write_artifacts(
     run: RunFolder,
     data: ClipDataModule,
     predictions: Predictions,
-    rows: list[dict[str, float]],
-    best_epoch: int | None,
-    metrics: dict[str, float],
+    network: Network | None,
 ) -> dict[str, Any]:
-    """Write ``predictions.csv``, and ``plots/`` if configured, here and for TensorBoard.
+    """Write what testing found of each clip: ``predictions.csv`` and ``details.json``.
 
     Args:
         cfg: The run's configuration.
         run: Its folder.
         data: What was tested on.
         predictions: Of the test samples.
-        rows: Metrics of each epoch.
-        best_epoch: The one whose weights were tested.
-        metrics: Test metrics, for the HParams.
+        network: That was tested; ``None`` = it is asked for nothing more.
 
     Returns:
         What they add to ``results.json``: intervals of the clips' metrics, and what they hold.
@@ -48,17 +44,20 @@ def write_artifacts(
     write_predictions(run.predictions, clips, store)
     subject, pair = subject_numbers(store.table)[clips.clip], pair_numbers(store.table)[clips.clip]
     found = bootstrap(clips, subject, pair)
+    write_details(run.details, clips, predictions, data, network, faces=cfg.callbacks.faces)
+    return {"intervals": {f"test/clip/{name}": [i.low, i.high] for name, i in found.items()}, "intervals_hold": HOLDS}
+
+
+def draw_pictures(cfg: TrainConfig, run: RunFolder, metrics: Mapping[str, float | None]) -> None:
+    """Draw ``plots/`` from what the folder of a tested run holds, if configured, here and for TensorBoard.
+
+    Args:
+        cfg: The run's configuration.
+        run: Its folder, with ``results.json``.
+        metrics: Test metrics, for the HParams.
+    """
     if cfg.callbacks.plots:
-        draw_run(
-            run.plots,
-            clips,
-            store,
-            rows=rows,
-            best_epoch=best_epoch,
-            by_emotion=by_emotion(clips, subject),
-            auroc=found.get("authenticity_auroc"),
-            note=data.people_note,
-        )
+        draw_run(run.path)
     if cfg.logger.tensorboard is not None:
         from realfake.experiments.event_files import events_folder, merge_events, varied
         from realfake.experiments.hparams import write_hparams
@@ -69,46 +68,11 @@ def write_artifacts(
             show_in_tensorboard(run, events)
         write_hparams(events, varied(run.path, overrides) or overrides, metrics)
         merge_events(run.tensorboard, events)
-    return {"intervals": {f"test/clip/{name}": [i.low, i.high] for name, i in found.items()}, "intervals_hold": HOLDS}
 
 
 def write_predictions(path: Path, clips: Predictions, store: PreparedStore) -> None:
     """Write one row a clip."""
     write_whole(path, clips.table(store.table).to_csv(index=False, lineterminator="\n"))
-
-
-def draw_run(
-    folder: Path,
-    clips: Predictions,
-    store: PreparedStore,
-    *,
-    rows: list[dict[str, float]] | None = None,
-    best_epoch: int | None = None,
-    by_emotion: Mapping[str, Mapping[str, Interval]] | None = None,
-    auroc: Interval | None = None,
-    note: str | None = None,
-) -> dict[str, Path]:
-    """Draw all pictures of tested clips into a folder; name → file. See :func:`realfake.scoring.plots.draw_all`."""
-    from realfake.scoring.plots import choose_examples, draw_all, save_all
-
-    chosen = np.concatenate(choose_examples(clips))
-    faces = [middle_face(store, int(clips.clip[i])) for i in chosen]
-    figures = draw_all(
-        clips,
-        rows=rows or (),
-        best_epoch=best_epoch,
-        faces=np.stack(faces) if faces else None,
-        by_emotion=by_emotion,
-        auroc=auroc,
-        note=note,
-    )
-    return save_all(figures, folder)
-
-
-def middle_face(store: PreparedStore, clip: int, size: int = 128) -> np.ndarray:
-    """The face in the middle of a clip, uint8 (size, size, 3), RGB."""
-    middle = len(store.timestamps(clip)) // 2
-    return np.asarray(store.read(clip, np.array([middle]), size)[0])
 
 
 def show_in_tensorboard(run: RunFolder, events: Path) -> None:

@@ -212,7 +212,7 @@ def _clear(run: RunFolder) -> None:
     """Remove what an earlier attempt left, so that nothing of it passes for new."""
     import shutil
 
-    for path in (run.results, run.metrics, run.predictions):
+    for path in (run.results, run.metrics, run.predictions, run.details, run.page):
         path.unlink(missing_ok=True)
     for folder in (run.checkpoints, run.tensorboard, run.plots, run.evaluation("")):
         shutil.rmtree(folder, ignore_errors=True)

@@ -59,6 +59,7 @@ def print_summary(results: dict[str, Any], run: RunFolder, console: Console | No
     if str(results.get("data", "")) == "synthetic":
         console.print("synthetic faces: these figures say nothing about people", style="yellow")
     for what, path in (
+        ("page", run.page),
         ("results", run.results),
         ("predictions", run.predictions),
         ("plots", run.plots),

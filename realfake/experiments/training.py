@@ -50,6 +50,7 @@ from realfake.runs.checkpoints import (
 )
 from realfake.runs.devices import Devices, trainer_precision
 from realfake.runs.folder import RunFolder
+from realfake.runs.network import Network
 from realfake.runs.origin import initial_checkpoint, learned_with, origins
 from realfake.runs.results import COMPLETED, describe_run, write_results
 from realfake.scoring.metric_table import ACCURACIES, minimised
@@ -163,14 +164,19 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         "device": devices.name,
         "processes": trainer.world_size,
     }
-    with phases.measure("plots"):
-        from realfake.experiments.artifacts import write_artifacts
+    from realfake.experiments.artifacts import draw_pictures, write_artifacts
+    from realfake.reports.run_page import write_run_page
 
-        results |= write_artifacts(
-            cfg, run, data, module.test_predictions, table.rows, results["best_epoch"], results["metrics"]
-        )
+    batch_size = cfg.data.eval_batch_size or cfg.data.batch_size
+    with phases.measure("artifacts"):
+        network = Network(module.eval(), cfg, trainer.strategy.root_device, batch_size) if cfg.callbacks.plots else None
+        results |= write_artifacts(cfg, run, data, module.test_predictions, network)
+    with phases.measure("plots"):
+        write_results(run.results, results | {"seconds": {**phases, "total": time.monotonic() - started}})
+        draw_pictures(cfg, run, results["metrics"])
     results["seconds"] = {**phases, "total": time.monotonic() - started}
     write_results(run.results, results)
+    write_run_page(run)
     tell_results(results)
     log.info("run completed in %.1f seconds", results["seconds"]["total"])
     return results

@@ -15,7 +15,7 @@ from realfake.data.extraction import Crops, crop_frames, encode_crop, extract_cr
 from realfake.data.face_choice import resolved_face
 from realfake.data.faces import Box, Detector, build_detector, too_small, whole
 from realfake.data.media import FINE, Media, box_columns
-from realfake.data.sampling import fixed_moments, nearest, sampled_interval
+from realfake.data.sampling import fixed_moments, nearest, sampled_interval, sliding_windows
 from realfake.data.stills import ARRAY_ENDING, read_image
 from realfake.data.stream_sets import clip_streams, pictures
 from realfake.data.video import Frame, Frames, VideoInfo, wanted_frames
@@ -25,7 +25,7 @@ from realfake.prediction.annotation import canvas_scale, resize
 from realfake.prediction.answers import Answer, Samples, Seen, numbered
 from realfake.prediction.film import film_crops
 from realfake.prediction.inputs import ending, is_image
-from realfake.prediction.over_time import clip_curve, running_mean, sliding_windows
+from realfake.prediction.over_time import clip_curve, running_mean
 from realfake.prediction.predicted import (
     FacePrediction,
     Failure,

@@ -92,7 +92,7 @@ def make_report(
     figures = compute_figures(board, draws, lambda groups: track(groups, "resampling subjects"))
     board = replace(board, notes=(*missing_notes(runs), *board.notes, *dict.fromkeys(figures.people.values())))
     title = " + ".join(root.resolve().name for root in roots)
-    page = render_page(board, figures, PageOptions(title, tuple(pool), log_lines, draws))
+    page = render_page(board, figures, PageOptions(title, out, tuple(pool), log_lines, draws))
     out.mkdir(parents=True, exist_ok=True)
     report = Report(board, figures, out / "report.html", out / "leaderboard.csv", out / "groups.csv")
     write_whole(report.page, page)

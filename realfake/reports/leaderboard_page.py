@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
 from realfake.pages import render
 from realfake.reports.finished import CURVE_POINTS, FinishedRun
 from realfake.reports.pooling import Figures
-from realfake.reports.ranking import Leaderboard, RunGroup, command, explanation, short_name
+from realfake.reports.ranking import Leaderboard, RunGroup, command, explanation, short_keys, short_name
+from realfake.reports.run_page import bring_up_to_date
 from realfake.reports.spread import explained, spread
 from realfake.scoring.metric_table import minimised
 from realfake.scoring.statistics import HOLDS, Interval
+from realfake.scoring.wording import decimals
 
 CURVES = 12
 """Learning curves that the page offers for choice."""
@@ -29,6 +34,8 @@ class PageOptions:
     """What the page says beside the runs themselves."""
 
     title: str
+    out: Path
+    """Folder of the page, from which it links to those of runs."""
     pool: tuple[str, ...]
     log_lines: int
     draws: int
@@ -44,6 +51,7 @@ def render_page(board: Leaderboard, figures: Figures, options: PageOptions) -> s
     """
     varied = any(group.completed for group in board.groups if len(group.runs) > 1 and not group.outdated)
     scale = _scale([found[board.metric] for found in figures.groups.values() if board.metric in found])
+    heads, group_keys = short_keys(board.varying), [key for key in board.varying if key not in options.pool]
     return render(
         "report.html",
         figure=figure,
@@ -58,10 +66,12 @@ def render_page(board: Leaderboard, figures: Figures, options: PageOptions) -> s
         counts=board.counts,
         notes=board.notes,
         chosen=_chosen(board, figures),
-        rows=[_row(board, run, figures) for run in board.runs],
+        rows=[_row(board, run, figures, options.out) for run in board.runs],
+        heads=heads,
         has_intervals=bool(figures.runs),
         groups=[_group_row(board, g, figures, scale) for g in board.groups if not g.outdated] if varied else [],
-        group_keys=[key for key in board.varying if key not in options.pool],
+        group_keys=group_keys,
+        group_heads=[heads[key] for key in group_keys],
         scale=scale,
         holds=HOLDS,
         includes=explained(board),
@@ -78,15 +88,19 @@ def render_page(board: Leaderboard, figures: Figures, options: PageOptions) -> s
 
 def figure(value: float | None) -> str:
     """A metric for a reader: three decimals, or a dash."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    return f"{value:.1e}" if abs(value) >= 1e4 else f"{value:.3f}"
+    large = value is not None and math.isfinite(value) and abs(value) >= 1e4
+    return f"{value:.1e}" if large else decimals(value)
 
 
 def label(board: Leaderboard, run: FinishedRun) -> str:
     """What tells a run from the others."""
-    settings = ", ".join(f"{key}={run.setting(key)}" for key in board.varying if run.setting(key) is not None)
-    return settings or run.name
+    settings = ((key, run.setting(key)) for key in board.varying)
+    return ", ".join(f"{key}={_capped(value)}" for key, value in settings if value is not None) or run.name
+
+
+def _capped(value: str, most: int = 32) -> str:
+    """A value of an override as a line has room for, its end among it."""
+    return value if len(value) <= most else f"{value[: most // 3]}…{value[-(most - most // 3) :]}"
 
 
 def _chosen(board: Leaderboard, figures: Figures) -> dict[str, Any] | None:
@@ -104,7 +118,7 @@ def _chosen(board: Leaderboard, figures: Figures) -> dict[str, Any] | None:
     }
 
 
-def _row(board: Leaderboard, run: FinishedRun, figures: Figures) -> dict[str, Any]:
+def _row(board: Leaderboard, run: FinishedRun, figures: Figures, out: Path) -> dict[str, Any]:
     results = run.results
     facts = {
         "approach": results.get("approach"),
@@ -123,6 +137,7 @@ def _row(board: Leaderboard, run: FinishedRun, figures: Figures) -> dict[str, An
     }
     return {
         "name": run.name,
+        "page": _link(run, out),
         "outdated": run.outdated,
         "status": run.status,
         "error": run.error,
@@ -137,6 +152,12 @@ def _row(board: Leaderboard, run: FinishedRun, figures: Figures) -> dict[str, An
     }
 
 
+def _link(run: FinishedRun, out: Path) -> str | None:
+    """From the folder of the report to the page of a run, as a browser takes it; ``None`` if there is none."""
+    page = bring_up_to_date(run) if run.completed and not run.outdated else None
+    return None if page is None else quote(Path(os.path.relpath(page.resolve(), out.resolve())).as_posix())
+
+
 def _fact(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{_fact(v)} {k}" for k, v in value.items())
@@ -148,7 +169,8 @@ def _fact(value: Any) -> str:
 def _group_row(board: Leaderboard, group: RunGroup, figures: Figures, scale: dict[str, float] | None) -> dict[str, Any]:
     found = figures.groups.get(group, {}).get(board.metric)
     return {
-        "settings": list(group.settings.values()),
+        "words": ", ".join(f"{key}={value}" for key, value in group.settings.items()),
+        "told": ["–" if value is None else _capped(value) for value in group.settings.values()],
         "runs": len(group.runs),
         "completed": len(group.completed),
         "subjects": figures.subjects.get(group),

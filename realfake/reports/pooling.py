@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +25,9 @@ from realfake.scoring.metric_table import told_metrics
 from realfake.scoring.metrics import confusion_matrix
 from realfake.scoring.predictions import Predictions, clip_names, read_table, subject_names
 from realfake.scoring.statistics import Interval, bootstrap
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +62,8 @@ class RunClips:
     """Names (N,), unique over datasets."""
     pair: np.ndarray
     """Number of the pair, -1 where a clip has no counterpart."""
+    table: pd.DataFrame
+    """To whose rows the clips of the predictions point; columns ``clip``, ``dataset``, ``subject`` and ``pair``."""
     clip: np.ndarray
     """Names (N,), unique over datasets."""
     people: str | None = None
@@ -98,8 +104,12 @@ def compute_figures(
 
 def read_clips(run: FinishedRun) -> RunClips | None:
     """The test clips of a run, ``None`` (with a warning) if there are none or they cannot be read."""
-    path = run.predictions
-    if path is None or not path.is_file():
+    return None if run.predictions is None else read_tested(run.predictions)
+
+
+def read_tested(path: Path) -> RunClips | None:
+    """The clips of a table of predictions, ``None`` (with a warning) if there is none or it cannot be read."""
+    if not path.is_file():
         return None
     try:
         return load_clips(path)
@@ -120,7 +130,8 @@ def load_clips(path: Path) -> RunClips:
     rows = table.iloc[predictions.clip]
     names, pair = np.unique(rows["pair"].to_numpy(str), return_inverse=True)
     pair = np.where(names[pair] == "", -1, pair)
-    return RunClips(predictions, subject_names(rows), pair, clip_names(rows), people_note(table["subject"]))
+    note = people_note(table["subject"])
+    return RunClips(predictions, subject_names(rows), pair, table, clip_names(rows), note)
 
 
 def pooled_intervals(runs: Sequence[RunClips], metrics: Sequence[str], draws: int) -> dict[str, Interval]:

@@ -17,7 +17,7 @@ from realfake.data.sources.listing import printable
 from realfake.errors import UserError
 from realfake.pages import SYNTHETIC
 from realfake.reports.finished import EMPTY, FinishedRun
-from realfake.runs.settings import NOT_COMPUTED, look_up, without
+from realfake.runs.settings import EXECUTION_GROUPS, NOT_COMPUTED, look_up, without
 from realfake.scoring.metric_table import REPORTED, minimised
 
 
@@ -139,8 +139,24 @@ def _order(value: float, metric: str) -> tuple[bool, float]:
 def varying_keys(runs: Iterable[FinishedRun]) -> tuple[str, ...]:
     """Override keys whose value differs between runs; a run that does not override one counts with its own setting."""
     runs = [run for run in runs if run.config or run.overrides]
-    keys = dict.fromkeys(key for run in runs for key in run.settings)
+    given = dict.fromkeys(key for run in runs for key in run.settings)
+    keys = dict.fromkeys(key for each in given for key in _computed(each, runs))
     return tuple(key for key in keys if len({run.setting(key) for run in runs}) > 1)
+
+
+def _computed(key: str, runs: Sequence[FinishedRun]) -> list[str]:
+    """The keys of an override that say what is computed; of a group that says how to execute, those that lie in it."""
+    if key in EXECUTION_GROUPS:
+        inside = dict.fromkeys(name for run in runs for name in _leaves(run.config.get(key), key))
+        return [name for name in inside if name not in NOT_COMPUTED]
+    return [] if any(f"{key}.".startswith(f"{name}.") for name in NOT_COMPUTED if name != "experiment_name") else [key]
+
+
+def _leaves(block: object, key: str) -> list[str]:
+    """Dotted keys of the values in a block."""
+    if not isinstance(block, dict):
+        return [key]
+    return [leaf for name, value in block.items() for leaf in _leaves(value, f"{key}.{name}")]
 
 
 def _groups(runs: Sequence[FinishedRun], varying: Sequence[str], pool: Sequence[str]) -> list[RunGroup]:
@@ -190,7 +206,17 @@ def command(run: FinishedRun) -> str:
 
 def short_name(metric: str) -> str:
     """A metric's name for the head of a column: without the stage and level where they go without saying."""
-    return metric.removeprefix("test/clip/").replace("_", " ").replace("accuracy", "acc.")
+    name = metric.removeprefix("test/clip/").replace("_", " ").replace("accuracy", "acc.")
+    for long, short in (("authenticity auroc", "AUROC"), ("authenticity ece", "ECE"), ("authenticity brier", "Brier")):
+        name = name.replace(long, short)
+    return name
+
+
+def short_keys(keys: Sequence[str]) -> dict[str, str]:
+    """Key → its last part, e.g. ``fold`` for ``split.fold``, as far as that is the part of no other key."""
+    last = {key: key.rpartition(".")[2] for key in keys}
+    count = Counter(last.values())
+    return {key: name if count[name] == 1 else key for key, name in last.items()}
 
 
 def explanation(metric: str) -> str:

@@ -86,6 +86,16 @@ class RunFolder:
         """``predictions.csv``: a row a test clip."""
         return self.path / "predictions.csv"
 
+    @property
+    def details(self) -> Path:
+        """``details.json``: faces and examples that the page shows."""
+        return self.path / "details.json"
+
+    @property
+    def page(self) -> Path:
+        """``index.html``: the run on one page."""
+        return self.path / "index.html"
+
     def evaluation(self, what: str) -> Path:
         """Folder of what ``realfake evaluate`` found on a part of the run's data, or on another dataset."""
         return self.path / "evaluation" / what

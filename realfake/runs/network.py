@@ -121,13 +121,14 @@ class Network:
         return self.spec.frames is not None
 
     @torch.inference_mode()
-    def __call__(self, streams: StreamSet, times: np.ndarray, spans: np.ndarray) -> Predictions:
+    def __call__(self, streams: StreamSet, times: np.ndarray, spans: np.ndarray, clip: int = 0) -> Predictions:
         """Predict samples of one clip.
 
         Args:
             streams: Of the clip, see :func:`realfake.data.stream_sets.clip_streams`.
             times: (N, T) moments of each of N samples, at least one, in seconds; T is 1 for a network that sees frames.
             spans: (N, 2) start and end of each.
+            clip: Number of the clip in the streams.
 
         Returns:
             One row a sample; ``clip`` counts them.
@@ -135,7 +136,7 @@ class Network:
         rows = []
         for i in range(0, len(times), self.batch_size):
             some = slice(i, i + self.batch_size)
-            logits = self._logits(take(streams, np.zeros(len(times[some]), np.int64), times[some], spans[some]))
+            logits = self._logits(take(streams, np.full(len(times[some]), clip), times[some], spans[some]))
             rows.append(self.module.probabilities(logits).cpu().numpy())
         probabilities = np.concatenate(rows)
         number, absent = np.arange(len(probabilities)), np.full(len(probabilities), ABSENT)

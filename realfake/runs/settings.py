@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 _NOT_VARIED = ("sweep.", "hydra.", "hydra/")
@@ -15,10 +16,14 @@ _NOT_VARIED_GROUPS = ("launcher", "search")
 
 NOT_COMPUTED = (
     "sweep", "logger", "ckpt", "published", "experiment_name", "callbacks.progress_bar", "callbacks.model_summary",
-    "callbacks.plots", "callbacks.lr_monitor", "trainer.gpus", "trainer.require_gpu", "trainer.threads",
+    "callbacks.plots", "callbacks.faces", "callbacks.lr_monitor", "trainer.gpus", "trainer.require_gpu",
+    "trainer.threads",
     "data.workers", "data.prepare_workers", "data.patience_sec", "data.cache", "backbone.cache_features",
 )  # fmt: skip
 """Keys that do not change what a run computes, but for rounding."""
+
+EXECUTION_GROUPS = ("callbacks", "trainer")
+"""Groups whose options are sets of values, some of which say what is computed and some how."""
 
 LOCATIONS = ("root", "prepared", "folder", "details", "folds")
 """Keys of a dataset that say where something lies, which is known by its content."""
@@ -93,6 +98,12 @@ def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
     for key, value in config.items():
         found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: json.dumps(value)}
     return found
+
+
+def dataset_title(config: dict[str, Any]) -> str:
+    """What people call the dataset of a configuration: a table of theirs is called like its file."""
+    name, root = look_up(config, "data"), look_up(config, "data.root")
+    return Path(root).stem if name == "csv" and root else str(name)
 
 
 def look_up(config: dict[str, Any], key: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -161,7 +162,7 @@ def _refusal(validation: Predictions, task: str, fitted: float, subject: np.ndar
     return None
 
 
-def apply_temperatures(p: Predictions, temperatures: dict[str, float]) -> Predictions:
+def apply_temperatures(p: Predictions, temperatures: Mapping[str, float]) -> Predictions:
     """Scale each task's probabilities; a temperature of 1 leaves them exactly as they are.
 
     No order within a row changes, so that every prediction stays what it was. Scaled marginals are no longer exactly

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,6 @@ from realfake.scoring.metric_table import METRICS, told_metrics
 from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import Predictions
 from realfake.scoring.statistics import RESAMPLES, Interval, bootstrap, wilson
-
-"""The emotion's accuracy is its recall."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +35,45 @@ def by_emotion(
     """
     if "emotion" not in p.p and not several(p.emotion):
         return {}
-    found, told = {}, [name for name in told_metrics(p.tasks) if METRICS[name].within_emotion]
-    for k, name in enumerate(p.space.emotions):
-        rows = p.emotion == k
+    told = [name for name in told_metrics(p.tasks) if METRICS[name].within_emotion]
+    parts = {name: p.emotion == k for k, name in enumerate(p.space.emotions)}
+    return by_part(p, parts, subject, pair, names=told, resamples=resamples, seed=seed)
+
+
+def by_part(
+    p: Predictions, parts: Mapping[str, np.ndarray], subject: np.ndarray, pair: np.ndarray | None = None,
+    *, names: Sequence[str], resamples: int = RESAMPLES, seed: int = 0,
+) -> dict[str, dict[str, Interval]]:  # fmt: skip
+    """Metrics of parts of the rows, with intervals over subjects; parts without rows are left out.
+
+    Args:
+        p: Predictions, N rows.
+        parts: Name → whether a row belongs to it (N,).
+        subject: Number of the subject of each row (N,).
+        pair: Number of the pair of each row (N,), -1 = none.
+        names: Of the metrics.
+        resamples: Of the bootstrap.
+        seed: Of the draws.
+    """
+    found = {}
+    for part, rows in parts.items():
         if rows.any():
             some = None if pair is None else pair[rows]
-            found[name] = bootstrap(p.select(rows), subject[rows], some, names=told, resamples=resamples, seed=seed)
+            found[part] = bootstrap(p.select(rows), subject[rows], some, names=names, resamples=resamples, seed=seed)
     return found
+
+
+def thirds(values: np.ndarray) -> dict[str, np.ndarray]:
+    """The rows with the smallest, middle and largest values (N,), by their range, e.g. ``61 to 75``.
+
+    Empty if too few values differ. A row whose value is NaN belongs to none.
+    """
+    known = values[np.isfinite(values)]
+    low, high = np.quantile(known, (1 / 3, 2 / 3)) if len(known) else (0.0, 0.0)
+    parts = (values <= low, (values > low) & (values <= high), values > high)
+    if not all(part.any() for part in parts):
+        return {}
+    return {f"{values[part].min():.3g} to {values[part].max():.3g}": part for part in parts}
 
 
 def by_subject(p: Predictions, subject: np.ndarray, pair: np.ndarray | None = None) -> dict[int, SubjectRow]:

@@ -1,36 +1,5 @@
-"use strict";
-const data = JSON.parse(document.getElementById("data").textContent);
-const SVG = "http://www.w3.org/2000/svg";
-// Okabe and Ito's palette without its yellow; dashes tell apart what comes after the last colour.
-const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a6fc7"];
-const DASHES = ["", "7 3", "2 3"];
+// Follows charts.js.
 const state = { selected: new Set(), colourBy: "" };
-const $ = (id) => document.getElementById(id);
-
-function element(name, attributes = {}, ...children) {
-  const node = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  node.append(...children);
-  return node;
-}
-function drawn(name, attributes = {}, text) {
-  const node = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-function options(select, values, label = (v) => v) {
-  select.replaceChildren(...values.map((v) => element("option", { value: v }, label(v))));
-}
-const finite = (v) => typeof v === "number" && Number.isFinite(v);
-const shown = (v) => (v === null ? "–" : v);
-const short = (text, length) => (text.length > length ? text.slice(0, length - 1) + "…" : text);
-function figure(v) {
-  if (!finite(v)) return "–";
-  const size = Math.abs(v);
-  return size >= 1e4 || (size && size < 1e-3) ? v.toExponential(1) : size >= 10 ? v.toFixed(1) : v.toFixed(3);
-}
-
 // --- tables ---------------------------------------------------------------------------------------------------------
 
 function sortBy(button) {
@@ -70,7 +39,7 @@ function look(run) {
   if (!state.selected.has(run)) return null;
   const values = data.values[state.colourBy];
   const order = values ? values.indexOf(data.runs[run].settings[state.colourBy]) : [...state.selected].indexOf(run);
-  return { colour: COLOURS[order % COLOURS.length], dash: DASHES[Math.floor(order / COLOURS.length) % DASHES.length] };
+  return style(order);
 }
 
 function drawLegends() {
@@ -80,12 +49,7 @@ function drawLegends() {
     : [...state.selected].map((r) => [r, data.runs[r].label]);
   const known = entries.filter(([run]) => run !== undefined).slice(0, 24);
   for (const legend of document.querySelectorAll(".legend")) {
-    legend.replaceChildren(...known.map(([run, text]) => {
-      const { colour, dash } = look(run);
-      const line = drawn("svg", { viewBox: "0 0 26 8", "aria-hidden": "true" });
-      line.append(drawn("line", { x1: 0, x2: 26, y1: 4, y2: 4, stroke: colour, "stroke-width": 3, "stroke-dasharray": dash }));
-      return element("span", {}, line, text);
-    }));
+    legend.replaceChildren(...words(known.map(([run, name]) => ({ name, ...look(run) }))).children);
     if (!values && state.selected.size > known.length) legend.append(element("span", {}, `and ${state.selected.size - known.length} more`));
   }
 }
@@ -108,43 +72,6 @@ function refresh() {
 }
 
 // --- plots ----------------------------------------------------------------------------------------------------------
-
-function ticks(low, high, wanted) {
-  const rough = (high - low) / wanted, power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough);
-  const found = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) found.push(i * step);
-  return found;
-}
-
-function powers(low, high) {
-  const found = [];
-  for (let p = Math.floor(low); p <= high; p++) {
-    for (const m of high - low > 2.2 ? [1] : [1, 2, 5]) found.push(m * 10 ** p);
-  }
-  return found.filter((v) => Math.log10(v) >= low && Math.log10(v) <= high);
-}
-
-const tick = (v) => String(Number(v.toPrecision(4)));
-
-function axis(values, from, to, log = false) {
-  let low = Math.min(...values), high = Math.max(...values);
-  if (log) [low, high] = [Math.log10(low), Math.log10(high)];
-  const pad = high > low ? 0.06 * (high - low) : Math.abs(high) * 0.1 || 0.5;
-  [low, high] = [low - pad, high + pad];
-  const scale = (v) => from + ((log ? Math.log10(v) : v) - low) / (high - low) * (to - from);
-  const marks = log ? powers(low, high) : ticks(low, high, 7);
-  return { scale, marks };
-}
-
-function frame(width, height, left, bottom, y, title) {
-  const svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title });
-  for (const mark of y.marks) {
-    svg.append(drawn("line", { class: "grid", x1: left, x2: width - 8, y1: y.scale(mark), y2: y.scale(mark) }));
-    svg.append(drawn("text", { x: left - 6, y: y.scale(mark) + 4, "text-anchor": "end" }, tick(mark)));
-  }
-  return svg;
-}
 
 function drawEffects() {
   const metric = $("effect-metric").value;
@@ -214,7 +141,9 @@ function drawCurves() {
   const svg = frame(width, height, left, bottom, y, `${metric} by epoch`);
   for (const mark of ticks(first, last, Math.min(10, width / 70)).filter(Number.isInteger)) svg.append(drawn("text", { x: x(mark), y: height - bottom + 17, "text-anchor": "middle" }, mark));
   svg.append(drawn("text", { x: (left + width) / 2, y: height - 5, "text-anchor": "middle" }, "epoch"));
-  lines.sort((a, b) => state.selected.has(a.index) - state.selected.has(b.index));
+  // Ticked ones above the others; whole lines below broken ones, through whose gaps they are seen where they coincide.
+  const layer = (index) => (look(index) ? 1 + (look(index).dash !== "") : 0);
+  lines.sort((a, b) => layer(a.index) - layer(b.index));
   for (const { run, index, points } of lines) {
     const its = look(index);
     const line = points.length > 1
@@ -240,28 +169,8 @@ function drawConfusions() {
   const { runs: members, classes } = data.pooled[$("confusion-run").value];
   $("confusion-tables").replaceChildren(...Object.entries(classes).map(([task, names]) => {
     const counts = names.map((_, i) => names.map((__, j) => members.reduce((sum, run) => sum + data.runs[run].confusions[task][i * names.length + j], 0)));
-    return matrix(task, names, counts);
+    return matrix(task, names, counts, $("confusion-cells").value === "rows");
   }).filter((m) => m));
-}
-
-function matrix(task, names, counts) {
-  const total = counts.flat().reduce((a, b) => a + b, 0);
-  if (!total) return null;
-  const right = counts.reduce((sum, row, i) => sum + row[i], 0), share = $("confusion-cells").value === "rows";
-  const caption = element("caption", {}, task + " ", element("small", { class: "hint" }, `${right} of ${total} right`));
-  const top = element("tr", {}, element("td"), ...names.map((n) => element("th", { scope: "col" }, element("span", {}, n))));
-  const rows = counts.map((row, i) => {
-    const sum = row.reduce((a, b) => a + b, 0);
-    const cells = row.map((n, j) => {
-      const part = sum ? n / sum : 0;
-      const cell = element("td", { title: `true ${names[i]}, predicted ${names[j]}: ${n} of ${sum}` }, n ? (share ? Math.round(100 * part) : n) : "·");
-      cell.style.backgroundColor = `rgba(var(--tint), ${(0.04 + 0.62 * part).toFixed(2)})`;
-      if (i === j) cell.className = "hit";
-      return cell;
-    });
-    return element("tr", {}, element("th", { scope: "row" }, names[i]), ...cells);
-  });
-  return element("div", {}, element("table", { class: "matrix" }, caption, element("thead", {}, top), element("tbody", {}, ...rows)));
 }
 
 // --- start ----------------------------------------------------------------------------------------------------------

@@ -161,7 +161,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.sources += [v or "" for k, v in attrs if k in ("src", "href")]
+        self.sources += [v or "" for k, v in attrs if k in ("src", "href") and not (v or "").startswith("#")]
 
     def handle_data(self, data: str) -> None:
         self.text += data
@@ -185,6 +185,28 @@ def test_the_page_is_self_contained(described: tuple[Path, dict, DescribeConfig]
     for name in plots:
         picture = np.asarray(Image.open(out / "plots" / name).convert("RGB"))
         assert picture.std() > 5  # something is drawn
+
+
+def test_without_faces_there_are_no_contact_sheets(
+    described: tuple[Path, dict, DescribeConfig], tmp_path: Path
+) -> None:
+    from realfake.data.preparation import prepare
+    from realfake.description.dataset_pictures import draw_all
+
+    _, found, cfg = described
+    store = prepare(cfg.data, cfg.face, progress=False)
+    labels = class_names(store.table, cfg.data.space)
+    sheets = {tmp_path / f"contact_{name}.png" for name in found["classes"]}
+    assert sheets <= set(draw_all(found, store, labels, tmp_path).values())
+    assert not sheets & set(draw_all(found, store, labels, tmp_path, faces=False).values())
+    assert not any(sheet.exists() for sheet in sheets), "those of an earlier description"
+
+
+def test_the_page_begins_with_whether_there_are_shortcuts(described: tuple[Path, dict, DescribeConfig]) -> None:
+    out, found, _ = described
+    page = Page((out / "description.html").read_text(encoding="utf-8"))
+    assert f"None of {sum(not p['undefined'] for p in found['probes'])} probes tells real from fake" in page.text
+    assert page.text.count("say nothing about people") == 1
 
 
 def test_names_are_escaped(described: tuple[Path, dict, DescribeConfig], tmp_path: Path) -> None:

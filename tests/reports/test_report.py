@@ -30,7 +30,7 @@ from realfake.reports.finding import find_runs
 from realfake.reports.finished import read_run
 from realfake.reports.leaderboard import Report, make_report
 from realfake.reports.pooling import pooled_intervals, read_clips
-from realfake.reports.ranking import command, rank
+from realfake.reports.ranking import command, rank, short_keys
 from realfake.runs.folder import RunFolder
 from realfake.runs.settings import look_up, parse_override
 from realfake.scoring.metric_table import DEFINITIONS, REPORTED
@@ -148,6 +148,28 @@ def test_what_is_not_overridden_counts_with_its_own_setting(tmp_path: Path) -> N
     assert {run.setting("approach") for run in board.runs} == {"single_task", "temporal"}
     assert look_up(fake_config(), "loss@loss_mix") == "sum"
     assert look_up(fake_config(), "no.such.key") is None
+
+
+def test_how_a_run_is_executed_is_no_column(tmp_path: Path) -> None:
+    """What a group of such settings says of training is one, under its own key."""
+    for k, stop in enumerate((None, {"patience": 3, "min_delta": 0.0})):
+        config = fake_config(seed=k)
+        config["callbacks"] |= {"plots": bool(k), "early_stopping": stop}
+        config["trainer"] |= {"gpus": k, "max_epochs": 30 + k}
+        config["logger"] = {} if k else {"csv": {}}
+        how = (f"launcher={'joblib' if k else 'basic'}", f"trainer.gpus={k}", f"callbacks.plots={bool(k)}".lower())
+        groups = (f"callbacks={'early_stopping' if k else 'quiet'}", f"trainer={'gpu' if k else 'cpu'}", "logger=csv")
+        write_run(tmp_path / str(k), [f"seed={k}", *how, *groups[: 2 + k]], config)
+    board = rank([read_run(folder, name) for folder, name in find_runs([tmp_path])])
+    stopping = {f"callbacks.early_stopping.{name}" for name in ("patience", "min_delta")}
+    assert set(board.varying) == {"seed", "trainer.max_epochs", *stopping}
+
+
+def test_headings_of_overrides_are_short_and_apart() -> None:
+    assert short_keys(("split.fold", "optimizer.lr", "seed")) == {
+        "split.fold": "fold", "optimizer.lr": "lr", "seed": "seed",
+    }  # fmt: skip
+    assert short_keys(("data.size", "backbone.size")) == {"data.size": "data.size", "backbone.size": "backbone.size"}
 
 
 def test_the_command_repeats_the_run(report: Report) -> None:
@@ -412,7 +434,10 @@ def page_data(page: str) -> dict[str, Any]:
 def test_the_page_needs_nothing_else(report: Report) -> None:
     page = report.page.read_text()
     assert "default-src 'none'" in page
-    assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]*"|@import|url\(', page)
+    assert not re.findall(r'src="(?!data:)[^"]*"|<link|@import|url\(', page)
+    links = re.findall(r'href="(?!#)([^"]*)"', page)
+    assert len(links) == 24
+    assert all((report.page.parent / link).is_file() for link in links), "the pages of runs"
     assert set(re.findall(r"https?://[^\s\"']+", page)) == {"http://www.w3.org/2000/svg"}  # a name, never fetched
 
 

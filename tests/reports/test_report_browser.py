@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from browsing import fits, needs_browser, opened_browser
 
+from realfake.composing.composition import compose
+from realfake.config import EvaluateConfig
+from realfake.evaluation.evaluating import evaluate_run
 from realfake.reports.leaderboard import make_report
 
 pytestmark = needs_browser
@@ -157,3 +160,31 @@ def test_evil_names_run_nothing(browser: Any, tmp_path: Path) -> None:
     assert browser.get_log("browser") == []
     assert column(browser, "#leaderboard", "loss_mix")[-1] == evil
     assert fits(browser, 500)
+
+
+def test_figures_are_seen_on_a_telephone_and_the_run_stays_beside_them(page: Any, sweep: Path, tmp_path: Path) -> None:
+    page.get(make_report(sweep, tmp_path).page.as_uri())
+    assert fits(page, 500)
+    row = page.find_element("css selector", "#leaderboard tbody tr")
+    name, figure = row.find_element("css selector", "th"), row.find_element("css selector", "th + td")
+    assert name.rect["x"] + name.rect["width"] <= figure.rect["x"]
+    assert figure.rect["x"] + figure.rect["width"] <= 500
+    page.execute_script("document.querySelector('#leaderboard .scroll').scrollLeft = 5000")
+    assert 0 <= page.execute_script("return arguments[0].getBoundingClientRect().left", name) < 60
+
+
+def test_the_page_of_a_run_opens_without_an_error(browser: Any, trained: Callable[..., Path], tmp_path: Path) -> None:
+    run = trained("approach=multi_task")
+    words = [f"run={run}", "resamples=100", "plots=false", f"out={tmp_path}"]
+    folder = evaluate_run(compose("evaluate", words, EvaluateConfig))
+    for path in (run / "index.html", folder / "evaluation.html"):
+        browser.get(path.as_uri())
+        assert browser.get_log("browser") == []
+        assert count(browser, "#confusions table") == 3
+        examples = count(browser, ".cards article")
+        assert count(browser, ".cards .course figure polyline") >= examples > 0
+        assert count(browser, ".cards .faces img") >= examples
+        assert fits(browser, 500)
+        assert fits(browser, 1280)
+    browser.get((run / "index.html").as_uri())
+    assert count(browser, "#learning-plots polyline") >= 4

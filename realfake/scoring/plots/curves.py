@@ -33,7 +33,7 @@ _PANELS = ("loss", *ACCURACIES)
 
 
 def learning_curves(rows: Sequence[Mapping[str, float]], best_epoch: int | None = None) -> Figure:
-    """Loss, and accuracies of what is told, over epochs, the weights of the task losses, and the learning rate.
+    """Loss, and accuracies of what is told, over epochs, the weights of several task losses, and the learning rate.
 
     Args:
         rows: One an epoch, as in ``metrics.csv``.
@@ -43,10 +43,11 @@ def learning_curves(rows: Sequence[Mapping[str, float]], best_epoch: int | None 
     weights = sorted({key for row in rows for key in row if key.startswith("train/frame/weight_")})
     marker = "o" if len(rows) < 20 else None
     panels = [metric for metric in _PANELS if any(key.endswith(f"/{metric}") for row in rows for key in row)]
-    columns = -(-len(panels) // 2) + 1
+    beside = ["weights of the task losses", "learning rate"] if len(weights) > 1 else ["learning rate"]
+    columns = -(-(len(panels) + len(beside)) // 2)
     figure = new_figure(11.0, 5.6)
     grid = figure.add_gridspec(2, columns, left=0.06, right=0.985, top=0.88, bottom=0.09, hspace=0.42, wspace=0.24)
-    axes = [figure.add_subplot(grid[k // columns, k % columns]) for k in range(len(panels) + 2)]
+    axes = [figure.add_subplot(grid[k // columns, k % columns]) for k in range(len(panels) + len(beside))]
     for axis, metric in zip(axes, panels, strict=False):
         for prefix, color, dash in _SERIES:
             values = _column(rows, f"{prefix}/{metric}")
@@ -64,17 +65,18 @@ def learning_curves(rows: Sequence[Mapping[str, float]], best_epoch: int | None 
         plain(axis, "", "", metric.replace("_", " "))
         if metric != "loss":
             axis.set_ylim(0.0, 1.02)
-    for k, key in enumerate(weights):
-        axes[-2].plot(
-            epochs, _column(rows, key), color=PALETTE[k % len(PALETTE)], linestyle=DASHES[k % len(DASHES)],
-            marker=marker, markersize=3, label=key.rpartition("_")[2],
-        )  # fmt: skip
-    plain(axes[-2], "epoch", "", "weights of the task losses")
-    if weights:
+    if len(weights) > 1:
+        for k, key in enumerate(weights):
+            axes[-2].plot(
+                epochs, _column(rows, key), color=PALETTE[k % len(PALETTE)], linestyle=DASHES[k % len(DASHES)],
+                marker=marker, markersize=3, label=key.rpartition("_")[2],
+            )  # fmt: skip
         axes[-2].legend(fontsize=SMALL, frameon=False)
     axes[-1].plot(epochs, _column(rows, "lr"), color=BLACK, linewidth=1.6, marker=marker, markersize=3)
-    plain(axes[-1], "epoch", "", "learning rate")
-    axes[-3].set_xlabel("epoch")
+    for axis, title in zip(axes[-len(beside) :], beside, strict=True):
+        plain(axis, "epoch", "", title)
+    for axis in axes[-columns:]:
+        axis.set_xlabel("epoch", fontsize=TEXT)
     for axis in axes:
         axis.xaxis.set_major_locator(MaxNLocator(7, integer=True))
         if best_epoch is not None:

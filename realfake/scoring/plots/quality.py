@@ -15,6 +15,7 @@ from realfake.scoring.plots.style import BLUE, GREEN, GREY, ORANGE, SMALL, TEXT,
 from realfake.scoring.predictions import Predictions
 from realfake.scoring.scores import real_levels
 from realfake.scoring.statistics import Interval
+from realfake.scoring.wording import decimals
 
 HATCHES = ("", "//", "..")
 _INTERVAL = "95 % interval over the test people, the model as it is"
@@ -38,7 +39,7 @@ def reliability_diagram(p: Predictions, task: str = "authenticity") -> Figure:
     for axis in (above, below):
         axis.set_xlim(lowest - width / 2, 1.0)
     above.set_ylim(0.0, 1.05)
-    plain(above, "", "part that is right", f"{task}: calibration error {found.ece:.3f}")
+    plain(above, "", "part that is right", f"{task}: calibration error {decimals(found.ece)}")
     # Above the picture: no place inside is free of bars in every diagram.
     figure.legend(fontsize=SMALL, frameon=False, ncols=3, loc="upper left", bbox_to_anchor=(0.08, 1.0))
     below.bar(middle, found.count, width, color=GREY, edgecolor="white", linewidth=0.7)
@@ -102,13 +103,20 @@ def emotion_bars(by_emotion: Mapping[str, Mapping[str, Interval]], space: LabelS
         if not all(metric.name in by_emotion[e] for e in names):
             continue
         found = [by_emotion[e][metric.name] for e in names]
-        x = np.arange(len(names)) + (k - 1) * 0.27
+        x = np.arange(len(names)) + (k - 1) * 0.29
         value = np.array([i.value for i in found])
-        axis.bar(x, value, 0.25, color=color, hatch=HATCHES[k], edgecolor="white", linewidth=0.5, label=metric.heading)
+        axis.bar(
+            x - 0.03, value, 0.19, color=color, hatch=HATCHES[k], edgecolor="white", linewidth=0.5, label=metric.heading
+        )
         ends = np.array([[i.value - i.low, i.high - i.value] for i in found]).reshape(-1, 2).T
-        axis.errorbar(x, value, yerr=np.clip(ends, 0, None), fmt="none", ecolor="black", elinewidth=1, capsize=2)
+        known = np.isfinite(ends).all(axis=0)
+        # Beside the bar: on it, hatching and line could not be told apart.
+        axis.errorbar(
+            x[known] + 0.1, value[known], yerr=np.clip(ends[:, known], 0, None), fmt="_", color=color, markersize=5,
+            elinewidth=1.5, capsize=2,
+        )  # fmt: skip
         chance = 1.0 / space.size(task)
-        axis.hlines(np.full(len(names), chance), x - 0.125, x + 0.125, color="black", linewidth=1.5)
+        axis.hlines(np.full(len(names), chance), x - 0.125, x + 0.065, color="black", linewidth=1.5)
     axis.set_xticks(range(len(names)), names)
     axis.set_ylim(0.0, 1.02)
     plain(axis, "", "accuracy", "")
