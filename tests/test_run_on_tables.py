@@ -93,6 +93,26 @@ def test_predicted_and_tested_with_tables_that_lie_elsewhere(
     assert json.loads((tmp_path / "out/evaluation.json").read_text())["metrics"]
 
 
+def test_relative_places_of_tables_are_those_of_where_the_run_was_started(
+    run: Path, begun_with: tuple[str, ...], command: Command, tmp_path: Path
+) -> None:
+    tables = Path(begun_with[-1].partition("=")[2])
+    copy = RunFolder(shutil.copytree(run, tmp_path / "run"))
+    for path, before, now in (
+        (copy.trained_config, f"root: {tables}", f"root: {tables.name}"),
+        (copy.path / ".hydra/hydra.yaml", str(Path.cwd()), str(tables.parent)),
+    ):
+        assert before in path.read_text()
+        path.write_text(path.read_text().replace(before, now))
+    words = ["evaluate", f"run={copy.path}", "resamples=100", "plots=false", f"out={tmp_path}/out"]
+    assert (done := command(*words, cwd=tmp_path)).returncode == 0, done.stderr
+    again, first = read_results(tmp_path / "out"), read_results(run)
+    assert again is not None
+    assert first is not None
+    assert again["metrics"] == {k: v for k, v in first["metrics"].items() if k.startswith(("test/", "val/"))}
+    assert again["evaluation"]["signals_read"] == copy.signals_read()
+
+
 def test_a_run_without_tables_says_so(trained: Callable[..., Path], command: Command, tmp_path: Path) -> None:
     run = trained("approach=multi_task")
     line = "error: tables=t: this run reads no tables, its network looks at [pixels]; expected a run with streams of"

@@ -54,9 +54,7 @@ class Tester:
         self.device = choose_device(device)
         self.run, cfg, self.module = open_trained(run)
         self.checkpoint = Path(run).expanduser() if Path(run).suffix == ".ckpt" else self.run.best
-        if batch_size is not None:
-            cfg = changed(cfg, {"data.eval_batch_size": batch_size})
-        self.cfg = changed(cfg, {"data": self.run.locate(cfg.data)})
+        self.cfg = cfg if batch_size is None else changed(cfg, {"data.eval_batch_size": batch_size})
 
     def test(
         self,
