@@ -24,6 +24,17 @@ class StreamInfo:
     """In which values are stored; networks are given float32."""
     mirrored: tuple[tuple[int, float], ...] = ()
     """What a mirrored face has, for each component the one that takes its place and the factor; empty = the same."""
+    points: Literal["", "canonical", "300-W"] = ""
+    """Of points (p, 2 or 3) of a face: numbered as MediaPipe's canonical face, or as 300-W's 68; empty = none."""
+    base: StreamInfo | None = None
+    """The stream that it is derived from; ``None`` = it is no derived one."""
+    rules: tuple[str, ...] = ()
+    """By which it is derived, one after another: :mod:`realfake.config.derivations`."""
+
+    @property
+    def source(self) -> str:
+        """Name of the stream that something computes: of the base, or its own."""
+        return self.base.name if self.base else self.name
 
     @property
     def size(self) -> int:

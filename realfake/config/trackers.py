@@ -22,6 +22,11 @@ _OTHER_SIDE = (
 )  # fmt: skip
 """Of each landmark the number of the one on the other side of the face."""
 
+STILL = (*range(27, 31), 36, 39, 42, 45)
+"""Landmarks that expressions move least: the bridge of the nose, and the corners of the eyes."""
+EYE_CORNERS = (36, 45)
+"""The outer ones."""
+
 OPENFACE_UNITS = tuple(f"AU{n:02}" for n in (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45))
 PYFEAT_UNITS = tuple(f"AU{n:02}" for n in (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 17, 20, 23, 24, 25, 26, 28, 43))
 OPENFACE_3_UNITS = tuple(f"unit_{k}" for k in range(1, 9))
@@ -29,6 +34,8 @@ OPENFACE_3_UNITS = tuple(f"unit_{k}" for k in range(1, 9))
 
 IN_PICTURE = "heights of the picture"
 """Unit of points from the middle of the picture: their pixels can be told."""
+
+IN_EYES = "distances between the eyes' corners"
 
 _ANGLES, _TURNED = ("pitch", "yaw", "roll"), ((0, 1.0), (1, -1.0), (2, -1.0))
 _UNITS = {
@@ -58,8 +65,9 @@ def tracker_info(stream: str, tracker: str, unit: str = "pixels of the video") -
         names = tuple(f"{axis}_{i}" for i in range(POINTS) for axis in "xy")
         mirrored = tuple((2 * other + k, factor) for other in _OTHER_SIDE for k, factor in ((0, -1.0), (1, 1.0)))
         return StreamInfo(
-            stream, (POINTS, 2), f"68 landmarks as in 300-W, by {tracker}", names, unit, mirrored=mirrored
-        )
+            stream, (POINTS, 2), f"68 landmarks as in 300-W, by {tracker}", names, unit,
+            mirrored=mirrored, points="300-W",
+        )  # fmt: skip
     if stream == "units":
         names, unit = _UNITS[tracker]
         return StreamInfo(stream, (len(names),), f"facial action units, by {tracker}", names, unit)
@@ -87,7 +95,7 @@ class TrackerSignal(SignalOptions):
 
     def infos(self) -> tuple[StreamInfo, ...]:
         """The streams that are read."""
-        unit = "distances between the eyes' corners" if self.relative_to == "face" else IN_PICTURE
+        unit = IN_EYES if self.relative_to == "face" else IN_PICTURE
         return tuple(tracker_info(stream, self.tracker, unit) for stream in self.streams)
 
     @model_validator(mode="after")

@@ -16,9 +16,9 @@ from realfake.data.learned import Known, Learned
 from realfake.data.people import check_people, people_note
 from realfake.data.preparation import prepare
 from realfake.data.samples import ClipSamples, CropReader, EpochBatches, FrameSamples, WindowSamples
-from realfake.data.signal_store import StoredStream
 from realfake.data.sources.columns import IGNORED
 from realfake.data.splits import UNUSED, assign_parts, check_split
+from realfake.data.stored_streams import StoredStream
 from realfake.data.stream_sets import compute_streams, stream_set
 from realfake.data.work import cores
 from realfake.errors import UserError
@@ -135,7 +135,7 @@ class ClipDataModule(LightningDataModule):
         return self.store
 
     def signals_read(self) -> list[str]:
-        """What the signals gave, by content, see :func:`realfake.data.signal_store.signal_digest`."""
+        """What the signals gave, by content, see :func:`realfake.data.derived_streams.streams_read`."""
         self.opened()
         return sorted({stream.folder.name for stream in self.computed.values()})
 

@@ -12,7 +12,7 @@ import io
 import json
 import logging
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -26,33 +26,16 @@ from realfake.config import DataConfig, FaceConfig, SignalConfig, StreamInfo
 from realfake.data.media import Media
 from realfake.data.shards import WHOLE, Shard, alone, at_work, left_to_others, shard_locks, working
 from realfake.data.store import PreparedStore
+from realfake.data.stored_streams import MARK, STREAMS, StoredStream, mark_complete, write_stream
 from realfake.data.work import Crashed, Hung, cores, run_all, shown, time_limit_sec
 from realfake.errors import UserError
-from realfake.files import disk_error, disk_errors, only_one, open_whole, remove_parts, write_whole
+from realfake.files import disk_error, disk_errors, only_one, remove_parts, write_whole
 from realfake.streams.kinds import build_signal
 from realfake.streams.stream import Extracted, OnDevice, ReadsFiles, Requires, Signal
 
 log = logging.getLogger(__name__)
 
-STREAMS, PARTS, MARK, COUNTS = "streams", "parts", "stream.json", "counts.npy"
-
-
-@dataclass(frozen=True)
-class StoredStream:
-    """One stream of all clips of a store, memory-mapped."""
-
-    info: StreamInfo
-    folder: Path
-
-    @property
-    def rows(self) -> np.ndarray:
-        """(rows,) with fields ``time_sec``, ``quality``, ``values``, one clip after another."""
-        return np.load(self.folder / f"{self.info.name}.npy", mmap_mode="r")
-
-    @property
-    def counts(self) -> np.ndarray:
-        """(clips of the store,) int64: rows of each clip; 0 = the stream could not be computed."""
-        return np.load(self.folder / COUNTS)[self.info.name]
+PARTS = "parts"
 
 
 @dataclass(frozen=True)
@@ -328,20 +311,12 @@ def _finish(store: PreparedStore, options: SignalConfig, folder: Path, identity:
         shutil.rmtree(folder)
         raise UserError(f"signals=[{options.name}]: none of {len(names)} clips has it; the first, {clip}: {reason}")
     for info in infos:
-        values = "<f4" if info.dtype == "float32" else "<f2"
-        dtype = np.dtype([("time_sec", "<f4"), ("quality", "<f4"), ("values", values, info.shape)])
-        total = int(counts[info.name].sum())
-        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (total,)}
-        with open_whole(folder / f"{info.name}.npy", total * dtype.itemsize) as file:
-            np.lib.format.write_array_header_1_0(file, header)
-            for row in np.flatnonzero(counts[info.name]).tolist():
-                with np.load(_part(folder, row)) as part:
-                    rows = np.zeros(counts[info.name][row], dtype)
-                    for field, source in (("time_sec", "times_sec"), ("quality", "quality"), ("values", "values")):
-                        rows[field] = part[f"{info.name}/{source}"]
-                    file.write(rows.tobytes())
-    content = io.BytesIO()
-    np.save(content, counts)
-    write_whole(folder / COUNTS, content.getvalue())
+        write_stream(folder, info, int(counts[info.name].sum()), _parts(folder, info, counts[info.name]))
     mark = {**identity, "streams": {info.name: info.words for info in infos}, "failed": failed}
-    write_whole(folder / MARK, json.dumps(mark, indent=2, ensure_ascii=False).encode() + b"\n")
+    mark_complete(folder, counts, mark)
+
+
+def _parts(folder: Path, info: StreamInfo, counts: np.ndarray) -> Iterator[Extracted]:
+    for row in np.flatnonzero(counts).tolist():
+        with np.load(_part(folder, row)) as part:
+            yield Extracted(*(part[f"{info.name}/{field}"] for field in Extracted._fields))

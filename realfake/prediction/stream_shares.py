@@ -83,7 +83,10 @@ def _points(info: StreamInfo) -> tuple[tuple[str, ...], Tensor]:
         return info.names(), torch.eye(info.size, dtype=torch.bool)
     each = info.size // info.shape[0]
     mask = torch.eye(info.shape[0], dtype=torch.bool).repeat_interleave(each, dim=1)
-    return tuple(name.rpartition("_")[0] or name for name in info.names()[::each]), mask
+    firsts = info.names()[::each]
+    if info.points:
+        return tuple(f"point {name.partition('_')[2]}" for name in firsts), mask
+    return tuple(name.rpartition("_")[0] or name for name in firsts), mask
 
 
 def _falls(

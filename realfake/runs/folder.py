@@ -157,7 +157,7 @@ class RunFolder:
         started = self.working_folder()
         if started is None:
             return cfg
-        groups = [("data", cfg.data, LOCATIONS)]
+        groups: list[tuple[str, Any, tuple[str, ...]]] = [("data", cfg.data, LOCATIONS)]
         groups += [(f"signals.{name}", options, SIGNAL_LOCATIONS) for name, options in cfg.signals.items()]
         found = {
             f"{group}.{key}": str(started / value)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from realfake.data.faces import Box
     from realfake.data.video import VideoInfo
+    from realfake.streams.landmark_geometry import FaceGeometry
 
 
 class StreamValues(NamedTuple):
@@ -116,6 +117,19 @@ class OnDevice(Protocol):
 
     def uses_gpu(self) -> bool:
         """Whether it does so here."""
+        ...
+
+
+@runtime_checkable
+class KnowsCanonical(Protocol):
+    """A signal with points of a face that are numbered as those of a canonical one, which it knows."""
+
+    def infos(self) -> tuple[StreamInfo, ...]:
+        """The streams that it gives."""
+        ...
+
+    def canonical(self) -> FaceGeometry:
+        """The canonical face."""
         ...
 
 
