@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -10,6 +10,8 @@ from realfake.config.base import Positive
 from realfake.config.stream_info import SignalOptions, StreamInfo
 
 TrackedStream = Literal["landmarks", "units", "pose", "gaze"]
+TRACKERS = {"openface": "OpenFace 2", "openface3": "OpenFace 3", "pyfeat": "py-feat", "mediapipe": "MediaPipe"}
+"""What the key ``accept`` calls those whose streams may stand for another's."""
 NonNegativeFloat = Annotated[float, Field(ge=0.0)]
 
 POINTS = 68
@@ -48,6 +50,11 @@ _POSES = {
     "py-feat": (_ANGLES, "radians", _TURNED),
 }
 _GAZES = {"OpenFace 2": ("across", "down"), "OpenFace 3": ("yaw", "pitch"), "py-feat": ("yaw", "pitch")}
+
+
+def tracked(tracker: str) -> tuple[TrackedStream, ...]:
+    """The streams that a tracker's tables may have; arguments as of :func:`tracker_info`."""
+    return tuple(stream for stream in get_args(TrackedStream) if stream != "pose" or tracker in _POSES)
 
 
 def tracker_info(stream: str, tracker: str, unit: str = "pixels of the video") -> StreamInfo:
@@ -103,7 +110,7 @@ class TrackerSignal(SignalOptions):
         for stream in self.streams:
             if self.streams.count(stream) > 1:
                 raise ValueError(f"streams=[{','.join(self.streams)}]: {stream} twice; expected each once")
-            if stream == "pose" and self.tracker not in _POSES:
+            if stream not in tracked(self.tracker):
                 raise ValueError(f"streams=[{','.join(self.streams)}]: {self.tracker} tells no {stream}; leave it out")
         return self
 

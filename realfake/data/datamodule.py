@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -23,7 +24,7 @@ from realfake.data.stream_sets import compute_streams, stream_set
 from realfake.data.work import cores
 from realfake.errors import UserError
 from realfake.labels import ABSENT, TASKS, Authenticity, LabelSpace, told_by
-from realfake.streams.stream import SampleSpec, StreamSet
+from realfake.streams.stream import SampleSpec, StreamSet, Translation
 
 if TYPE_CHECKING:
     from realfake.data.clips import Listing
@@ -72,6 +73,8 @@ class ClipDataModule(LightningDataModule):
         self.parts: np.ndarray = np.empty(0, dtype="<U5")
         self.store: PreparedStore | None = None
         self.computed: dict[str, StoredStream] = {}
+        self.translations: Mapping[str, Translation] = {}
+        """Of streams of another tracker than the one that the network was trained on."""
         self.sets: dict[str, ClipSamples] = {}
         self._loaders: dict[str, DataLoader[Batch]] = {}
 
@@ -124,7 +127,7 @@ class ClipDataModule(LightningDataModule):
             from realfake.data.cache import open_cache
 
             reader = open_cache(store, self.spec.pixels.size)
-        return stream_set(store, self.spec, reader, self.computed)
+        return stream_set(store, self.spec, reader, self.computed, self.translations)
 
     def opened(self) -> PreparedStore:
         """The prepared dataset, opened (and prepared) once."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +18,16 @@ from realfake.data.store import PreparedStore, decode_crops
 from realfake.data.stored_streams import StoredStream
 from realfake.errors import UserError
 from realfake.streams.derivation import derivation
-from realfake.streams.stream import Extracted, Gather, SampleSpec, Signal, StreamRows, StreamSet, StreamSpec
+from realfake.streams.stream import (
+    Extracted,
+    Gather,
+    SampleSpec,
+    Signal,
+    StreamRows,
+    StreamSet,
+    StreamSpec,
+    Translation,
+)
 
 
 class CropRows(StreamRows):
@@ -58,14 +67,15 @@ class CropRows(StreamRows):
 class SignalRows(StreamRows):
     """A stream that a signal has computed; cheap to pickle."""
 
-    def __init__(self, stored: StoredStream, spec: StreamSpec) -> None:
-        self.source, self.spec = stored, spec
+    def __init__(self, stored: StoredStream, spec: StreamSpec, translation: Translation | None = None) -> None:
+        self.source, self.translation = stored, translation
+        self.spec = replace(spec, info=translation.own) if translation else spec
         self.stored = stored.counts
         self.first = np.cumsum(self.stored) - self.stored
         self.spacing_sec = np.array([self._spacing(i) for i in range(len(self.stored))])
 
     def __reduce__(self) -> Any:
-        return SignalRows, (self.source, self.spec)
+        return SignalRows, (self.source, self.spec, self.translation)
 
     @cached_property
     def _rows(self) -> np.ndarray:
@@ -83,7 +93,8 @@ class SignalRows(StreamRows):
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         """Values by their rows."""
-        return np.ascontiguousarray(self._rows["values"][rows], np.float32)
+        values = np.ascontiguousarray(self._rows["values"][rows], np.float32)
+        return self.translation(values) if self.translation else values
 
     def _spacing(self, clip: int) -> float:
         times = self._rows["time_sec"][self.first[clip] : self.first[clip] + self.stored[clip]]
@@ -100,6 +111,7 @@ def stream_set(
     spec: SampleSpec,
     reader: CropReader | None = None,
     computed: dict[str, StoredStream] | None = None,
+    translations: Mapping[str, Translation] | None = None,
 ) -> StreamSet:
     """The streams that a network takes.
 
@@ -108,6 +120,7 @@ def stream_set(
         spec: What the network takes.
         reader: Of the crops; ``None`` = the store's own.
         computed: Streams besides pixels and box, by their names: :func:`compute_streams`.
+        translations: Of those that come from another tracker, by their names.
     """
     found: StreamSet = {}
     for stream in spec.streams:
@@ -117,7 +130,8 @@ def stream_set(
         elif stream.name == BOX.name:
             found[stream.name] = CropRows(store, stream, None)
         else:
-            found[stream.name] = SignalRows((computed or {})[stream.name], stream)
+            translation = (translations or {}).get(stream.name)
+            found[stream.name] = SignalRows((computed or {})[stream.name], stream, translation)
     return found
 
 
@@ -169,8 +183,19 @@ def clip_values(media: Media, infos: Iterable[StreamInfo], signals: Sequence[Sig
     return found
 
 
-def clip_streams(media: Media, spec: SampleSpec, signals: Sequence[Signal]) -> StreamSet:
-    """The streams that a network takes of one clip, which is number 0 in them; arguments as of :func:`clip_values`.
+def clip_streams(
+    media: Media,
+    spec: SampleSpec,
+    signals: Sequence[Signal],
+    translations: Mapping[str, Translation] | None = None,
+) -> StreamSet:
+    """The streams that a network takes of one clip, which is number 0 in them.
+
+    Args:
+        media: The clip.
+        spec: What the network takes, as these signals give it.
+        signals: As of :func:`clip_values`.
+        translations: As of :func:`stream_set`.
 
     Raises:
         UserError: If a stream cannot be computed.
@@ -186,8 +211,10 @@ def clip_streams(media: Media, spec: SampleSpec, signals: Sequence[Signal]) -> S
         elif stream.name == BOX.name:
             found[stream.name] = _of_one(stream, rows["time_sec"], values[stream.name].values.__getitem__, spacing)
         else:
-            times, numbers, quality = values[stream.name]
-            found[stream.name] = _of_one(stream, times, numbers.__getitem__, usual_spacing(times), quality)
+            taken, (times, numbers, quality) = stream, values[stream.name]
+            if translation := (translations or {}).get(stream.name):
+                taken, numbers = replace(stream, info=translation.own), translation(numbers)
+            found[stream.name] = _of_one(taken, times, numbers.__getitem__, usual_spacing(times), quality)
     return found
 
 

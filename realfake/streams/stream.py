@@ -186,6 +186,26 @@ Gather = Callable[[np.ndarray], np.ndarray]
 """From rows (n,) of all clips' values to these, (n, *shape)."""
 
 
+@dataclass(frozen=True)
+class Translation:
+    """From a stream of one tracker to that of another, which a network was trained on, by the names of components."""
+
+    own: StreamInfo
+    """What the network was trained on."""
+    given: StreamInfo
+    """What there is instead."""
+    columns: tuple[int, ...]
+    """For each number of ``own``, that of ``given`` that is called alike; -1 = none is."""
+    fill: tuple[float, ...]
+    """What stands for those without."""
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Values (n, \\*shape of given) → float32 (n, \\*shape of own)."""
+        columns = np.array(self.columns)
+        found = np.where(columns >= 0, values.reshape(len(values), -1)[:, columns], np.array(self.fill))
+        return found.reshape(len(values), *self.own.shape).astype(np.float32)
+
+
 class StreamRows:
     """One stream of many clips, one clip after the other; what training reads and what prediction computes alike.
 
