@@ -1,4 +1,4 @@
-"""A network over pixels, the face's path and its speed: trained, resumed, tested again, predicted, explained, exported."""
+"""Networks over pixels, the face's path and its speed: trained, resumed, tested, predicted, explained, exported."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from realfake.runs.network import open_trained
 from realfake.streams.stream import StreamValues
 
 BOTH = ("approach=temporal", "backbone.streams=[pixels,box,box_velocity]", "backbone.fusion=gate", "backbone.frames=4")
-NUMBERS = ("approach=temporal", "backbone.streams=[box,motion,motion_asymmetry]", "signals=[motion]", "signals.motion.grid=2",
-           "signals.motion.size=32", "backbone.gather=interval", "backbone.fusion=multiply")  # fmt: skip
+NUMBERS = ("approach=temporal", "backbone.streams=[box,motion,motion_asymmetry]", "signals=[motion]",
+           "signals.motion.grid=2", "signals.motion.size=32", "backbone.gather=interval",
+           "backbone.fusion=multiply")  # fmt: skip
 
 Trained = Callable[..., Path]
 

@@ -31,6 +31,12 @@ class StreamInfo:
     rules: tuple[str, ...] = ()
     """By which it is derived, one after another: :mod:`realfake.config.derivations`."""
 
+    def __post_init__(self) -> None:
+        """Points have a place in space and a partner each."""
+        of_points = self.shape == (68, 2) if self.points == "300-W" else self.shape[1:] == (3,)
+        if self.points and not (of_points and self.mirrored):
+            raise ValueError(f"stream {self.name}: points={self.points}: expected (68, 2), or (p, 3), and mirrored")
+
     @property
     def source(self) -> str:
         """Name of the stream that something computes: of the base, or its own."""
