@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from processes import Command
+from weights import weights_file
 
 import realfake
 from realfake.composing.composition import compose
@@ -26,6 +27,7 @@ from realfake.runs.folder import RunFolder
 from realfake.runs.network import open_trained
 from realfake.runs.results import read_results
 from realfake.runs.settings import differences
+from realfake.streams.landmarker import URL
 from realfake.streams.tracker_tables import read_tracker_table
 
 ON_TABLES = ("approach=temporal", "signals=[openface]", "signals.openface.streams=[units]", "backbone.streams=[units]",
@@ -249,6 +251,25 @@ def test_an_accepted_tracker_is_matched_by_name(run: Path, moved: Path, command:
     assert said["accepted"] == [note]
     row = pd.read_csv(tmp_path / "p/predictions.csv").iloc[0]
     assert row["p_real"] == pytest.approx(found.iloc[0]["p_real"], abs=1e-5)
+
+
+def test_units_of_the_published_landmarker_are_computed_where_they_are_accepted(
+    run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("ai_edge_litert", reason="needs the extra signals")
+    folder = tmp_path / "home/hub/checkpoints"
+    folder.mkdir(parents=True)
+    (folder / Path(URL).name).symlink_to(weights_file(Path(URL).name))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    cfg = RunFolder(run).load_config()
+    store = prepare(cfg.data, cfg.face, progress=False)
+    assert store.root is not None
+    predictor = realfake.load(run, device="cpu", accept=["mediapipe"])
+    (note,) = predictor.read.notes
+    assert "approximated from blendshapes by a table in place of" in note
+    assert "16 of 17 components by name; AU23 at the training part's mean; other scales: 0 to 1, trained on" in note
+    said = predictor.predict(store.root / store.table["path"].array[0])
+    assert 0 < said.by_name()["real"] < 1
 
 
 def test_a_run_without_tables_says_so(trained: Callable[..., Path], command: Command, tmp_path: Path) -> None:

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-
 from realfake.approaches.module import ApproachModule
 from realfake.composing.composition import option
 from realfake.composing.messages import changed
@@ -67,9 +65,11 @@ def reading(cfg: TrainConfig, module: ApproachModule, tables: str | None, accept
     found = tracker_of(table) if table else None
     wanted = TRACKERS[accept[0]] if accept else None
     own = {_by(options) for options in cfg.signals_seen.values() if isinstance(options, OpenfaceSignal | PyfeatSignal)}
-    if found in own or (wanted in own and found is None):
+    # The run's own tables where it was trained are no answer to who asks for another tracker.
+    asked = wanted not in (None, *own) and tables is None
+    if (found in own and not asked) or (wanted in own and found is None):
         return Reading(with_tables(cfg, tables))
-    if found is not None and (wanted is None or (tables is not None and found != wanted)):
+    if found not in (None, wanted) and not asked:
         if not (replaced := _replaced(cfg, found)):
             return Reading(with_tables(cfg, tables))
         streams = ",".join(stream for given in replaced.values() for stream in given)
@@ -104,9 +104,9 @@ def _accepted(cfg: TrainConfig, module: ApproachModule, tables: str | None, trac
         if own.source not in sources:
             continue
         given = streams_named([name], now.signals)[name]
-        mean = means[name].mean.cpu() if name in means else torch.zeros(own.size)
-        translations[name] = _translation(own, given, mean.tolist(), key)
-        notes.append(_note(own, given, translations[name]))
+        layer = means[name]
+        translations[name] = _translation(own, given, layer.mean.tolist(), key)
+        notes.append(_note(own, given, translations[name], "0" if layer.fixed else "the training part's mean"))
         log.warning("%s: %s", key, notes[-1])
     return Reading(now, translations, tuple(notes))
 
@@ -122,9 +122,9 @@ def _translation(own: StreamInfo, given: StreamInfo, mean: list[float], key: str
     return Translation(own, given, columns, tuple(mean))
 
 
-def _note(own: StreamInfo, given: StreamInfo, translation: Translation) -> str:
+def _note(own: StreamInfo, given: StreamInfo, translation: Translation, fill: str) -> str:
     lacking = [name for name, k in zip(own.names(), translation.columns, strict=True) if k < 0]
-    shown = f"; {', '.join(lacking)} at the training part's mean" if lacking else ""
+    shown = f"; {', '.join(lacking)} at {fill}" if lacking else ""
     scales = "" if own.unit == given.unit else f"; other scales: {given.unit}, trained on {own.unit}"
     return (
         f"{own.name}: {given.words} in place of {own.words}, {own.size - len(lacking)} of {own.size} components by "

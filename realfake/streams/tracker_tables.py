@@ -76,12 +76,12 @@ def read_tracker_table(
 def tracker_of(source: Path) -> str | None:
     """Who wrote a table, by its headings: of :data:`FORMATS`, or ``MediaPipe`` of one that ``realfake signals`` wrote.
 
-    ``None`` if nobody is known by them.
-
-    Raises:
-        UserError: If it cannot be read.
+    ``None`` if nobody is known by them, or it cannot be read.
     """
-    return _writer(_texts(source, str(source), next(iter(FORMATS.values())))[1])
+    try:
+        return _writer(_texts(source, str(source), next(iter(FORMATS.values())))[1])
+    except UserError:
+        return None
 
 
 def _writer(headings: list[str]) -> str | None:
