@@ -132,7 +132,7 @@ class ClipDataModule(LightningDataModule):
     def opened(self) -> PreparedStore:
         """The prepared dataset, opened (and prepared) once."""
         if self.store is None:
-            signals = signals_of(self.signals, self.spec.names).values()
+            signals = signals_of(self.signals, self.spec.numbers).values()
             self.store = prepare(self.data, self.face, signals, check=self._check)
             self.computed = compute_streams(self.store, self.spec, self.data, self.face, self.signals)
         return self.store
