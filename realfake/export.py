@@ -24,7 +24,6 @@ def run(cfg: ExportConfig) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    from realfake.composing.messages import changed
     from realfake.exporting.formats import export, random_samples, real_samples, require_packages
     from realfake.exporting.served import Served
     from realfake.prediction.command import new_folder
@@ -32,7 +31,6 @@ def run(cfg: ExportConfig) -> None:
 
     require_packages(cfg.format)
     folder, trained, module = open_trained(cfg.run)
-    trained = changed(trained, {"data": folder.locate(trained.data)})
     served = Served(module)
     samples = real_samples(folder, trained, served, cfg.clips)
     compared = f"{sum(map(len, samples))} samples of clips of the test part"

@@ -1,4 +1,4 @@
-"""A network over pixels and the face's path: trained, resumed, tested again, predicted, explained, exported."""
+"""Networks over pixels, the face's path and its speed: trained, resumed, tested, predicted, explained, exported."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from realfake.experiments.execution import train
 from realfake.runs.network import open_trained
 from realfake.streams.stream import StreamValues
 
-BOTH = ("approach=temporal", "backbone.streams=[pixels,box]", "backbone.fusion=gate", "backbone.frames=4")
-NUMBERS = ("approach=temporal", "backbone.streams=[box,motion]", "signals=[motion]", "signals.motion.grid=2",
-           "signals.motion.size=32", "backbone.gather=interval", "backbone.fusion=multiply")  # fmt: skip
+BOTH = ("approach=temporal", "backbone.streams=[pixels,box,box_velocity]", "backbone.fusion=gate", "backbone.frames=4")
+NUMBERS = ("approach=temporal", "backbone.streams=[box,motion,motion_asymmetry]", "signals=[motion]",
+           "signals.motion.grid=2", "signals.motion.size=32", "backbone.gather=interval",
+           "backbone.fusion=multiply")  # fmt: skip
 
 Trained = Callable[..., Path]
 
@@ -124,7 +125,10 @@ def test_exported_with_an_input_a_stream(trained: Trained, command: Command, tmp
     assert done.returncode == 0, done.stderr
     assert "clips of the test part" in done.stdout
     meta = json.loads((tmp_path / "model.json").read_text())
-    assert list(meta["inputs"]) == ["pixels", "box"]
+    assert list(meta["inputs"]) == ["pixels", "box", "box_velocity"]
+    steps = meta["inputs"]["box_velocity"]["derived"]
+    assert (steps["from"], [step["rule"] for step in steps["steps"]]) == ("box", ["velocity"])
+    assert meta["inputs"]["box_velocity"]["unit"].endswith(" a second")
     assert meta["inputs"]["box"]["components"] == ["x", "y", "width", "height"]
     assert meta["moments"]["frames"] == 4
     assert meta["check"]["largest_difference"] < 1e-5

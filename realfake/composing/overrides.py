@@ -118,6 +118,7 @@ def rewrite(words: list[str], conf: Path, *, sweep: bool) -> list[str]:
     - ``experiment=thesis/*`` becomes the list of the experiments that it matches (Hydra's glob enters no folders);
     - ``precision=16`` names an option, although it looks like a number;
     - ``debug=null`` takes the group's option away, ``logger=null`` all of them (of :data:`SEVERAL`);
+    - ``logger=[csv,csv]`` is refused, which Hydra takes for one;
     - ``launcher.x`` and ``search.x`` are keys of the presets, which lie in Hydra's own configuration;
     - ``a=approach=temporal`` names rows of a sweep by an override, which is a text in quotes.
 
@@ -127,7 +128,8 @@ def rewrite(words: list[str], conf: Path, *, sweep: bool) -> list[str]:
         sweep: Whether several experiments may come of a pattern.
 
     Raises:
-        UserError: If a pattern matches nothing, or several experiments without ``-m``; or on ``hydra/launcher=``.
+        UserError: If a pattern matches nothing, or several experiments without ``-m``; if one of several options is
+            named twice; or on ``hydra/launcher=``.
     """
     return [_rewrite(w, conf, sweep) if "=" in w and not w.startswith("-") else w for w in words]
 
@@ -156,6 +158,11 @@ def _rewrite(word: str, conf: Path, sweep: bool) -> str:
         and "null" in (v.strip() for v in value[1:-1].split(","))
     ):
         raise UserError(f"{word}: null is no option; {group}=null takes all away")
+    if group.lstrip("+") in SEVERAL:
+        for chosen in re.findall(r"\[([^\[\]]*)\]", value):
+            names = [name.strip(" '\"") for name in chosen.split(",")]
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise UserError(f"{word}: {twice[0]} twice; expected each once")
     if (conf / group).is_dir() and re.fullmatch(r"[\w.,+-]+", value):
         for name in value.split(","):
             if name.startswith("_"):

@@ -150,6 +150,7 @@ from realfake.config.signal_options import (
     SignalConfig,
     signals_of,
     stream_infos,
+    streams_named,
 )
 from realfake.config.stream_info import (
     BOX,

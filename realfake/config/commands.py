@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from realfake.config.base import Count, NonNegative, Positive, Seed, Strict, check_three
 from realfake.config.data import Decoder, FaceConfig, LocatedData, SplitConfig
-from realfake.config.signal_options import Signals
+from realfake.config.signal_options import Signals, streams_named
+from realfake.config.stream_info import StreamInfo
+from realfake.config.trackers import TRACKERS
+from realfake.errors import nearest
 
 
 class Command(Strict):
@@ -18,6 +21,32 @@ class Command(Strict):
     """Files of plugins, which are loaded before anything else is looked at."""
 
 
+class WithSignals(Command):
+    """What commands have that compute streams of a dataset, all that signals give."""
+
+    signals: Signals
+    derived: list[str]
+    """Streams that follow from those of the signals, by their names, such as ``units_velocity``."""
+
+    @property
+    def derived_infos(self) -> tuple[StreamInfo, ...]:
+        """What they are."""
+        return tuple(streams_named(self.derived, self.signals).values())
+
+    @model_validator(mode="after")
+    def _check_derived(self) -> WithSignals:
+        shown = f"derived=[{','.join(self.derived)}]"
+        try:
+            infos = self.derived_infos
+        except ValueError as error:
+            raise ValueError(f"{shown}: {error}") from None
+        if plain := [info.name for info in infos if not info.rules]:
+            raise ValueError(f"{shown}: {plain[0]} is derived of nothing; expected names such as {plain[0]}_velocity")
+        if twice := [name for name in self.derived if self.derived.count(name) > 1]:
+            raise ValueError(f"{shown}: {twice[0]} twice; expected each once")
+        return self
+
+
 class SweepFolder(Strict):
     """Where a launcher keeps what it needs (``-m``)."""
 
@@ -25,12 +54,11 @@ class SweepFolder(Strict):
     """Folder under ``outputs/prepare/``; null = a digest of the sweep's overrides."""
 
 
-class PrepareConfig(Command):
+class PrepareConfig(WithSignals):
     """``realfake prepare``."""
 
     data: LocatedData
     face: FaceConfig
-    signals: Signals
     shard: NonNegative
     """Which part of the clips this process works on, from 0."""
     shards: Count
@@ -45,12 +73,11 @@ class PrepareConfig(Command):
         return self
 
 
-class SignalsConfig(Command):
+class SignalsConfig(WithSignals):
     """``realfake signals``."""
 
     data: LocatedData
     face: FaceConfig
-    signals: Signals
     input: str | list[str] | None
     """Files, as :attr:`PredictConfig.input`, instead of a dataset."""
     out: str | None
@@ -64,12 +91,11 @@ class SignalsConfig(Command):
         return self
 
 
-class DescribeConfig(Command):
+class DescribeConfig(WithSignals):
     """``realfake describe``."""
 
     data: LocatedData
     face: FaceConfig
-    signals: Signals
     split: SplitConfig
     out: str | None
     """Folder of the result; null = ``outputs/describe/<dataset>-<time>``."""
@@ -199,6 +225,23 @@ def check_run_given(run: str | None) -> None:
         raise ValueError("run is missing: give it as run=outputs/<approach>/<folder of a finished run>")
 
 
+def _one_tracker(accept: list[str]) -> list[str]:
+    for tracker in accept:
+        if tracker not in TRACKERS:
+            known = tuple(TRACKERS)
+            raise ValueError(
+                f"accept=[{','.join(accept)}]: no tracker {tracker}{nearest(tracker, known)}; expected one of "
+                f"{', '.join(known)}"
+            )
+    if len(accept) > 1:
+        raise ValueError(f"accept=[{','.join(accept)}]: expected one, whose streams stand for those of the run")
+    return accept
+
+
+Accept = Annotated[list[str], AfterValidator(_one_tracker)]
+"""Another tracker than that of the run whose streams may stand for the run's own, by the names of their components."""
+
+
 class EvaluateConfig(Command):
     """``realfake evaluate``."""
 
@@ -213,6 +256,7 @@ class EvaluateConfig(Command):
     face: FaceConfig | None
     tables: str | None
     """As :attr:`PredictConfig.tables`, of the clips that are tested."""
+    accept: Accept
     against: str | None
     """Another run, to be compared with on the same clips."""
     calibration: Literal["none", "temperature"]
@@ -270,6 +314,7 @@ class PredictConfig(Command):
     tables: str | None
     """Runs that read tables (``signals=[openface]``, ``[pyfeat]``): folder of those of the inputs; null = as in the
     run, whose ``signals.<kind>.root`` is null if they lie beside the videos."""
+    accept: Accept
     decoder: Decoder | None
     """Library that decodes videos; null = as in the run."""
     patience_sec: Positive

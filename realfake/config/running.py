@@ -33,7 +33,7 @@ from realfake.config.networks import (
 )
 from realfake.config.optimisation import Augmentation, Cosine, OptimizerConfig, Plateau, SchedulerConfig
 from realfake.config.recording import CallbacksConfig, LoggerConfig
-from realfake.config.signal_options import SignalConfig, Signals, StreamInfo, signals_of, stream_infos
+from realfake.config.signal_options import SignalConfig, Signals, StreamInfo, signals_of, streams_named
 from realfake.errors import nearest
 from realfake.labels import LabelSpace, told_by
 from realfake.scoring.metric_table import measured_names
@@ -172,13 +172,12 @@ class TrainConfig(Strict):
     @property
     def streams(self) -> dict[str, StreamInfo]:
         """What the network looks at, by its name."""
-        known = stream_infos(self.signals)
-        return {name: known[name] for name in self.backbone.takes}
+        return streams_named(self.backbone.takes, self.signals)
 
     @property
     def signals_seen(self) -> dict[str, SignalConfig]:
         """The signals that give any of :attr:`streams`, by their names."""
-        return signals_of(self.signals, self.streams)
+        return signals_of(self.signals, self.streams.values())
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -240,13 +239,10 @@ class TrainConfig(Strict):
         return self
 
     def _check_streams(self) -> None:
-        known = list(stream_infos(self.signals))
-        for name in self.backbone.takes:
-            if name not in known:
-                raise ValueError(
-                    f"backbone.streams=[{','.join(self.backbone.takes)}]: the data have no stream "
-                    f"{name}{nearest(name, known)} (there are: {', '.join(known)}); others come from signals=[…]"
-                )
+        try:
+            streams_named(self.backbone.takes, self.signals)
+        except ValueError as error:
+            raise ValueError(f"backbone.streams=[{','.join(self.backbone.takes)}]: {error}") from None
 
     def _check_training(self) -> None:
         (start, end), (first, last) = self.sampling.window, self.data.window
@@ -254,6 +250,11 @@ class TrainConfig(Strict):
             raise ValueError(
                 f"sampling.window=[{start},{end}] reaches beyond data.window=[{first},{last}], the part of each clip "
                 f"that is prepared; expected a window within it, such as sampling.window=[{first},{last}]"
+            )
+        if neutral := [name for name, info in self.streams.items() if "neutral" in info.rules and first > 0]:
+            raise ValueError(
+                f"data.window=[{first},{last}]: {neutral[0]} is measured from the beginning of each clip; expected "
+                f"data.window=[0.0,{last}] (sampling.window=[{first},{last}] may stay)"
             )
         t, s = self.trainer, self.scheduler
         if t.fast_dev_run:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
 from realfake.config.base import Positive
+from realfake.config.derivations import stream_named
 from realfake.config.guests import Guests
 from realfake.config.landmarks import BLENDSHAPES, PARTNERS, UNITS, mirrored_names
 from realfake.config.networks import FRAME_FEATURES
@@ -78,6 +79,7 @@ class MediapipeSignal(SignalOptions):
                 tuple(f"{axis}_{point}" for point in range(len(PARTNERS)) for axis in "xyz"),
                 IN_BOX,
                 mirrored=tuple((3 * partner + k, flip[k]) for partner in PARTNERS for k in range(3)),
+                points="canonical",
             ),
             StreamInfo(
                 "blendshapes",
@@ -140,12 +142,23 @@ Signals = Annotated[dict[str, SignalConfig], AfterValidator(_by_name)]
 """The signals in use, by their names."""
 
 
-def signals_of(signals: dict[str, SignalConfig], streams: Container[str]) -> dict[str, SignalConfig]:
-    """Those signals that give any of some streams, by their names."""
-    return {name: o for name, o in signals.items() if any(info.name in streams for info in o.infos())}
+def signals_of(signals: dict[str, SignalConfig], streams: Iterable[StreamInfo]) -> dict[str, SignalConfig]:
+    """Those signals that give any of some streams, or what they are derived from, by their names."""
+    sources = {info.source for info in streams}
+    return {name: o for name, o in signals.items() if any(info.name in sources for info in o.infos())}
 
 
 def stream_infos(signals: dict[str, SignalConfig]) -> dict[str, StreamInfo]:
-    """Every stream that there is with some signals, by its name."""
+    """Every stream that is computed of clips with some signals, by its name; others are derived from these."""
     infos = (*PREPARED, *(info for options in signals.values() for info in options.infos()))
     return {info.name: info for info in infos}
+
+
+def streams_named(names: Iterable[str], signals: dict[str, SignalConfig]) -> dict[str, StreamInfo]:
+    """Streams with some signals by their names, derived ones too.
+
+    Raises:
+        ValueError: As :func:`realfake.config.derivations.stream_named`.
+    """
+    known = stream_infos(signals)
+    return {name: stream_named(name, known) for name in names}

@@ -24,6 +24,23 @@ class StreamInfo:
     """In which values are stored; networks are given float32."""
     mirrored: tuple[tuple[int, float], ...] = ()
     """What a mirrored face has, for each component the one that takes its place and the factor; empty = the same."""
+    points: Literal["", "canonical", "300-W"] = ""
+    """Of points (p, 2 or 3) of a face: numbered as MediaPipe's canonical face, or as 300-W's 68; empty = none."""
+    base: StreamInfo | None = None
+    """The stream that it is derived from; ``None`` = it is no derived one."""
+    rules: tuple[str, ...] = ()
+    """By which it is derived, one after another: :mod:`realfake.config.derivations`."""
+
+    def __post_init__(self) -> None:
+        """Points have a place in space and a partner each."""
+        of_points = self.shape == (68, 2) if self.points == "300-W" else self.shape[1:] == (3,)
+        if self.points and not (of_points and self.mirrored):
+            raise ValueError(f"stream {self.name}: points={self.points}: expected (68, 2), or (p, 3), and mirrored")
+
+    @property
+    def source(self) -> str:
+        """Name of the stream that something computes: of the base, or its own."""
+        return self.base.name if self.base else self.name
 
     @property
     def size(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -10,6 +10,8 @@ from realfake.config.base import Positive
 from realfake.config.stream_info import SignalOptions, StreamInfo
 
 TrackedStream = Literal["landmarks", "units", "pose", "gaze"]
+TRACKERS = {"openface": "OpenFace 2", "openface3": "OpenFace 3", "pyfeat": "py-feat", "mediapipe": "MediaPipe"}
+"""What the key ``accept`` calls those whose streams may stand for another's."""
 NonNegativeFloat = Annotated[float, Field(ge=0.0)]
 
 POINTS = 68
@@ -22,6 +24,11 @@ _OTHER_SIDE = (
 )  # fmt: skip
 """Of each landmark the number of the one on the other side of the face."""
 
+STILL = (*range(27, 31), 36, 39, 42, 45)
+"""Landmarks that expressions move least: the bridge of the nose, and the corners of the eyes."""
+EYE_CORNERS = (36, 45)
+"""The outer ones."""
+
 OPENFACE_UNITS = tuple(f"AU{n:02}" for n in (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45))
 PYFEAT_UNITS = tuple(f"AU{n:02}" for n in (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 17, 20, 23, 24, 25, 26, 28, 43))
 OPENFACE_3_UNITS = tuple(f"unit_{k}" for k in range(1, 9))
@@ -29,6 +36,8 @@ OPENFACE_3_UNITS = tuple(f"unit_{k}" for k in range(1, 9))
 
 IN_PICTURE = "heights of the picture"
 """Unit of points from the middle of the picture: their pixels can be told."""
+
+IN_EYES = "distances between the eyes' corners"
 
 _ANGLES, _TURNED = ("pitch", "yaw", "roll"), ((0, 1.0), (1, -1.0), (2, -1.0))
 _UNITS = {
@@ -41,6 +50,11 @@ _POSES = {
     "py-feat": (_ANGLES, "radians", _TURNED),
 }
 _GAZES = {"OpenFace 2": ("across", "down"), "OpenFace 3": ("yaw", "pitch"), "py-feat": ("yaw", "pitch")}
+
+
+def tracked(tracker: str) -> tuple[TrackedStream, ...]:
+    """The streams that a tracker's tables may have; arguments as of :func:`tracker_info`."""
+    return tuple(stream for stream in get_args(TrackedStream) if stream != "pose" or tracker in _POSES)
 
 
 def tracker_info(stream: str, tracker: str, unit: str = "pixels of the video") -> StreamInfo:
@@ -58,8 +72,9 @@ def tracker_info(stream: str, tracker: str, unit: str = "pixels of the video") -
         names = tuple(f"{axis}_{i}" for i in range(POINTS) for axis in "xy")
         mirrored = tuple((2 * other + k, factor) for other in _OTHER_SIDE for k, factor in ((0, -1.0), (1, 1.0)))
         return StreamInfo(
-            stream, (POINTS, 2), f"68 landmarks as in 300-W, by {tracker}", names, unit, mirrored=mirrored
-        )
+            stream, (POINTS, 2), f"68 landmarks as in 300-W, by {tracker}", names, unit,
+            mirrored=mirrored, points="300-W",
+        )  # fmt: skip
     if stream == "units":
         names, unit = _UNITS[tracker]
         return StreamInfo(stream, (len(names),), f"facial action units, by {tracker}", names, unit)
@@ -87,7 +102,7 @@ class TrackerSignal(SignalOptions):
 
     def infos(self) -> tuple[StreamInfo, ...]:
         """The streams that are read."""
-        unit = "distances between the eyes' corners" if self.relative_to == "face" else IN_PICTURE
+        unit = IN_EYES if self.relative_to == "face" else IN_PICTURE
         return tuple(tracker_info(stream, self.tracker, unit) for stream in self.streams)
 
     @model_validator(mode="after")
@@ -95,7 +110,7 @@ class TrackerSignal(SignalOptions):
         for stream in self.streams:
             if self.streams.count(stream) > 1:
                 raise ValueError(f"streams=[{','.join(self.streams)}]: {stream} twice; expected each once")
-            if stream == "pose" and self.tracker not in _POSES:
+            if stream not in tracked(self.tracker):
                 raise ValueError(f"streams=[{','.join(self.streams)}]: {self.tracker} tells no {stream}; leave it out")
         return self
 

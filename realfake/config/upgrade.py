@@ -18,7 +18,7 @@ FORMAT = 3
 FINGERPRINT = "data_fingerprint"
 """Key of the fingerprint of what a run read, beside its configuration."""
 SIGNALS = "signals_read"
-"""Key of what the signals gave of it, by content: :func:`realfake.data.signal_store.signal_digest` of each."""
+"""Key of what the signals gave of it, by content: :func:`realfake.data.derived_streams.streams_read`."""
 
 Config = dict[str, Any]
 

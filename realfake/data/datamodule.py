@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -16,14 +17,14 @@ from realfake.data.learned import Known, Learned
 from realfake.data.people import check_people, people_note
 from realfake.data.preparation import prepare
 from realfake.data.samples import ClipSamples, CropReader, EpochBatches, FrameSamples, WindowSamples
-from realfake.data.signal_store import StoredStream
 from realfake.data.sources.columns import IGNORED
 from realfake.data.splits import UNUSED, assign_parts, check_split
+from realfake.data.stored_streams import StoredStream
 from realfake.data.stream_sets import compute_streams, stream_set
 from realfake.data.work import cores
 from realfake.errors import UserError
 from realfake.labels import ABSENT, TASKS, Authenticity, LabelSpace, told_by
-from realfake.streams.stream import SampleSpec, StreamSet
+from realfake.streams.stream import SampleSpec, StreamSet, Translation
 
 if TYPE_CHECKING:
     from realfake.data.clips import Listing
@@ -72,6 +73,8 @@ class ClipDataModule(LightningDataModule):
         self.parts: np.ndarray = np.empty(0, dtype="<U5")
         self.store: PreparedStore | None = None
         self.computed: dict[str, StoredStream] = {}
+        self.translations: Mapping[str, Translation] = {}
+        """Of streams of another tracker than the one that the network was trained on."""
         self.sets: dict[str, ClipSamples] = {}
         self._loaders: dict[str, DataLoader[Batch]] = {}
 
@@ -124,18 +127,18 @@ class ClipDataModule(LightningDataModule):
             from realfake.data.cache import open_cache
 
             reader = open_cache(store, self.spec.pixels.size)
-        return stream_set(store, self.spec, reader, self.computed)
+        return stream_set(store, self.spec, reader, self.computed, self.translations)
 
     def opened(self) -> PreparedStore:
         """The prepared dataset, opened (and prepared) once."""
         if self.store is None:
-            signals = signals_of(self.signals, self.spec.names).values()
+            signals = signals_of(self.signals, self.spec.numbers).values()
             self.store = prepare(self.data, self.face, signals, check=self._check)
             self.computed = compute_streams(self.store, self.spec, self.data, self.face, self.signals)
         return self.store
 
     def signals_read(self) -> list[str]:
-        """What the signals gave, by content, see :func:`realfake.data.signal_store.signal_digest`."""
+        """What the signals gave, by content, see :func:`realfake.data.derived_streams.streams_read`."""
         self.opened()
         return sorted({stream.folder.name for stream in self.computed.values()})
 

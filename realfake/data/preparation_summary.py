@@ -16,8 +16,8 @@ from realfake.terminal import print_table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from realfake.data.signal_store import StoredStream
     from realfake.data.store import PreparedStore
+    from realfake.data.stored_streams import StoredStream
 
 log = logging.getLogger(__name__)
 

@@ -8,12 +8,11 @@ are done, each has a file of its own in ``parts/``: whoever is killed is taken u
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
 import shutil
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -24,39 +23,22 @@ from typing import Any
 import numpy as np
 
 from realfake.config import DataConfig, FaceConfig, SignalConfig, StreamInfo
-from realfake.data.clip_rows import ClipRows, gathered, row_type
+from realfake.data.clip_rows import ClipRows, as_extracted, gathered, row_type, rows_at_once
 from realfake.data.media import Media
 from realfake.data.shards import WHOLE, Shard, alone, at_work, left_to_others, shard_locks, working
 from realfake.data.store import PreparedStore
+from realfake.data.stored_streams import MARK, STREAMS, StoredStream, mark_complete, write_stream
 from realfake.data.work import Crashed, Hung, cores, run_all, shown, time_limit_sec
 from realfake.errors import UserError
-from realfake.files import DiskError, disk_error, disk_errors, only_one, open_whole, remove_parts, write_whole
+from realfake.files import DiskError, disk_error, disk_errors, only_one, open_whole, remove_parts
 from realfake.streams.kinds import build_signal
-from realfake.streams.stream import OnDevice, ReadsFiles, Requires, Signal
+from realfake.streams.stream import Extracted, OnDevice, ReadsFiles, Requires, Signal
 
 log = logging.getLogger(__name__)
 
-STREAMS, PARTS, MARK, COUNTS = "streams", "parts", "stream.json", "counts.npy"
+PARTS = "parts"
 _REASON = ".reason"
 """In the file of a clip: why there are no streams."""
-
-
-@dataclass(frozen=True)
-class StoredStream:
-    """One stream of all clips of a store, memory-mapped."""
-
-    info: StreamInfo
-    folder: Path
-
-    @property
-    def rows(self) -> np.ndarray:
-        """(rows,) with fields ``time_sec``, ``quality``, ``values``, one clip after another."""
-        return np.load(self.folder / f"{self.info.name}.npy", mmap_mode="r")
-
-    @property
-    def counts(self) -> np.ndarray:
-        """(clips of the store,) int64: rows of each clip; 0 = the stream could not be computed."""
-        return np.load(self.folder / COUNTS)[self.info.name]
 
 
 @dataclass(frozen=True)
@@ -318,16 +300,15 @@ def _finish(store: PreparedStore, options: SignalConfig, folder: Path, identity:
         clip, reason = next(iter(failed.items()))
         shutil.rmtree(folder)
         raise UserError(f"signals=[{options.name}]: none of {len(names)} clips has it; the first, {clip}: {reason}")
-    for name, dtype in types.items():
-        total = int(counts[name].sum())
-        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (total,)}
-        with open_whole(folder / f"{name}.npy", total * dtype.itemsize) as file:
-            np.lib.format.write_array_header_1_0(file, header)
-            for row in np.flatnonzero(counts[name]).tolist():
-                with zipfile.ZipFile(_part(folder, row)) as part, part.open(name) as rows:
-                    shutil.copyfileobj(rows, file)
-    content = io.BytesIO()
-    np.save(content, counts)
-    write_whole(folder / COUNTS, content.getvalue())
+    for info in infos:
+        write_stream(folder, info, int(counts[info.name].sum()), _parts(folder, info, counts[info.name]))
     mark = {**identity, "streams": {info.name: info.words for info in infos}, "failed": failed}
-    write_whole(folder / MARK, json.dumps(mark, indent=2, ensure_ascii=False).encode() + b"\n")
+    mark_complete(folder, counts, mark)
+
+
+def _parts(folder: Path, info: StreamInfo, counts: np.ndarray) -> Iterator[Extracted]:
+    dtype = row_type(info)
+    for row in np.flatnonzero(counts).tolist():
+        with zipfile.ZipFile(_part(folder, row)) as part, part.open(info.name) as rows:
+            while content := rows.read(rows_at_once(dtype) * dtype.itemsize):
+                yield as_extracted(np.frombuffer(content, dtype))

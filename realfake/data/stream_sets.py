@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from realfake.config import BOX, PIXELS, DataConfig, FaceConfig, SignalConfig, signals_of
+from realfake.config import BOX, PIXELS, DataConfig, FaceConfig, SignalConfig, StreamInfo, signals_of
 from realfake.data.clip_rows import computed_fault
+from realfake.data.derived_streams import derived_streams
 from realfake.data.media import Media, box_stream, spacing_sec
 from realfake.data.samples import CropReader
-from realfake.data.signal_store import StoredStream, prepare_signal
+from realfake.data.signal_store import prepare_signal
 from realfake.data.store import PreparedStore, decode_crops
+from realfake.data.stored_streams import StoredStream
 from realfake.errors import UserError
-from realfake.streams.stream import Gather, SampleSpec, Signal, StreamRows, StreamSet, StreamSpec
+from realfake.streams.derivation import derivation
+from realfake.streams.stream import (
+    Extracted,
+    Gather,
+    SampleSpec,
+    Signal,
+    StreamRows,
+    StreamSet,
+    StreamSpec,
+    Translation,
+)
 
 
 class CropRows(StreamRows):
@@ -56,14 +68,15 @@ class CropRows(StreamRows):
 class SignalRows(StreamRows):
     """A stream that a signal has computed; cheap to pickle."""
 
-    def __init__(self, stored: StoredStream, spec: StreamSpec) -> None:
-        self.source, self.spec = stored, spec
+    def __init__(self, stored: StoredStream, spec: StreamSpec, translation: Translation | None = None) -> None:
+        self.source, self.translation = stored, translation
+        self.spec = replace(spec, info=translation.own) if translation else spec
         self.stored = stored.counts
         self.first = np.cumsum(self.stored) - self.stored
         self.spacing_sec = np.array([self._spacing(i) for i in range(len(self.stored))])
 
     def __reduce__(self) -> Any:
-        return SignalRows, (self.source, self.spec)
+        return SignalRows, (self.source, self.spec, self.translation)
 
     @cached_property
     def _rows(self) -> np.ndarray:
@@ -81,7 +94,8 @@ class SignalRows(StreamRows):
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         """Values by their rows."""
-        return np.ascontiguousarray(self._rows["values"][rows], np.float32)
+        values = np.ascontiguousarray(self._rows["values"][rows], np.float32)
+        return self.translation(values) if self.translation else values
 
     def _spacing(self, clip: int) -> float:
         times = self._rows["time_sec"][self.first[clip] : self.first[clip] + self.stored[clip]]
@@ -98,6 +112,7 @@ def stream_set(
     spec: SampleSpec,
     reader: CropReader | None = None,
     computed: dict[str, StoredStream] | None = None,
+    translations: Mapping[str, Translation] | None = None,
 ) -> StreamSet:
     """The streams that a network takes.
 
@@ -105,7 +120,8 @@ def stream_set(
         store: The prepared dataset.
         spec: What the network takes.
         reader: Of the crops; ``None`` = the store's own.
-        computed: Streams of signals, by their names.
+        computed: Streams besides pixels and box, by their names: :func:`compute_streams`.
+        translations: Of those that come from another tracker, by their names.
     """
     found: StreamSet = {}
     for stream in spec.streams:
@@ -115,37 +131,78 @@ def stream_set(
         elif stream.name == BOX.name:
             found[stream.name] = CropRows(store, stream, None)
         else:
-            found[stream.name] = SignalRows((computed or {})[stream.name], stream)
+            translation = (translations or {}).get(stream.name)
+            found[stream.name] = SignalRows((computed or {})[stream.name], stream, translation)
     return found
 
 
 def compute_streams(
     store: PreparedStore, spec: SampleSpec, data: DataConfig, face: FaceConfig, signals: dict[str, SignalConfig]
 ) -> dict[str, StoredStream]:
-    """Open or compute those streams of signals that a network takes, by their names.
+    """Open or compute those streams of signals that a network takes, and what is derived, by their names.
 
     Raises:
         UserError: If one cannot be computed.
     """
     found: dict[str, StoredStream] = {}
-    for options in signals_of(signals, spec.names).values():
+    for options in signals_of(signals, spec.numbers).values():
         found |= prepare_signal(store, data, face, options)
+    return found | derived_streams(store, spec.numbers, signals, found)
+
+
+def clip_values(media: Media, infos: Iterable[StreamInfo], signals: Sequence[Signal]) -> dict[str, Extracted]:
+    """Streams of numbers of one clip, by their names.
+
+    Args:
+        media: The clip.
+        infos: Of the streams.
+        signals: Those that give them, or what they are derived from.
+
+    Raises:
+        UserError: If one cannot be computed.
+    """
+    infos, rows = list(infos), media.rows
+    boxes = box_stream(rows, media.info.width, media.info.height)
+    bases = {BOX.name: Extracted(rows["time_sec"], boxes, np.ones(len(rows), np.float32))}
+    for signal in signals:
+        wanted = [given for given in signal.infos() if any(given.name == info.source for info in infos)]
+        if not wanted:
+            continue
+        computed = signal.extract(media)
+        if fault := computed_fault(computed, signal.infos()):
+            raise UserError(fault)
+        for given in wanted:
+            as_stored = computed[given.name].values.astype(given.dtype).astype(np.float32)
+            bases[given.name] = computed[given.name]._replace(values=as_stored)
+    found: dict[str, Extracted] = {}
+    for info in infos:
+        found[info.name] = bases[info.source]
+        if info.rules:
+            found[info.name] = derivation(info, signals)(bases[info.source])
+            if fault := computed_fault(found, [info]):
+                raise UserError(fault)
     return found
 
 
-def clip_streams(media: Media, spec: SampleSpec, signals: Sequence[Signal]) -> StreamSet:
+def clip_streams(
+    media: Media,
+    spec: SampleSpec,
+    signals: Sequence[Signal],
+    translations: Mapping[str, Translation] | None = None,
+) -> StreamSet:
     """The streams that a network takes of one clip, which is number 0 in them.
 
     Args:
         media: The clip.
-        spec: What the network takes.
-        signals: Those that give streams besides pixels and box.
+        spec: What the network takes, as these signals give it.
+        signals: As of :func:`clip_values`.
+        translations: As of :func:`stream_set`.
 
     Raises:
         UserError: If a stream cannot be computed.
     """
-    rows = media.rows
-    spacing = float(spacing_sec(media.info.fps, media.data.rate_fps))
+    rows, spacing = media.rows, float(spacing_sec(media.info.fps, media.data.rate_fps))
+    values = clip_values(media, spec.numbers, signals)
     found: StreamSet = {}
     for stream in spec.streams:
         if stream.name == PIXELS.name:
@@ -153,19 +210,12 @@ def clip_streams(media: Media, spec: SampleSpec, signals: Sequence[Signal]) -> S
             reader = JpegReader(media.jpegs(), spec.pixels.size)
             found[stream.name] = _of_one(stream, rows["time_sec"], reader.gather, spacing)
         elif stream.name == BOX.name:
-            boxes = box_stream(rows, media.info.width, media.info.height)
-            found[stream.name] = _of_one(stream, rows["time_sec"], boxes.__getitem__, spacing)
-    for signal in signals:
-        wanted = {stream.name: stream for stream in spec.streams if stream.info in signal.infos()}
-        if not wanted:
-            continue
-        computed = signal.extract(media)
-        if fault := computed_fault(computed, signal.infos()):
-            raise UserError(fault)
-        for name, stream in wanted.items():
-            times, values, quality = computed[name]
-            values = values.astype(stream.info.dtype).astype(np.float32)  # as a store keeps them
-            found[name] = _of_one(stream, times, values.__getitem__, usual_spacing(times), quality)
+            found[stream.name] = _of_one(stream, rows["time_sec"], values[stream.name].values.__getitem__, spacing)
+        else:
+            taken, (times, numbers, quality) = stream, values[stream.name]
+            if translation := (translations or {}).get(stream.name):
+                taken, numbers = replace(stream, info=translation.own), translation(numbers)
+            found[stream.name] = _of_one(taken, times, numbers.__getitem__, usual_spacing(times), quality)
     return found
 
 

@@ -10,11 +10,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from realfake.config import DescribeConfig
+from realfake.data.derived_streams import derived_streams
 from realfake.data.people import check_people, people_note
 from realfake.data.preparation import prepare
-from realfake.data.signal_store import StoredStream, prepare_signal
+from realfake.data.signal_store import prepare_signal
 from realfake.data.splits import assign_parts
 from realfake.data.store import PreparedStore
+from realfake.data.stored_streams import StoredStream
 from realfake.data.work import cores
 from realfake.description.dataset_page import print_description, write_page
 from realfake.description.dataset_pictures import draw_all
@@ -69,6 +71,7 @@ def describe_dataset(cfg: DescribeConfig, console: Console | None = None) -> Pat
     stored: dict[str, StoredStream] = {}
     for options in signals:
         stored |= prepare_signal(store, cfg.data, cfg.face, options)
+    stored |= derived_streams(store, cfg.derived_infos, cfg.signals, stored)
     labels = class_names(store.table, cfg.data.space)
     notes += [shortcut for found in probes if (shortcut := warning(found))]
     description = {

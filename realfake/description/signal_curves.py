@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from realfake.config import BOX, StreamInfo
-from realfake.data.media import box_stream, moments_a_second
+from realfake.data.derived_streams import box_clips
+from realfake.data.media import moments_a_second
 from realfake.data.stream_sets import usual_spacing
 from realfake.description.dataset_statistics import UNLABELLED
 from realfake.labels import ABSENT, AUTHENTICITIES, LabelSpace, several
@@ -17,8 +17,8 @@ from realfake.scoring.statistics import means_over_people
 from realfake.streams.stream import Extracted
 
 if TYPE_CHECKING:
-    from realfake.data.signal_store import StoredStream
     from realfake.data.store import PreparedStore
+    from realfake.data.stored_streams import StoredStream
 
 POINTS = 50
 """Of a curve, from the start of a clip to its end."""
@@ -50,24 +50,10 @@ def describe_streams(
         ``all clips`` or an emotion → real or fake → people, and mean, low and high at each of :data:`POINTS` moments.
     """
     panels, subject = _panels(store, space), subject_numbers(store.table)
-    found = {BOX.name: _described(store, BOX, list(_boxes(store)), panels, subject, has_quality=False)}
+    found = {BOX.name: _described(store, BOX, list(box_clips(store)), panels, subject, has_quality=False)}
     for name, stream in stored.items():
-        found[name] = _described(store, stream.info, list(_clips(stream)), panels, subject)
+        found[name] = _described(store, stream.info, list(stream.clips()), panels, subject)
     return found
-
-
-def _boxes(store: PreparedStore) -> Iterator[Extracted]:
-    sizes = zip(store.table["width"], store.table["height"], strict=True)
-    for clip, (width, height) in enumerate(sizes):
-        rows = store.rows(clip)
-        yield Extracted(rows["time_sec"], box_stream(rows, width, height), np.ones(len(rows), np.float32))
-
-
-def _clips(stream: StoredStream) -> Iterator[Extracted]:
-    rows, counts = stream.rows, stream.counts
-    for end, count in zip(np.cumsum(counts), counts, strict=True):
-        own = rows[end - count : end]
-        yield Extracted(own["time_sec"], own["values"], own["quality"])
 
 
 def _described(

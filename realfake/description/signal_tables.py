@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,8 +17,17 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from realfake.config import SignalConfig, SignalsConfig, TrackerSignal, as_plain, tracker_info
+from realfake.config import (
+    SignalConfig,
+    SignalsConfig,
+    StreamInfo,
+    TrackerSignal,
+    as_plain,
+    signals_of,
+    tracker_info,
+)
 from realfake.data.clip_rows import as_extracted, gathered, rows_at_once
+from realfake.data.derived_streams import derived_streams
 from realfake.data.extraction import extract_crops
 from realfake.data.face_choice import resolved_face
 from realfake.data.faces import build_detector
@@ -26,13 +35,16 @@ from realfake.data.jobs import file_sha256, file_size
 from realfake.data.media import Media
 from realfake.data.planning import extraction_settings
 from realfake.data.preparation import prepare
-from realfake.data.signal_store import StoredStream, prepare_signal
+from realfake.data.signal_store import prepare_signal
 from realfake.data.sources.listing import clip_name
 from realfake.data.store import PreparedStore
+from realfake.data.stored_streams import StoredStream
+from realfake.data.stream_sets import clip_values
 from realfake.data.work import Hung, bounded, time_limit_sec
 from realfake.errors import UserError
 from realfake.files import DiskError, disk_errors, only_one, remove_parts, require_inside, write_whole
 from realfake.prediction.inputs import find_inputs
+from realfake.streams.derivation import VERSION
 from realfake.streams.kinds import build_signal
 from realfake.streams.openface_writing import column_names, in_step, openface_table, write_openface_table
 from realfake.streams.stream import Extracted, Requires
@@ -87,6 +99,10 @@ def write_signal_tables(cfg: SignalsConfig, console: Console | None = None) -> i
         found = partial(_of_files, folder, dict(zip(names, paths, strict=True)), cfg, signals)
     identity: dict[str, Any] = {options.name: build_signal(options).identity() for options in signals}
     identity["data"] = data
+    if cfg.derived:
+        of_derived = signals_of(cfg.signals, cfg.derived_infos)
+        of = {name: build_signal(options).identity() for name, options in of_derived.items()}
+        identity["derived"] = {"streams": cfg.derived, "version": VERSION, "of": of}
     tables = {name: folder / f"{name}.{cfg.format}" for name in names}
     with disk_errors(folder, "give another out="):
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,7 +111,7 @@ def write_signal_tables(cfg: SignalsConfig, console: Console | None = None) -> i
             for place in {folder, *(path.parent for path in tables.values())}:
                 remove_parts(place, deep=False)
             _check_same(folder, identity, contents)
-            without = _write(tables, found, signals, console)
+            without = _write(tables, found, signals, cfg.derived_infos, console)
     lost = f" ({without} clips have none)" if without else ""
     count = len(names) - without
     console.print(f"{count} table{'s' * (count != 1)} in {folder}{lost}", markup=False, soft_wrap=True)
@@ -106,6 +122,7 @@ def _write(
     tables: dict[str, Path],
     found: Callable[[list[str]], Iterator[Found]],
     signals: list[SignalConfig],
+    derived: Sequence[StreamInfo],
     console: Console,
 ) -> int:
     """Write those of the tables that are not there; returns how many clips have none."""
@@ -119,7 +136,7 @@ def _write(
             continue
         path = tables[clip.clip]
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_openface_table(path, _tables(clip, signals))
+        write_openface_table(path, _tables(clip, signals, derived))
     return without
 
 
@@ -171,8 +188,13 @@ def _of_store(
     store: PreparedStore, cfg: SignalsConfig, signals: list[SignalConfig], clips: list[str]
 ) -> Iterator[Found]:
     stored: dict[str, StoredStream] = {}
+    face = resolved_face(cfg.face)
     for options in signals:
-        stored |= prepare_signal(store, cfg.data, resolved_face(cfg.face), options)
+        stored |= prepare_signal(store, cfg.data, face, options)
+    bases: dict[str, StoredStream] = {}
+    for options in signals_of(cfg.signals, cfg.derived_infos).values():
+        bases |= prepare_signal(store, cfg.data, face, options)
+    stored |= derived_streams(store, cfg.derived_infos, cfg.signals, bases)
     ends = {name: (stream, np.cumsum(stream.counts), stream.counts) for name, stream in stored.items()}
     row_of = {clip: row for row, clip in enumerate(store.table["clip"].tolist())}
     for clip in clips:
@@ -195,6 +217,7 @@ def _of_files(
     folder: Path, paths: dict[str, Path], cfg: SignalsConfig, signals: list[SignalConfig], clips: list[str]
 ) -> Iterator[Found]:
     built = {options.name: build_signal(options) for options in signals}
+    of_derived = [build_signal(options) for options in signals_of(cfg.signals, cfg.derived_infos).values()]
     face = resolved_face(cfg.face)
     for clip in clips:
         path = paths[clip]
@@ -217,6 +240,12 @@ def _of_files(
                 raise
             except Exception as error:
                 reasons.append(f"signals=[{name}]: {_said(error)}")
+        for info in cfg.derived_infos:
+            try:
+                computed = bounded(partial(clip_values, media, [info], of_derived), limit)
+                streams |= {stream: partial(iter, [values]) for stream, values in computed.items()}
+            except Exception as error:
+                reasons.append(f"{info.name}: {_said(error)}")
         yield Found(clip, crops.info.fps, (crops.info.width, crops.info.height), streams, tuple(reasons))
 
 
@@ -229,9 +258,9 @@ def _said(error: Exception) -> str:
     return " ".join(f"cannot be computed ({type(error).__name__}: {error})".split())
 
 
-def _tables(found: Found, signals: list[SignalConfig]) -> Iterator[Any]:
+def _tables(found: Found, signals: list[SignalConfig], derived: Sequence[StreamInfo]) -> Iterator[Any]:
     """The streams side by side, landmarks of trackers in pixels; in parts, one below the other."""
-    names: dict[str, list[str]] = {}
+    names = {info.name: column_names(info) for info in derived if info.name in found.streams}
     in_pixels = False
     for options in signals:
         infos = {info.name: info for info in options.infos() if info.name in found.streams}

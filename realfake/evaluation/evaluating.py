@@ -28,8 +28,9 @@ from realfake.experiments.details import write_details
 from realfake.files import require_inside, safe_name, write_whole
 from realfake.reports.run_pictures import draw_run
 from realfake.runs.folder import RunFolder, open_run
-from realfake.runs.network import Network, reads_tables
+from realfake.runs.network import Network
 from realfake.runs.origin import UNKNOWN
+from realfake.runs.other_trackers import concerns
 from realfake.runs.results import COMPLETED, describe_run, read_results, write_results
 from realfake.runs.settings import dataset_title
 from realfake.scoring.metric_table import LEVELS
@@ -62,7 +63,9 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
     tester = Tester(cfg.run, cfg.device, cfg.batch_size)
     data = choose_data(cfg, tester)
     elsewhere = not isinstance(cfg.data, OwnData)
-    what: dict[str, Any] = {"data": data, "face": cfg.face, "part": cfg.part, "whole": elsewhere, "tables": cfg.tables}
+    what: dict[str, Any] = {"data": data, "face": cfg.face, "part": cfg.part, "whole": elsewhere}
+    streams: dict[str, Any] = {"tables": cfg.tables, "accept": tuple(cfg.accept)}
+    what |= streams
     tested = tester.test(**what)
     store = tested.data.opened()
     if elsewhere:
@@ -75,7 +78,7 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
     calibrate = cfg.calibration == "temperature"
     # What was fitted on clips says nothing about these clips.
     wanted = calibrate or (not elsewhere and cfg.part != "val")
-    with_own: dict[str, Any] = {} if elsewhere else {"face": cfg.face, "tables": cfg.tables}
+    with_own: dict[str, Any] = {} if elsewhere else {"face": cfg.face, **streams}
     validation = tester.test(own, part="val", **with_own) if wanted else None
     found = evaluate_predictions(
         tested.samples,
@@ -111,6 +114,7 @@ def _name(cfg: EvaluateConfig, tester: Tester, dataset: str | None) -> str:
         words.append(f"face-{cfg.face.name}")
     if cfg.calibration != "none":
         words.append("calibrated")
+    words += [f"accept-{tracker}" for tracker in cfg.accept]
     if cfg.against is not None:
         words.append(f"against-{open_run(cfg.against, 'against').path.resolve().name}")
     return safe_name(re.sub(r"[^\w.=,+-]", "_", "-".join(words)))
@@ -125,6 +129,7 @@ def _kind(cfg: EvaluateConfig, tester: Tester, data: ClipDataModule) -> dict[str
         "data_fingerprint": data.opened().fingerprint,
         **({"signals_read": read} if read else {}),
         "face": None if cfg.face is None else as_plain(cfg.face),
+        **({"accept": cfg.accept} if cfg.accept else {}),
         "calibration": cfg.calibration,
         "against": None if cfg.against is None else str(Path(cfg.against).expanduser().resolve()),
     }
@@ -170,6 +175,7 @@ def _write(
         "data": tested.data.data.name,
         "face": store.settings["extraction"]["face"],
         "evaluation": kind,
+        "accepted": list(tester.reading(cfg.tables, tuple(cfg.accept)).notes),
         "stands_for_run": _stands_for_run(cfg, tester),
         "metrics": dict(sorted(metrics.items())),
         "temperatures": found.report["temperatures"] if found.report["settings"]["calibrated"] else None,
@@ -201,7 +207,8 @@ def _stands_for_run(cfg: EvaluateConfig, tester: Tester) -> bool:
     """Whether the figures are those of the run itself: its best weights on its own test part, as they are."""
     other_weights = Path(str(cfg.run)).suffix == ".ckpt" and Path(str(cfg.run)).name != tester.run.best.name
     elsewhere = not isinstance(cfg.data, OwnData) or cfg.face is not None or cfg.part != "test"
-    return cfg.calibration == "none" and not other_weights and not elsewhere
+    accepted = tester.reading(cfg.tables, tuple(cfg.accept)).notes
+    return cfg.calibration == "none" and not other_weights and not elsewhere and not accepted
 
 
 def _metrics(tested: Tested, found: Evaluation) -> dict[str, Any]:
@@ -243,8 +250,8 @@ def _rival(cfg: EvaluateConfig, what: dict[str, Any], tested: Tested) -> Rival |
     if cfg.against is None:
         return None
     other = Tester(cfg.against, cfg.device, cfg.batch_size)
-    tables = cfg.tables if reads_tables(other.cfg) else None
-    theirs = other.test(**{**what, "data": choose_data(cfg, other), "tables": tables})
+    streams = {} if concerns(other.cfg) else {"tables": None, "accept": ()}
+    theirs = other.test(**{**what, "data": choose_data(cfg, other), **streams})
     known = tested.data.tested_of(other.learned(None if what["whole"] else theirs.data))
     note = f" (which has learned or was selected on {len(known)} of the people)" if known else ""
     return Rival(other.run.path.name + note, theirs.samples.by_clip(), theirs.data.opened().table)
@@ -258,6 +265,8 @@ def _about(cfg: EvaluateConfig, tester: Tester, tested: Tested, elsewhere: bool)
         "data": dataset_title({"data": as_plain(tested.data.data)}),
         "part": "all clips" if elsewhere else cfg.part,
     }
+    if notes := tester.reading(cfg.tables, tuple(cfg.accept)).notes:
+        about["accepted"] = "; ".join(notes)
     if tested.data.data.name == "synthetic":
         about["note"] = "synthetic faces: these figures say nothing about people"
     return about

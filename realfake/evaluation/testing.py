@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +18,9 @@ from realfake.config import DataConfig, EvaluateConfig, FaceConfig, OwnData, Sam
 from realfake.data.learned import Learned
 from realfake.experiments.training import quiet_warnings
 from realfake.runs.devices import Devices, trainer_precision
-from realfake.runs.network import choose_device, open_trained, with_tables
+from realfake.runs.network import choose_device, open_trained
 from realfake.runs.origin import learned_by
+from realfake.runs.other_trackers import Reading, reading
 from realfake.scoring.predictions import Predictions
 
 if TYPE_CHECKING:
@@ -54,9 +57,7 @@ class Tester:
         self.device = choose_device(device)
         self.run, cfg, self.module = open_trained(run)
         self.checkpoint = Path(run).expanduser() if Path(run).suffix == ".ckpt" else self.run.best
-        if batch_size is not None:
-            cfg = changed(cfg, {"data.eval_batch_size": batch_size})
-        self.cfg = changed(cfg, {"data": self.run.locate(cfg.data)})
+        self.cfg = cfg if batch_size is None else changed(cfg, {"data.eval_batch_size": batch_size})
 
     def test(
         self,
@@ -67,6 +68,7 @@ class Tester:
         whole: bool = False,
         first_frame: bool = False,
         tables: str | None = None,
+        accept: Sequence[str] = (),
     ) -> Tested:
         """Test on a part of a dataset.
 
@@ -77,16 +79,18 @@ class Tester:
             whole: Test on every labelled clip instead.
             first_frame: Show the network nothing but the first frame of each clip's window.
             tables: Where the dataset's tables lie; ``None`` = as in the run.
+            accept: Another tracker whose streams may stand for those trained on, see
+                :func:`realfake.runs.other_trackers.reading`.
 
         Raises:
-            UserError: If the data cannot be prepared, or no clip is left.
+            UserError: If the data cannot be prepared, or no clip is left, or a tracker is not accepted.
         """
         sampling = self.cfg.sampling
         if first_frame:
             start = sampling.window[0]
             window = [start, min(1.0, start + 1e-6)]
             sampling = changed(sampling, {"window": window, "frames_per_clip": 1, "windows_per_clip": 1})
-        module = self.datamodule(data, face, sampling, part=part, whole=whole, tables=tables)
+        module = self.datamodule(data, face, sampling, part=part, whole=whole, tables=tables, accept=accept)
         trainer = self._trainer()
         trainer.test(self.module, datamodule=module, verbose=False)
         predictions = self.module.test_predictions
@@ -102,10 +106,12 @@ class Tester:
         part: str = "test",
         whole: bool = False,
         tables: str | None = None,
+        accept: Sequence[str] = (),
     ) -> ClipDataModule:
         """The data module of the run's approach, set up; see :meth:`test`."""
+        read = self.reading(tables, accept)
         cfg = changed(
-            with_tables(self.cfg, tables),
+            read.cfg,
             {
                 "data": data or self.cfg.data,
                 "face": face or self.cfg.face,
@@ -113,9 +119,15 @@ class Tester:
             },
         )
         module = build_datamodule(cfg)
+        module.translations = read.translations
         module.tested, module.whole, module.space = part, whole, self.cfg.space  # the data may have other emotions
         module.setup()
         return module
+
+    @cache  # noqa: B019 - a tester lives as long as its command
+    def reading(self, tables: str | None, accept: Sequence[str] = ()) -> Reading:
+        """How the streams are read."""
+        return reading(self.cfg, self.module, tables, accept)
 
     def learned(self, own: ClipDataModule | None = None) -> Learned:
         """Whom the weights have learned or been selected on; ``own`` is the run's data, if that is at hand."""

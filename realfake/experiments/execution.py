@@ -17,8 +17,8 @@ from typing import Any
 from realfake.composing.composition import compose, random_id
 from realfake.composing.messages import changed
 from realfake.config import AutoFace, TrainConfig, as_plain
+from realfake.data.derived_streams import streams_read
 from realfake.data.preparation import prepare
-from realfake.data.signal_store import signal_digest
 from realfake.data.work import cores
 from realfake.errors import Interrupted, UserError
 from realfake.experiments.interruption import StopBetweenBatches
@@ -185,7 +185,7 @@ def changes_since(run: RunFolder, cfg: TrainConfig) -> list[str]:
         return changes
     try:
         store = prepare(cfg.data, cfg.face)
-        read = sorted(signal_digest(store, options) for options in cfg.signals_seen.values())
+        read = streams_read(store, cfg.streams.values(), cfg.signals)
     except UserError as error:
         log.warning("%s: whether its data is still the same cannot be told: %s", run.path, error)
         return []

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from realfake import __version__
-from realfake.config import PIXELS, TrainConfig, YunetFace, as_plain
+from realfake.config import PIXELS, TrainConfig, YunetFace, as_plain, signals_of
+from realfake.config.derivations import RULES
 from realfake.data.face_choice import face_identity
 from realfake.exporting.served import DECISION, FRAMES
 from realfake.labels import told_by
@@ -78,11 +79,15 @@ def _inputs(spec: SampleSpec, used: Sequence[str], cfg: TrainConfig) -> dict[str
             "components": list(info.names()),
             "standardised": "inside, by the training part",
         }
+        if info.base is not None:
+            steps = [{"rule": rule, "meaning": RULES[rule].words} for rule in info.rules]
+            found[info.name]["derived"] = {"from": info.base.name, "unit": info.base.unit, "steps": steps}
     for name in spec.names:
         extra = {"valid": "bool, whether there is a value", "times_sec": "float32, moments in seconds"}
         found[name] |= {
             "computed_by": next(
-                (as_plain(o) for o in cfg.signals.values() if name in {i.name for i in o.infos()}), None
+                (as_plain(o) for o in signals_of(cfg.signals, [i for i in spec.numbers if i.name == name]).values()),
+                None,
             ),
             "beside": {f"{name}_{field}": words for field, words in extra.items() if f"{name}_{field}" in used},
         }

@@ -43,6 +43,7 @@ def predict_all(cfg: PredictConfig, paths: list[Path], console: Console | None =
         decoder=cfg.decoder,
         patience_sec=cfg.patience_sec,
         tables=cfg.tables,
+        accept=cfg.accept,
     )
     require_decoder(predictor.data.decoder)
     if cfg.explain:

@@ -30,11 +30,17 @@ class StreamOverlay:
 
     def __init__(self, streams: StreamSet, width: int, height: int, track: Track, size: int) -> None:
         self.width, self.height, self.track, self.size = width, height, track, size
-        self.points = [rows for rows in streams.values() if rows.spec.info.unit in (IN_BOX, IN_PICTURE)]
+        infos = [rows.spec.info for rows in streams.values()]
+        self.points = [
+            rows
+            for rows, info in zip(streams.values(), infos, strict=True)
+            if info.unit in (IN_BOX, IN_PICTURE) and not info.rules
+        ]
         self.units: list[tuple[StreamRows, int, float, float]] = []
-        for name in UNIT_STREAMS:
-            if name in streams and not self.units:
-                self.units = _varying(streams[name])
+        for source in UNIT_STREAMS:
+            named = [name for name, info in zip(streams, infos, strict=True) if info.source == source]
+            if named and not self.units:
+                self.units = _varying(streams[source if source in named else named[0]])
         self.panel = self._panel() if self.units else None
 
     def draw(self, image: np.ndarray, time_sec: float, scale: float) -> None:
@@ -75,7 +81,7 @@ class StreamOverlay:
 
     def _panel(self) -> np.ndarray:
         letters = drawing.font(self.size)
-        names = [rows.spec.info.names()[column] for rows, column, _, _ in self.units]
+        names = [" ".join((r.spec.info.names()[column], *r.spec.info.rules)) for r, column, _, _ in self.units]
         width = round(max(6 * self.size, *map(letters.getlength, names))) + self.size
         height = self._line(len(names)) + self.size // 5
         image = Image.new("RGBA", (width, height), (*drawing.PANEL, round(255 * drawing.OPACITY)))

@@ -104,7 +104,8 @@ class Record:
             writer.writerows(as_rows(item))
         write_whole(self.folder / "predictions.csv", table.getvalue().encode("utf-8", "backslashreplace"))
         items = [as_plain(item) for item in self.items]
-        content = {"run": self.cfg.run, "threads": torch.get_num_threads(), "items": items}
+        notes = {"accepted": list(self.predictor.read.notes)} if self.predictor.read.notes else {}
+        content = {"run": self.cfg.run, "threads": torch.get_num_threads(), **notes, "items": items}
         write_whole(self.folder / "predictions.json", json.dumps(content, indent=1) + "\n")
 
     def _draw_video(self, item: VideoPrediction, answer: Answer, target: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ from realfake.data.stream_sets import clip_streams, pictures
 from realfake.data.video import Frame, Frames, VideoInfo, wanted_frames
 from realfake.data.work import Hung, bounded, time_limit_sec
 from realfake.errors import UserError
+from realfake.models import sample_spec
 from realfake.prediction.annotation import canvas_scale, resize
 from realfake.prediction.answers import Answer, Samples, Seen, numbered
 from realfake.prediction.film import film_crops
@@ -35,7 +37,8 @@ from realfake.prediction.predicted import (
     Track,
     VideoPrediction,
 )
-from realfake.runs.network import Network, choose_device, open_trained, with_tables
+from realfake.runs.network import Network, choose_device, open_trained
+from realfake.runs.other_trackers import Reading, reading
 from realfake.scoring.predictions import Predictions
 from realfake.streams.kinds import build_signal
 
@@ -56,19 +59,28 @@ class Predictor:
         cfg: The run's configuration: faces, crops and sampling are those of its training.
         window_sec: Width of the window of a video's curve; ``None`` = see :mod:`realfake.prediction.over_time`.
         patience_sec: See :func:`load_predictor`.
+        read: How streams are read; ``None`` = as in the run.
 
     Raises:
         UserError: If the face detector's weights are missing.
     """
 
     def __init__(
-        self, network: Network, cfg: TrainConfig, *, window_sec: float | None = None, patience_sec: float | None = None
+        self,
+        network: Network,
+        cfg: TrainConfig,
+        *,
+        window_sec: float | None = None,
+        patience_sec: float | None = None,
+        read: Reading | None = None,
     ) -> None:
         self.network, self.cfg, self.window_sec = network, cfg, window_sec
         self.patience_sec = patience_sec or cfg.data.patience_sec
         self.data, self.face = cfg.data, cfg.face
         self.detector = build_detector(cfg.face)
-        self.signals = [build_signal(options) for options in cfg.signals_seen.values()]
+        self.read = read or Reading(cfg)
+        self.spec = sample_spec(self.read.cfg.backbone, self.read.cfg.streams)
+        self.signals = [build_signal(options) for options in self.read.cfg.signals_seen.values()]
 
     def predict(self, source: str | Path | np.ndarray, *, fps: float | None = None) -> Prediction:
         """Predict one image or one video.
@@ -184,10 +196,8 @@ class Predictor:
         info, network, sampling = crops.info, self.network, self.cfg.sampling
         times = np.array(crops.rows["time_sec"])
         media = Media.of_crops(crops, path, self.data, self.face, array)
-        if path is not None and self.signals:
-            streams = self._in_time(path, lambda: clip_streams(media, network.spec, self.signals))
-        else:
-            streams = clip_streams(media, network.spec, self.signals)
+        look = partial(clip_streams, media, self.spec, self.signals, self.read.translations)
+        streams = self._in_time(path, look) if path is not None and self.signals else look()
         chosen = Samples(streams, *fixed_moments(times, info.duration_sec, sampling, network.spec))
         if network.sees_clips:
             interval = sampled_interval(info.duration_sec, sampling.window)
@@ -286,6 +296,7 @@ def load_predictor(
     decoder: Decoder | None = None,
     patience_sec: float | None = None,
     tables: str | None = None,
+    accept: Sequence[str] = (),
 ) -> Predictor:
     """Make a predictor of a finished run.
 
@@ -300,18 +311,20 @@ def load_predictor(
         decoder: Library that decodes videos: ``pyav``, ``decord``, ``torchcodec``; ``None`` = as in the run.
         patience_sec: Seconds a file may take, and as many again for each 10 MB; ``None`` = as in the run.
         tables: Runs that read tables: folder of those of the inputs; ``None`` = as in the run.
+        accept: Another tracker whose streams may stand for the run's: :func:`realfake.runs.other_trackers.reading`.
 
     Raises:
-        UserError: If there is no such run, checkpoint or device, or the run reads no tables.
+        UserError: If there is no such run, checkpoint or device, or the run reads no such tables.
     """
     where = choose_device(device)
     _, cfg, module = open_trained(run, checkpoint)
-    cfg = with_tables(cfg, tables)
+    read = reading(cfg, module, tables, accept)
     wishes = {"face": None if face is None else resolved_face(face), "data.decoder": decoder}
     cfg = changed(cfg, {key: value for key, value in wishes.items() if value is not None})
     if face_weights is not None and isinstance(cfg.face, YunetFace):
         cfg = changed(cfg, {"face.weights": face_weights})
-    return Predictor(Network(module, cfg, where, batch_size), cfg, window_sec=window_sec, patience_sec=patience_sec)
+    network = Network(module, cfg, where, batch_size)
+    return Predictor(network, cfg, window_sec=window_sec, patience_sec=patience_sec, read=read)
 
 
 def probabilities(p: Predictions) -> list[Probabilities]:

@@ -11,13 +11,13 @@ from typing import Any, Literal
 from omegaconf import OmegaConf
 
 from realfake.composing.messages import changed, validate
-from realfake.config import DataConfig, TrainConfig, require
+from realfake.config import TrainConfig, require
 from realfake.config.upgrade import FINGERPRINT, SIGNALS, to_save, upgrade
 from realfake.errors import UserError, nearest
 from realfake.files import write_whole
 from realfake.registry import as_word
 from realfake.runs.foreign import Unreadable, read_yaml
-from realfake.runs.settings import LOCATIONS
+from realfake.runs.settings import LOCATIONS, SIGNAL_LOCATIONS
 
 
 @dataclass(frozen=True)
@@ -158,24 +158,27 @@ class RunFolder:
             return None
         return Path(found) if isinstance(found, str) else None
 
-    def locate(self, data: DataConfig) -> DataConfig:
-        """The run's dataset with paths that lead there from the present working folder.
+    def located(self, cfg: TrainConfig) -> TrainConfig:
+        """The run's configuration with paths of its dataset and signals that lead there from the working folder.
 
         A relative path that does not exist here is taken from the folder in which the run was started, if it does
         there.
         """
         started = self.working_folder()
         if started is None:
-            return data
+            return cfg
+        groups: list[tuple[str, Any, tuple[str, ...]]] = [("data", cfg.data, LOCATIONS)]
+        groups += [(f"signals.{name}", options, SIGNAL_LOCATIONS) for name, options in cfg.signals.items()]
         found = {
-            key: str(started / value)
-            for key in LOCATIONS
-            if isinstance(value := getattr(data, key, None), str)
+            f"{group}.{key}": str(started / value)
+            for group, options, keys in groups
+            for key in keys
+            if isinstance(value := getattr(options, key, None), str)
             and not Path(value).expanduser().is_absolute()
             and not Path(value).exists()
             and (started / value).exists()
         }
-        return changed(data, found)
+        return changed(cfg, found)
 
     def noted_threads(self) -> int | None:
         """With how many threads the run computes, or did; ``None`` if it never began, or is older than the note."""

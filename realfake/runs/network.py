@@ -22,7 +22,7 @@ from realfake.streams.stream import StreamSet, StreamValues, take
 def open_trained(
     run: str | Path, checkpoint: str | Path | None = None
 ) -> tuple[RunFolder, TrainConfig, ApproachModule]:
-    """A finished run: its folder, its configuration, and its network in evaluation mode, on the CPU.
+    """A finished run: its folder, its configuration as of here, and its network in evaluation mode, on the CPU.
 
     Args:
         run: The folder, or one of its checkpoints.
@@ -34,7 +34,7 @@ def open_trained(
     folder = open_run(run)
     if checkpoint is None:
         checkpoint = run if Path(run).suffix == ".ckpt" else folder.best
-    cfg = folder.load_config()
+    cfg = folder.located(folder.load_config())
     # All values come from the checkpoint: published weights need not be at hand.
     bare = changed(cfg, {"backbone": without_weights(cfg.backbone), "compile": False})
     module = build_module(bare)

@@ -200,7 +200,7 @@ def _reconstructed(cfg: TrainConfig, run: RunFolder, here: tuple[TrainConfig, Cl
             return data_here.learned()
     if fingerprint is None:
         raise UserError("its results, which name its data, are not there")
-    data = run.locate(cfg.data)
+    data = run.located(cfg).data
     for mark in sorted(Path(data.prepared).expanduser().glob(f"{data.name}-*/{MARK}")):
         try:
             store = PreparedStore.open(mark.parent)

@@ -64,13 +64,36 @@ def without_pose(points: np.ndarray, reference: np.ndarray, weights: np.ndarray 
 
     Args:
         points: (n, p, d), one face a moment.
-        reference: (p, d) of a resting face, such as the canonical one; its units are those of the result.
-        weights: (p,) how much a point tells of the head's pose; 0 for what expressions move.
+        reference: (q, d) the first q of them on a resting face, such as the canonical one; its units are those of the
+            result.
+        weights: (q,) how much a point tells of the head's pose; 0 for what expressions move.
 
     Returns:
         (n, p, d) float32.
     """
-    return fit_similarity(np.asarray(reference), points, weights).undo(points).astype(np.float32)
+    face = np.asarray(reference)
+    used = np.arange(len(face)) if weights is None else np.flatnonzero(weights)
+    fit = fit_similarity(face[used], points[:, used], None if weights is None else np.asarray(weights)[used])
+    return fit.undo(points).astype(np.float32)
+
+
+def median_face(points: np.ndarray, partners: np.ndarray, corners: tuple[int, int]) -> np.ndarray:
+    """The face that a person has for most of a clip, made symmetric.
+
+    Each moment's points are turned, moved and scaled until the outer corners of the eyes lie at -1/2 and 1/2; then each
+    point's median over time is averaged with its partner's mirror image.
+
+    Args:
+        points: (n, p, 2), n at least 1, one face a moment.
+        partners: (p,) as of :func:`mirror_partners`.
+        corners: Numbers of the outer corners of the eyes, from the picture's left to its right.
+
+    Returns:
+        (p, 2) float64, the midline at x = 0.
+    """
+    level = np.array([[-0.5, 0.0], [0.5, 0.0]])
+    median = np.median(fit_similarity(points[:, list(corners)], level).apply(np.asarray(points, np.float64)), axis=0)
+    return np.asarray((median + median[partners] * [-1.0, 1.0]) / 2.0)
 
 
 def rates(values: np.ndarray, times_sec: np.ndarray, known: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -211,6 +234,42 @@ def rise_and_fall(curve: np.ndarray) -> RiseAndFall | None:
     if onset is None or offset is None:
         return None
     return RiseAndFall(onset, slice(onset.stop - 1, offset.start + 1), offset)
+
+
+def phase_numbers(values: np.ndarray, times_sec: np.ndarray, known: np.ndarray, smooth_sec: float) -> np.ndarray:
+    """The phase of each component at each moment: 0 neutral, 1 onset, 2 apex, 3 offset.
+
+    Each component is interpolated over gaps at evenly spaced moments and smoothed by a Gaussian; then the longest rise
+    is its onset, the longest fall after it its offset: :func:`rise_and_fall`. What does not rise, or does not fall
+    afterwards, is neutral throughout.
+
+    Args:
+        values: (n, ...).
+        times_sec: (n,) rising.
+        known: (n,) bool, false in gaps.
+        smooth_sec: Standard deviation of the Gaussian.
+
+    Returns:
+        (n, ...) float32; gaps have some phase too.
+    """
+    from scipy.ndimage import gaussian_filter1d
+
+    found = np.zeros(values.shape, np.float32)
+    curves, flat = values.reshape(len(values), -1), found.reshape(len(values), -1)
+    seen = times_sec[known].astype(np.float64)
+    if len(seen) < 3:
+        return found
+    step = float(np.median(np.diff(seen)))
+    grid = np.arange(seen[0], seen[-1] + step / 2, step)
+    even = np.stack([np.interp(grid, seen, curve) for curve in curves[known].T], axis=1)
+    smooth = gaussian_filter1d(even, smooth_sec / step, axis=0, mode="nearest")
+    nearest = np.clip(np.round((times_sec - seen[0]) / step).astype(int), 0, len(grid) - 1)
+    for k, curve in enumerate(smooth.T):
+        if (runs := rise_and_fall(curve)) is not None:
+            numbers = np.zeros(len(grid), np.float32)
+            numbers[runs.onset], numbers[runs.offset], numbers[runs.apex] = 1, 3, 2
+            flat[:, k] = numbers[nearest]
+    return found
 
 
 def from_neutral(values: np.ndarray, times_sec: np.ndarray, known: np.ndarray, neutral_sec: float) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from realfake.config import MediapipeSignal, StreamInfo, as_plain
 from realfake.data.faces import Box
 from realfake.streams.blendshapes import units_of
+from realfake.streams.landmark_geometry import FaceGeometry
 from realfake.streams.landmarker import SHA256, FaceLandmarker, landmarker_file
 from realfake.streams.stream import ClipMedia, Extracted
 
@@ -39,6 +40,10 @@ class Mediapipe:
     def infos(self) -> tuple[StreamInfo, ...]:
         """``mesh``, ``blendshapes``, ``units``, ``pose``."""
         return self.options.infos()
+
+    def canonical(self) -> FaceGeometry:
+        """The face that the points are numbered as."""
+        return self.landmarker.geometry
 
     def extract(self, media: ClipMedia) -> dict[str, Extracted]:
         """What is seen of the face in each frame; a gap where none is seen."""

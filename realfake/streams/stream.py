@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from realfake.data.faces import Box
     from realfake.data.video import VideoInfo
+    from realfake.streams.landmark_geometry import FaceGeometry
 
 
 class StreamValues(NamedTuple):
@@ -133,6 +134,19 @@ class OnDevice(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsCanonical(Protocol):
+    """A signal with points of a face that are numbered as those of a canonical one, which it knows."""
+
+    def infos(self) -> tuple[StreamInfo, ...]:
+        """The streams that it gives."""
+        ...
+
+    def canonical(self) -> FaceGeometry:
+        """The canonical face."""
+        ...
+
+
 @dataclass(frozen=True)
 class StreamSpec:
     """What a network takes of one stream."""
@@ -184,6 +198,26 @@ class SampleSpec:
 
 Gather = Callable[[np.ndarray], np.ndarray]
 """From rows (n,) of all clips' values to these, (n, *shape)."""
+
+
+@dataclass(frozen=True)
+class Translation:
+    """From a stream of one tracker to that of another, which a network was trained on, by the names of components."""
+
+    own: StreamInfo
+    """What the network was trained on."""
+    given: StreamInfo
+    """What there is instead."""
+    columns: tuple[int, ...]
+    """For each number of ``own``, that of ``given`` that is called alike; -1 = none is."""
+    fill: tuple[float, ...]
+    """What stands for those without."""
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Values (n, \\*shape of given) → float32 (n, \\*shape of own)."""
+        columns = np.array(self.columns)
+        found = np.where(columns >= 0, values.reshape(len(values), -1)[:, columns], np.array(self.fill))
+        return found.reshape(len(values), *self.own.shape).astype(np.float32)
 
 
 class StreamRows:

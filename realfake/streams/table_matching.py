@@ -75,6 +75,11 @@ def match_tables(videos: Sequence[Path], root: Path | None, key: str) -> Matched
     return Matched({v: t for t, v in owners.items()}, missing, tuple(f"{t}: no clip has this name" for t in spare))
 
 
+def any_table(root: Path) -> Path | None:
+    """Some table below a folder, always the same one; ``None`` if there is none."""
+    return min((path for path in root.rglob("*") if _stem(path) and path.is_file()), default=None)
+
+
 def _beside(video: Path) -> list[Path]:
     return [video.with_name(f"{prefix}{video.stem}{ending}") for prefix in _PREFIXES for ending in ENDINGS]
 

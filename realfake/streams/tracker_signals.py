@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 
 from realfake.config import DrawnSignal, OpenfaceSignal, PyfeatSignal, StreamInfo, TrackerSignal, as_plain
+from realfake.config.trackers import EYE_CORNERS, STILL
 from realfake.errors import UserError
 from realfake.streams.stream import ClipMedia, Extracted
 from realfake.streams.table_matching import Matched, match_tables
 from realfake.streams.tracker_tables import read_tracker_table
 
 VERSION = 1
-_STILL = (*range(27, 31), 36, 39, 42, 45)
-"""Landmarks that expressions move least: the bridge of the nose, and the corners of the eyes."""
-_CORNERS = (36, 45)
 
 
 class TrackerTables:
@@ -135,7 +133,7 @@ def relative(landmarks: Extracted, picture: tuple[int, int] | None) -> np.ndarra
     points = landmarks.values.astype(np.float64)
     if picture is not None:
         return ((points - np.array(picture) / 2.0) / picture[1]).astype(np.float32)
-    apart = np.linalg.norm(points[:, _CORNERS[1]] - points[:, _CORNERS[0]], axis=1)
+    apart = np.linalg.norm(points[:, EYE_CORNERS[1]] - points[:, EYE_CORNERS[0]], axis=1)
     seen = landmarks.quality > 0
     scale = max(float(np.median(apart[seen])) if seen.any() else 1.0, 1e-6)
-    return ((points - points[:, _STILL].mean(axis=1, keepdims=True)) / scale).astype(np.float32)
+    return ((points - points[:, STILL].mean(axis=1, keepdims=True)) / scale).astype(np.float32)

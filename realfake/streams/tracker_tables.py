@@ -11,11 +11,14 @@ import gzip
 import io
 import re
 import zlib
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from realfake.config.landmarks import UNITS
+from realfake.config.trackers import TRACKERS
 from realfake.errors import UserError
 from realfake.streams.stream import Extracted
 from realfake.streams.tracker_formats import FORMATS, Columns, TableFormat
@@ -52,8 +55,9 @@ def read_tracker_table(
     texts, headings = _texts(source, name, form)
     table = _numbers(texts, name, form)
     found = {stream: columns for stream, c in form.streams.items() if (columns := _there(c, table))}
-    if not found:
-        raise UserError(f"{name}: {_unlike(headings, form)}")
+    # Points are called alike by all.
+    if not found or _writer(headings) not in (None, tracker):
+        raise UserError(f"{name}: {_unlike(headings, form, tracker)}")
     if table.empty:
         raise UserError(f"{name}: {_EMPTY}")
     table["time"] = _times(table, form, fps)
@@ -67,6 +71,28 @@ def read_tracker_table(
     table = _with_holes(_one_face(table, found.get("landmarks"), boxes, name), form)
     times = table["time"].to_numpy(np.float32)
     return {stream: Extracted(times, *_values(table, times, columns)) for stream, columns in found.items()}
+
+
+def tracker_of(source: Path) -> str | None:
+    """Who wrote a table, by its headings: of :data:`FORMATS`, or ``MediaPipe`` of one that ``realfake signals`` wrote.
+
+    ``None`` if nobody is known by them, or it cannot be read.
+    """
+    try:
+        return _writer(_texts(source, str(source), next(iter(FORMATS.values())))[1])
+    except UserError:
+        return None
+
+
+def _writer(headings: list[str]) -> str | None:
+    there = set(headings)
+    if {f"units_{unit}" for unit in UNITS} <= there:
+        return TRACKERS["mediapipe"]
+    for name, form in FORMATS.items():
+        known = there.union(*(names for column, names in form.lists.items() if column in there))
+        if form.signs <= there and any(_there(columns, known) for columns in form.streams.values()):
+            return name
+    return None
 
 
 def _texts(source: Path | io.StringIO, name: str, form: TableFormat) -> tuple[pd.DataFrame, list[str]]:
@@ -129,18 +155,22 @@ def _listed(cell: object, count: int) -> list[float]:
     return found[:count] if len(found) >= count else [np.nan] * count
 
 
-def _there(columns: Columns, table: pd.DataFrame) -> Columns | None:
+def _there(columns: Columns, table: Container[str]) -> Columns | None:
     """The columns of a stream that the table has, as it writes them."""
     if all(name in table for name in columns.names) and columns.absent not in table:
         return columns
     return columns.instead and _there(columns.instead, table)
 
 
-def _unlike(headings: list[str], form: TableFormat) -> str:
-    """What is wrong with a table that has none of the streams' columns."""
-    shown = headings[:_SHOWN]
-    others = [other.words for other in FORMATS.values() if other is not form and other.signs <= set(headings)]
-    hint = f"; it looks like one of {' or '.join(others)}" if others else ""
+def _unlike(headings: list[str], form: TableFormat, tracker: str) -> str:
+    """What is wrong with a table that has none of the streams' columns, or is another tracker's."""
+    shown, hint = headings[:_SHOWN], ""
+    if (writer := _writer(headings)) not in (None, tracker):
+        words = FORMATS[writer].words if writer in FORMATS else f"{writer}, as realfake signals writes it"
+        key = next(key for key, told in TRACKERS.items() if told == writer)
+        hint = (
+            f"; it looks like one of {words}, which a run that was trained on {tracker} takes with accept=[{key}] only"
+        )
     return f"no columns of {form.words} in it (found: {', '.join(shown) or 'none'}){hint}"
 
 

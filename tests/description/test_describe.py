@@ -81,7 +81,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict, Des
     from realfake.describe import run
 
     folder = tmp_path_factory.mktemp("describe")
-    streams = ["signals=[drawn]", "signals.drawn.streams=[landmarks,units,pose]"]
+    streams = ["signals=[drawn]", "signals.drawn.streams=[landmarks,units,pose]", "derived=[units_velocity]"]
     overrides = [*TINY, *streams, f"data.folder={folder}", f"data.prepared={folder}/prepared", f"out={folder}/out"]
     cfg = compose("describe", overrides, DescribeConfig)
     links = linked(folder / "out", "description.json", "description.html", "plots/classes.png")
@@ -123,7 +123,9 @@ def test_streams_are_told_and_drawn_by_class(described: tuple[Path, dict, Descri
     store = prepare(cfg.data, cfg.face, progress=False)
     units = prepare_signal(store, cfg.data, cfg.face, cfg.signals["drawn"], progress=False)["units"]
     told = found["streams"]
-    assert list(told) == ["box", "landmarks", "units", "pose"]
+    assert list(told) == ["box", "landmarks", "units", "pose", "units_velocity"]
+    assert told["units_velocity"]["unit"] == "intensity, 0 to 5 a second"
+    assert list(told["units_velocity"]["curves"]) == list(told["units"]["curves"])
     assert (told["units"]["clips"], told["units"]["coverage"]) == (len(store), 1.0)
     quality = units.rows["quality"]
     assert told["units"]["sound"] == pytest.approx((quality > 0).mean(), abs=1e-6)
