@@ -148,6 +148,7 @@ from realfake.config.signal_options import (
     MotionSignal,
     PluginSignal,
     SignalConfig,
+    features_info,
     signals_of,
     stream_infos,
 )

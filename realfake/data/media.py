@@ -15,6 +15,7 @@ from realfake.data.stills import ARRAY_ENDING, read_frames
 from realfake.data.store import PreparedStore, decode_crops
 from realfake.data.video import Frame, VideoInfo
 from realfake.errors import UserError
+from realfake.streams.stream import EVERY
 
 FINE = 4.0
 """Moments for each of a video's frames on average, so that none is passed over where they are close together."""
@@ -27,7 +28,7 @@ class Media:
         path: Of the file; ``None`` for an array.
         info: What the file tells.
         rows: Moments and boxes of its crops, at least one.
-        jpegs: Gives the crops.
+        jpegs: Gives some of the crops.
         data: Window, rate and size of the crops, and the decoder.
         face: How crops are cut.
         array: Frames of an array, in the order of time.
@@ -38,13 +39,13 @@ class Media:
         path: Path | None,
         info: VideoInfo,
         rows: np.ndarray,
-        jpegs: Callable[[], list[bytes]],
+        jpegs: Callable[[slice], list[bytes]],
         data: DataConfig,
         face: FaceConfig,
         array: Callable[[], Iterator[Frame]] | None = None,
     ) -> None:
         self.path, self.info, self.rows, self.data, self.face_config = path, info, rows, data, face
-        self.jpegs, self._array = jpegs, array
+        self._jpegs, self._array = jpegs, array
 
     @classmethod
     def of_store(cls, store: PreparedStore, row: int, path: Path, data: DataConfig, face: FaceConfig) -> Media:
@@ -53,7 +54,7 @@ class Media:
         names = ("fps", "frames", "duration_sec", "width", "height")
         info = VideoInfo(*(table[name].array[row].item() for name in names))
         rows = store.rows(row)
-        return cls(path, info, rows, lambda: store.jpegs(row, np.arange(len(rows))), data, face)
+        return cls(path, info, rows, lambda some: store.jpegs(row, np.arange(len(rows))[some]), data, face)
 
     @classmethod
     def of_crops(
@@ -65,11 +66,15 @@ class Media:
         array: Callable[[], Iterator[Frame]] | None = None,
     ) -> Media:
         """A clip whose crops were just made."""
-        return cls(path, crops.info, crops.rows, lambda: crops.jpegs, data, face, array)
+        return cls(path, crops.info, crops.rows, crops.jpegs.__getitem__, data, face, array)
 
-    def crops(self, size: int | None = None) -> np.ndarray:
-        """The face crops, uint8 (n, size, size, 3) RGB."""
-        return decode_crops(self.jpegs(), size or self.data.size)
+    def jpegs(self, some: slice = EVERY) -> list[bytes]:
+        """The face crops, or some of them, as they are stored."""
+        return self._jpegs(some)
+
+    def crops(self, size: int | None = None, some: slice = EVERY) -> np.ndarray:
+        """The face crops, or some of them, uint8 (n, size, size, 3) RGB."""
+        return decode_crops(self.jpegs(some), size or self.data.size)
 
     def frames(self, rate_fps: float | None = None) -> Iterator[tuple[float, np.ndarray, Box]]:
         """Frames of the prepared window in which the face is, with its box."""

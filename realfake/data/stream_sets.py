@@ -12,7 +12,8 @@ import numpy as np
 from realfake.config import BOX, PIXELS, DataConfig, FaceConfig, SignalConfig, signals_of
 from realfake.data.media import Media, box_stream, spacing_sec
 from realfake.data.samples import CropReader
-from realfake.data.signal_store import StoredStream, computed_fault, prepare_signal
+from realfake.data.signal_parts import computed_fault
+from realfake.data.signal_store import StoredStream, prepare_signal
 from realfake.data.store import PreparedStore, decode_crops
 from realfake.errors import UserError
 from realfake.streams.stream import Gather, SampleSpec, Signal, StreamRows, StreamSet, StreamSpec
@@ -85,6 +86,24 @@ class SignalRows(StreamRows):
     def _spacing(self, clip: int) -> float:
         times = self._rows["time_sec"][self.first[clip] : self.first[clip] + self.stored[clip]]
         return usual_spacing(times)
+
+
+class ValueReader:
+    """Gives values of a stream that has one for each crop; cheap to pickle."""
+
+    def __init__(self, stored: StoredStream) -> None:
+        self.source = stored
+
+    def __reduce__(self) -> Any:
+        return ValueReader, (self.source,)
+
+    @cached_property
+    def _values(self) -> np.ndarray:
+        return self.source.rows["values"]
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """Values by the rows of their crops: (n,) → float32 (n, *shape)."""
+        return np.ascontiguousarray(self._values[rows], np.float32)
 
 
 def usual_spacing(times_sec: np.ndarray) -> float:

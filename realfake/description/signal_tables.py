@@ -25,7 +25,8 @@ from realfake.data.jobs import file_sha256, file_size
 from realfake.data.media import Media
 from realfake.data.planning import extraction_settings
 from realfake.data.preparation import prepare
-from realfake.data.signal_store import StoredStream, computed_fault, prepare_signal
+from realfake.data.signal_parts import computed_fault
+from realfake.data.signal_store import StoredStream, prepare_signal
 from realfake.data.sources.listing import clip_name
 from realfake.data.store import PreparedStore
 from realfake.data.work import Hung, bounded, time_limit_sec

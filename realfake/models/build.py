@@ -88,6 +88,11 @@ def build_backbone(cfg: BackboneConfig, streams: Mapping[str, StreamInfo] | None
     return backbone
 
 
+def frame_network(backbone: Backbone) -> Backbone:
+    """The part of a backbone that sees single frames: all of it, or what is below a sequence network."""
+    return next(m for m in backbone.modules() if isinstance(m, Backbone) and m.spec.frames is None)
+
+
 def _build(cfg: BackboneConfig, sample: SampleSpec) -> Backbone:
     if isinstance(cfg, SequenceBackbone):
         return _build_sequence(cfg, sample)

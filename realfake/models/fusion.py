@@ -97,7 +97,9 @@ def encoded_size(encoder: nn.Module, size: int) -> int:
 
 
 def frame_features(frame: nn.Module, x: Tensor) -> Tensor:
-    """(B, 3, T, H, W) → (B, T, features) by a frame backbone."""
+    """(B, 3, T, H, W) → (B, T, features) by a frame backbone; what it gave before stays."""
+    if x.ndim == 3:
+        return x
     batch, frames = x.shape[0], x.shape[2]
     features: Tensor = frame(x.transpose(1, 2).flatten(0, 1))
     return features.unflatten(0, (batch, frames))

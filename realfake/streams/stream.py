@@ -18,11 +18,15 @@ if TYPE_CHECKING:
     from realfake.data.video import VideoInfo
 
 
+EVERY = slice(None)
+
+
 class StreamValues(NamedTuple):
     """One stream of the samples of a batch."""
 
     values: Tensor
-    """(B, T, *shape): uint8 (B, T, S, S, 3) RGB of pixels, float32 of others; what is not valid means nothing."""
+    """(B, T, *shape): uint8 (B, T, S, S, 3) RGB of pixels, or float32 (B, T, F) where a frozen network has seen them
+    before; float32 of others; what is not valid means nothing."""
     times_sec: Tensor
     """float32 (B, T): when in the clip each value was."""
     valid: Tensor
@@ -59,8 +63,13 @@ class ClipMedia(Protocol):
     rows: np.ndarray
     """(n,) of :data:`realfake.data.store.CROP`: moments and boxes of the face crops."""
 
-    def crops(self, size: int | None = None) -> np.ndarray:
-        """The face crops, uint8 (n, size, size, 3) RGB; ``None`` = at the size in which they are stored."""
+    def crops(self, size: int | None = None, some: slice = EVERY) -> np.ndarray:
+        """Face crops, uint8 (n, size, size, 3) RGB; all those of a long clip do not fit into memory.
+
+        Args:
+            size: Side in pixels; ``None`` = as they are stored.
+            some: Which of them.
+        """
         ...
 
     def frames(self, rate_fps: float | None = None) -> Iterator[tuple[float, np.ndarray, Box]]:
@@ -116,6 +125,18 @@ class OnDevice(Protocol):
 
     def uses_gpu(self) -> bool:
         """Whether it does so here."""
+        ...
+
+
+@runtime_checkable
+class OverClips(OnDevice, Protocol):
+    """One that fills the device better with several short clips at once."""
+
+    batch: int
+    """Crops that it computes at once."""
+
+    def extract_all(self, media: Sequence[ClipMedia]) -> list[dict[str, Extracted]]:
+        """As :meth:`Signal.extract`, of each of several clips."""
         ...
 
 

@@ -17,12 +17,14 @@ from realfake.data import signal_store
 from realfake.data.media import Media
 from realfake.data.preparation import prepare
 from realfake.data.shards import Shard
-from realfake.data.signal_store import MARK, PARTS, StoredStream, prepare_signal, prepare_signal_shard
+from realfake.data.signal_parts import PARTS
+from realfake.data.signal_store import MARK, StoredStream, prepare_signal, prepare_signal_shard
 from realfake.data.store import PreparedStore
 from realfake.data.stream_sets import clip_streams, stream_set
 from realfake.data.work import run_all
 from realfake.errors import UserError
 from realfake.models import build_backbone
+from realfake.streams.kinds import build_signal
 from realfake.streams.preprocess import normalise
 from realfake.streams.stream import SampleSpec, StreamSpec
 
@@ -138,7 +140,7 @@ def test_a_clip_by_itself_has_the_streams_that_it_has_in_a_dataset(store: Prepar
     row = len(store) - 1
     assert store.root is not None
     media = Media.of_store(store, row, store.root / store.table["path"].array[row], cfg.data, cfg.face)
-    alone = clip_streams(media, spec, [signal_store.build_signal(cfg.signals["motion"])])
+    alone = clip_streams(media, spec, [build_signal(cfg.signals["motion"])])
     times, span = np.linspace(0.1, 0.9, 4)[None], np.array([[0.0, 1.0]])
     for gather in ("moments", "interval"):
         for name in spec.names:

@@ -16,7 +16,7 @@ from realfake.config import CsvData, HaarFace, MediapipeSignal
 from realfake.data.extraction import extract_crops
 from realfake.data.faces import build_detector
 from realfake.data.media import Media
-from realfake.data.signal_store import computed_fault
+from realfake.data.signal_parts import computed_fault
 from realfake.streams.kinds import build_signal
 from realfake.streams.mediapipe import Mediapipe
 from realfake.streams.stream import Extracted
