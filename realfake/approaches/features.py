@@ -75,5 +75,5 @@ def use_features(
     signal = FeaturesOf(config, network, device, described=described, precision=cfg.precision.name, context=context)
     try:
         data.use_features(signal)
-    except UserError as error:
+    except (UserError, OSError) as error:
         log.warning("backbone.cache_features: features are computed in every epoch, since %s", error)

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from realfake.config import BOX, PIXELS, DataConfig, FaceConfig, SignalConfig, signals_of
+from realfake.config import BOX, PIXELS, DataConfig, FaceConfig, NoFace, SignalConfig, signals_of
 from realfake.data.media import Media, box_stream, spacing_sec
 from realfake.data.samples import CropReader
 from realfake.data.signal_parts import computed_fault
 from realfake.data.signal_store import StoredStream, prepare_signal
-from realfake.data.store import PreparedStore, decode_crops
+from realfake.data.store import CROP, PreparedStore, decode_crops
+from realfake.data.video import VideoInfo
 from realfake.errors import UserError
 from realfake.streams.stream import Gather, SampleSpec, Signal, StreamRows, StreamSet, StreamSpec
 
@@ -196,12 +197,12 @@ def _of_one(
     )
 
 
-def pictures(jpegs: list[bytes], spec: SampleSpec) -> StreamSet:
-    """Crops that belong to no clip, as ``pixels`` whose moments are their numbers."""
-    assert spec.pixels is not None
-    (stream,) = spec.streams
-    reader = JpegReader(jpegs, spec.pixels.size)
-    return {stream.name: _of_one(stream, np.arange(len(jpegs), dtype=np.float64), reader.gather, np.inf)}
+def pictures(jpegs: list[bytes], spec: SampleSpec, signals: Sequence[Signal], data: DataConfig) -> StreamSet:
+    """Crops that belong to no clip, as one whose moments are their numbers; for streams that need crops alone."""
+    rows = np.zeros(len(jpegs), CROP)
+    rows["time_sec"] = np.arange(len(jpegs))
+    info = VideoInfo(fps=1.0, frames=len(jpegs), duration_sec=float(len(jpegs)), width=0, height=0)
+    return clip_streams(Media(None, info, rows, jpegs.__getitem__, data, NoFace(name="none")), spec, signals)
 
 
 @dataclass(frozen=True)

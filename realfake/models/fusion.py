@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -59,6 +59,23 @@ class NumberEncoder(nn.Module):
         """A stream of numbers → (B, features)."""
         features: Tensor = self.encoder(self.standardise(stream), stream.valid)
         return features
+
+
+class Numbers(nn.Module):
+    """Streams of numbers at a single moment, standardised and side by side.
+
+    Args:
+        infos: Of the streams.
+        standardise: Whether by the training part, or not at all.
+    """
+
+    def __init__(self, infos: Sequence[StreamInfo], *, standardise: bool = True) -> None:
+        super().__init__()
+        self.streams = nn.ModuleDict({info.name: Standardise(info, fixed=not standardise) for info in infos})
+
+    def forward(self, streams: dict[str, StreamValues]) -> Tensor:
+        """Streams of one moment (B, 1, *shape) → (B, Σ size)."""
+        return torch.cat([standardise(streams[name])[:, 0] for name, standardise in self.streams.items()], dim=1)
 
 
 class FrameEncoder(nn.Module):
