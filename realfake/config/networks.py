@@ -239,15 +239,14 @@ class NumbersBackbone(_OfStreams):
 
     kind: Literal["numbers"]
     name: Literal["numbers"]
-    freeze: Literal[True]
 
     @model_validator(mode="after")
     def _check_numbers(self) -> NumbersBackbone:
         if PIXELS.name in self.streams:
-            raise ValueError(
-                f"backbone.streams=[{','.join(self.streams)}]: backbone=numbers takes streams of numbers, no pixels; "
-                "leave them out, or use a frame backbone"
-            )
+            shown = f"backbone.streams=[{','.join(self.streams)}]"
+            raise ValueError(f"{shown}: backbone=numbers takes streams of numbers, no pixels; expected it without them")
+        if not self.freeze:
+            raise ValueError("backbone.freeze=false: backbone=numbers has nothing to train; expected true")
         return self
 
 

@@ -75,7 +75,7 @@ def on_numbers(own: list[str], weights: Path, tmp_path_factory: pytest.TempPathF
     """A finished run of frames on the stored stream."""
     signal = ["signals=[features]", "signals.features.backbone=tiny_cnn", f"signals.features.weights={weights}"]
     folder = tmp_path_factory.mktemp("on_numbers") / "run"
-    train([*own, "approach=single_task", "backbone=numbers", *signal], folder)
+    train([*own, "approach=single_task", "backbone=numbers", "backbone.streams=[features]", *signal], folder)
     return folder
 
 
