@@ -20,6 +20,7 @@ from realfake.streams.kinds import build_signal
 from realfake.streams.stream import Extracted, OverClips, Signal
 
 PARTS = "parts"
+LARGEST = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,31 @@ def computed_fault(found: dict[str, Extracted], infos: Sequence[StreamInfo]) -> 
             return f"no moment has a value of {info.name}"
         if not np.isfinite(values[quality > 0]).all() or (np.diff(times) <= 0).any():
             return f"{info.name}: values have to be finite where there is no gap, and times rising"
+        if info.dtype == "float16" and (most := np.abs(values[quality > 0]).max()) > LARGEST:
+            return f"{info.name}: {most:g} does not fit into 16 bits, whose largest number is {LARGEST:g}; use dtype=32"
     return ""
+
+
+def rounding_of(values: np.ndarray) -> np.ndarray:
+    """How much moments lose by being kept in 16 bits: ``‖x₁₆ − x‖ / ‖x‖`` of each x.
+
+    Args:
+        values: (n, *shape) float32, without gaps.
+
+    Returns:
+        (n,) float64; 0 of moments that are nothing but zeros.
+    """
+    exact = values.reshape(len(values), -1).astype(np.float64)
+    lost = np.linalg.norm(exact.astype(np.float16) - exact, axis=1)
+    return np.divide(lost, length := np.linalg.norm(exact, axis=1), out=np.zeros(len(exact)), where=length > 0)
+
+
+def rounding_words(rounding: dict[str, float]) -> str:
+    """What :attr:`realfake.data.signal_store.StoredStream.rounding` says."""
+    return (
+        f"kept in 16 bits: moments differ from those of 32 bits by {rounding['mean']:.1e} of their length in the mean, "
+        f"{rounding['largest']:.1e} at most"
+    )
 
 
 def write_part(path: Path, found: dict[str, Extracted], reason: str) -> None:

@@ -25,7 +25,17 @@ import numpy as np
 
 from realfake.config import DataConfig, FaceConfig, SignalConfig, StreamInfo
 from realfake.data.shards import WHOLE, Shard, alone, at_work, left_to_others, shard_locks, working
-from realfake.data.signal_parts import PARTS, Part, compute_clips, compute_part, grouped, part_file, write_part
+from realfake.data.signal_parts import (
+    PARTS,
+    Part,
+    compute_clips,
+    compute_part,
+    grouped,
+    part_file,
+    rounding_of,
+    rounding_words,
+    write_part,
+)
 from realfake.data.store import PreparedStore
 from realfake.data.work import Crashed, Hung, cores, run_all, shown, time_limit_sec
 from realfake.errors import UserError
@@ -55,6 +65,14 @@ class StoredStream:
     def counts(self) -> np.ndarray:
         """(clips of the store,) int64: rows of each clip; 0 = the stream could not be computed."""
         return np.load(self.folder / COUNTS)[self.info.name]
+
+    @property
+    def rounding(self) -> dict[str, float] | None:
+        """Of values that are kept in 16 bits: ``largest`` and ``mean`` of :func:`rounding_of` over moments."""
+        found: dict[str, float] | None = (
+            json.loads((self.folder / MARK).read_text()).get("rounding", {}).get(self.info.name)
+        )
+        return found
 
 
 def prepare_signal(
@@ -325,10 +343,12 @@ def _finish(work: Work) -> None:
         clip, reason = next(iter(failed.items()))
         shutil.rmtree(folder)
         raise UserError(f"signals=[{work.name}]: none of {len(names)} clips has it; the first, {clip}: {reason}")
+    rounding: dict[str, dict[str, float]] = {}
     for info in infos:
         values = "<f4" if info.dtype == "float32" else "<f2"
         dtype = np.dtype([("time_sec", "<f4"), ("quality", "<f4"), ("values", values, info.shape)])
         total = int(counts[info.name].sum())
+        differences: list[np.ndarray] = []
         header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (total,)}
         with open_whole(folder / f"{info.name}.npy", total * dtype.itemsize) as file:
             np.lib.format.write_array_header_1_0(file, header)
@@ -337,9 +357,16 @@ def _finish(work: Work) -> None:
                     rows = np.zeros(counts[info.name][row], dtype)
                     for field, source in (("time_sec", "times_sec"), ("quality", "quality"), ("values", "values")):
                         rows[field] = part[f"{info.name}/{source}"]
+                    if info.dtype == "float16":
+                        differences.append(rounding_of(part[f"{info.name}/values"][rows["quality"] > 0]))
                     file.write(rows.tobytes())
+        if differences:
+            each = np.concatenate(differences)
+            rounding[info.name] = {"largest": float(each.max()), "mean": float(each.mean())}
+            log.info("signals=[%s]: %s, %s", work.name, info.name, rounding_words(rounding[info.name]))
     content = io.BytesIO()
     np.save(content, counts)
     write_whole(folder / COUNTS, content.getvalue())
     mark = {**work.identity, "streams": {info.name: info.words for info in infos}, "failed": failed}
+    mark |= {"rounding": rounding} if rounding else {}
     write_whole(folder / MARK, json.dumps(mark, indent=2, ensure_ascii=False).encode() + b"\n")
