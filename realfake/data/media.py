@@ -28,6 +28,7 @@ class Media:
         path: Of the file; ``None`` for an array.
         info: What the file tells.
         rows: Moments and boxes of its crops, at least one.
+        roll_deg: (n,) by how much each was turned.
         jpegs: Gives some of the crops.
         data: Window, rate and size of the crops, and the decoder.
         face: How crops are cut.
@@ -39,13 +40,14 @@ class Media:
         path: Path | None,
         info: VideoInfo,
         rows: np.ndarray,
+        roll_deg: np.ndarray,
         jpegs: Callable[[slice], list[bytes]],
         data: DataConfig,
         face: FaceConfig,
         array: Callable[[], Iterator[Frame]] | None = None,
     ) -> None:
         self.path, self.info, self.rows, self.data, self.face_config = path, info, rows, data, face
-        self._jpegs, self._array = jpegs, array
+        self.roll_deg, self._jpegs, self._array = roll_deg, jpegs, array
 
     @classmethod
     def of_store(cls, store: PreparedStore, row: int, path: Path, data: DataConfig, face: FaceConfig) -> Media:
@@ -53,8 +55,8 @@ class Media:
         table = store.table
         names = ("fps", "frames", "duration_sec", "width", "height")
         info = VideoInfo(*(table[name].array[row].item() for name in names))
-        rows = store.rows(row)
-        return cls(path, info, rows, lambda some: store.jpegs(row, np.arange(len(rows))[some]), data, face)
+        rows, rolls = store.rows(row), store.roll_deg(row)
+        return cls(path, info, rows, rolls, lambda some: store.jpegs(row, np.arange(len(rows))[some]), data, face)
 
     @classmethod
     def of_crops(
@@ -66,7 +68,7 @@ class Media:
         array: Callable[[], Iterator[Frame]] | None = None,
     ) -> Media:
         """A clip whose crops were just made."""
-        return cls(path, crops.info, crops.rows, crops.jpegs.__getitem__, data, face, array)
+        return cls(path, crops.info, crops.rows, crops.roll_deg, crops.jpegs.__getitem__, data, face, array)
 
     def jpegs(self, some: slice = EVERY) -> list[bytes]:
         """The face crops, or some of them, as they are stored."""
@@ -77,12 +79,14 @@ class Media:
         return decode_crops(self.jpegs(some), size or self.data.size)
 
     def frames(self, rate_fps: float | None = None) -> Iterator[tuple[float, np.ndarray, Box]]:
-        """Frames of the prepared window in which the face is, with its box."""
-        times, boxes = self.rows["time_sec"].astype(np.float64), box_columns(self.rows)
+        """Frames of the prepared window in which the face is, with its box, turned as the crops are."""
+        times = self.rows["time_sec"].astype(np.float64)
+        sides = (*box_columns(self.rows).T, np.unwrap(self.roll_deg.astype(np.float64), period=360.0))
         spacing = spacing_sec(self.info.fps, self.data.rate_fps)
         for frame in self._frames(rate_fps):
             if np.abs(times - frame.time_sec).min() <= spacing:
-                yield frame.time_sec, frame.image, Box(*(np.interp(frame.time_sec, times, side) for side in boxes.T))
+                x, y, width, height, roll = (float(np.interp(frame.time_sec, times, side)) for side in sides)
+                yield frame.time_sec, frame.image, Box(x, y, width, height, roll_deg=roll)
 
     def _frames(self, rate_fps: float | None) -> Iterator[Frame]:
         window = (self.data.window[0], self.data.window[1])

@@ -121,7 +121,7 @@ def prepare_here(
     with disk_errors(store.folder, ELSEWHERE):
         work = _planned(store, data, face, signal, name, progress)
         try:
-            if not work.complete and 2 * needed > shutil.disk_usage(work.folder).free:
+            if not work.written and 2 * needed > shutil.disk_usage(work.folder).free:
                 raise DiskError(work.folder, errno.ENOSPC, 2 * needed, ELSEWHERE)
             return _prepared(work)
         except DiskError:

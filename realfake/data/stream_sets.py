@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from realfake.config import BOX, PIXELS, DataConfig, FaceConfig, NoFace, SignalConfig, signals_of
+from realfake.data.extraction import Crops
 from realfake.data.media import Media, box_stream, spacing_sec
 from realfake.data.samples import CropReader
 from realfake.data.signal_parts import computed_fault
@@ -202,7 +203,8 @@ def pictures(jpegs: list[bytes], spec: SampleSpec, signals: Sequence[Signal], da
     rows = np.zeros(len(jpegs), CROP)
     rows["time_sec"] = np.arange(len(jpegs))
     info = VideoInfo(fps=1.0, frames=len(jpegs), duration_sec=float(len(jpegs)), width=0, height=0)
-    return clip_streams(Media(None, info, rows, jpegs.__getitem__, data, NoFace(name="none")), spec, signals)
+    crops = Crops(info, jpegs, rows, np.zeros(len(rows), np.float32), looked=len(jpegs))
+    return clip_streams(Media.of_crops(crops, None, data, NoFace(name="none")), spec, signals)
 
 
 @dataclass(frozen=True)

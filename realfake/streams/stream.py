@@ -73,7 +73,8 @@ class ClipMedia(Protocol):
         ...
 
     def frames(self, rate_fps: float | None = None) -> Iterator[tuple[float, np.ndarray, Box]]:
-        """Frames of the prepared window in which the face is: moment, uint8 (H, W, 3) RGB, box of the face.
+        """Frames of the prepared window in which the face is: moment, uint8 (H, W, 3) RGB, box of the face with its
+        roll, by which its crops are turned.
 
         Args:
             rate_fps: How many a second; ``None`` = all that the file has.
@@ -81,7 +82,7 @@ class ClipMedia(Protocol):
         ...
 
     def face(self, image: np.ndarray, box: Box, size: int) -> np.ndarray:
-        """The square around a face as crops are cut, uint8 (size, size, 3)."""
+        """The square around a face as crops are cut and turned, uint8 (size, size, 3)."""
         ...
 
 

@@ -228,7 +228,7 @@ def test_of_a_long_clip_no_more_than_a_batch_is_in_memory(features: FeaturesOf, 
         def __call__(self, some: slice) -> list[bytes]:
             return [jpeg] * len(range(*some.indices(len(rows))))
 
-    clip = Media(None, VideoInfo(25.0, len(rows), 60.0, 96, 96), rows, Many(), cfg.data, cfg.face)
+    clip = Media(None, VideoInfo(25.0, len(rows), 60.0, 96, 96), rows, np.zeros(len(rows)), Many(), cfg.data, cfg.face)
     crops = len(rows) * 3 * features.backbone.pixels.size**2
     values = len(rows) * features.backbone.features * 4
     tracemalloc.start()
