@@ -48,7 +48,8 @@ def print_description(console: Console, description: dict[str, Any]) -> None:
     print_table(console, "Streams", STREAM_HEADINGS, list(_streams(description)))
     for name, stream in description["streams"].items():
         if stream.get("rounding"):
-            console.print(f"{name}, {rounding_words(stream['rounding'])}", markup=False, highlight=False, soft_wrap=True)
+            said = f"{name}, {rounding_words(stream['rounding'])}"
+            console.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
 def write_page(description: dict[str, Any], pictures: dict[str, Path], curves: dict[str, Path], path: Path) -> None:
