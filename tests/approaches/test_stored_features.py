@@ -196,7 +196,7 @@ def test_what_is_stored(words: str, is_stored: bool) -> None:
 
 @pytest.fixture(scope="module")
 def features() -> FeaturesOf:
-    torch.manual_seed(0)
+    torch.manual_seed(5)  # no run has these weights
     tiny = option(FrameBackbone, name="tiny_cnn", freeze=True)
     return FeaturesOf(tiny, build_backbone(tiny).eval(), CPU, described=False)
 
