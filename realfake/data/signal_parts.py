@@ -15,7 +15,7 @@ from realfake.config import DataConfig, FaceConfig, SignalConfig, StreamInfo
 from realfake.data.media import Media
 from realfake.data.store import PreparedStore
 from realfake.errors import UserError
-from realfake.files import write_whole
+from realfake.files import open_whole, write_whole
 from realfake.streams.kinds import build_signal
 from realfake.streams.stream import Extracted, OverClips, Signal
 
@@ -151,3 +151,34 @@ def write_part(path: Path, found: dict[str, Extracted], reason: str) -> None:
 def part_file(folder: Path, row: int) -> Path:
     """What was computed of a clip, until all are done."""
     return folder / PARTS / f"{row:08d}.npz"
+
+
+def merge_parts(folder: Path, info: StreamInfo, counts: np.ndarray) -> dict[str, float] | None:
+    """Write the file of a stream, all clips' values one after another.
+
+    Args:
+        folder: Of the signal.
+        info: Of the stream.
+        counts: (clips,) rows of each.
+
+    Returns:
+        What 16 bits take away, ``largest`` and ``mean`` of :func:`rounding_of`; ``None`` of 32 bits.
+    """
+    values = "<f4" if info.dtype == "float32" else "<f2"
+    dtype = np.dtype([("time_sec", "<f4"), ("quality", "<f4"), ("values", values, info.shape)])
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (int(counts.sum()),)}
+    differences: list[np.ndarray] = []
+    with open_whole(folder / f"{info.name}.npy", int(counts.sum()) * dtype.itemsize) as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for row in np.flatnonzero(counts).tolist():
+            with np.load(part_file(folder, row)) as part:
+                rows = np.zeros(counts[row], dtype)
+                for field, source in (("time_sec", "times_sec"), ("quality", "quality"), ("values", "values")):
+                    rows[field] = part[f"{info.name}/{source}"]
+                if info.dtype == "float16":
+                    differences.append(rounding_of(part[f"{info.name}/values"][rows["quality"] > 0]))
+                file.write(rows.tobytes())
+    if not differences:
+        return None
+    each = np.concatenate(differences)
+    return {"largest": float(each.max()), "mean": float(each.mean())}

@@ -31,15 +31,15 @@ from realfake.data.signal_parts import (
     compute_clips,
     compute_part,
     grouped,
+    merge_parts,
     part_file,
-    rounding_of,
     rounding_words,
     write_part,
 )
 from realfake.data.store import PreparedStore
 from realfake.data.work import Crashed, Hung, cores, run_all, shown, time_limit_sec
 from realfake.errors import UserError
-from realfake.files import DiskError, disk_error, disk_errors, only_one, open_whole, remove_parts, write_whole
+from realfake.files import DiskError, disk_error, disk_errors, only_one, remove_parts, write_whole
 from realfake.streams.kinds import build_signal
 from realfake.streams.stream import OnDevice, OverClips, ReadsFiles, Requires, Signal
 
@@ -68,7 +68,7 @@ class StoredStream:
 
     @property
     def rounding(self) -> dict[str, float] | None:
-        """Of values that are kept in 16 bits: ``largest`` and ``mean`` of :func:`rounding_of` over moments."""
+        """Of values that are kept in 16 bits: ``largest`` and ``mean`` of :func:`realfake.data.signal_parts.rounding_of` over moments."""
         found: dict[str, float] | None = (
             json.loads((self.folder / MARK).read_text()).get("rounding", {}).get(self.info.name)
         )
@@ -345,25 +345,9 @@ def _finish(work: Work) -> None:
         raise UserError(f"signals=[{work.name}]: none of {len(names)} clips has it; the first, {clip}: {reason}")
     rounding: dict[str, dict[str, float]] = {}
     for info in infos:
-        values = "<f4" if info.dtype == "float32" else "<f2"
-        dtype = np.dtype([("time_sec", "<f4"), ("quality", "<f4"), ("values", values, info.shape)])
-        total = int(counts[info.name].sum())
-        differences: list[np.ndarray] = []
-        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (total,)}
-        with open_whole(folder / f"{info.name}.npy", total * dtype.itemsize) as file:
-            np.lib.format.write_array_header_1_0(file, header)
-            for row in np.flatnonzero(counts[info.name]).tolist():
-                with np.load(part_file(folder, row)) as part:
-                    rows = np.zeros(counts[info.name][row], dtype)
-                    for field, source in (("time_sec", "times_sec"), ("quality", "quality"), ("values", "values")):
-                        rows[field] = part[f"{info.name}/{source}"]
-                    if info.dtype == "float16":
-                        differences.append(rounding_of(part[f"{info.name}/values"][rows["quality"] > 0]))
-                    file.write(rows.tobytes())
-        if differences:
-            each = np.concatenate(differences)
-            rounding[info.name] = {"largest": float(each.max()), "mean": float(each.mean())}
-            log.info("signals=[%s]: %s, %s", work.name, info.name, rounding_words(rounding[info.name]))
+        if found := merge_parts(folder, info, counts[info.name]):
+            rounding[info.name] = found
+            log.info("signals=[%s]: %s, %s", work.name, info.name, rounding_words(found))
     content = io.BytesIO()
     np.save(content, counts)
     write_whole(folder / COUNTS, content.getvalue())
