@@ -35,7 +35,7 @@ from realfake.data.signal_parts import (
     part_file,
     rounding_words,
     write_part,
-)
+)  # fmt: skip
 from realfake.data.store import PreparedStore
 from realfake.data.work import Crashed, Hung, cores, run_all, shown, time_limit_sec
 from realfake.errors import UserError
@@ -68,7 +68,7 @@ class StoredStream:
 
     @property
     def rounding(self) -> dict[str, float] | None:
-        """Of values that are kept in 16 bits: ``largest`` and ``mean`` of :func:`realfake.data.signal_parts.rounding_of` over moments."""
+        """Of values in 16 bits: ``largest`` and ``mean`` of :func:`realfake.data.signal_parts.rounding_of`."""
         found: dict[str, float] | None = (
             json.loads((self.folder / MARK).read_text()).get("rounding", {}).get(self.info.name)
         )
@@ -95,15 +95,9 @@ def prepare_signal(
 
 
 def prepare_here(
-    store: PreparedStore,
-    data: DataConfig,
-    face: FaceConfig,
-    signal: Signal,
-    name: str,
-    *,
-    needed: int,
+    store: PreparedStore, data: DataConfig, face: FaceConfig, signal: Signal, name: str, *, needed: int,
     progress: bool = True,
-) -> dict[str, StoredStream]:
+) -> dict[str, StoredStream]:  # fmt: skip
     """As :func:`prepare_signal`, of a signal that is no option but an object, which this process alone computes.
 
     Args:
