@@ -100,7 +100,9 @@ class Loop:
         rows = np.array(
             [(t, b.x, b.y, b.width, b.height, True, 0, 0) for t, b in zip(times, self.boxes, strict=True)], CROP
         )
-        return Media(self.path, info, rows[:: max(1, round(info.fps / data.rate_fps))], list, data, option(NoFace))
+        crops = rows[:: max(1, round(info.fps / data.rate_fps))]
+        upright = np.zeros(len(crops), np.float32)
+        return Media(self.path, info, crops, upright, lambda _: [], data, option(NoFace))
 
     def bare(self) -> None:
         """Read all frames, and run the networks as often as :meth:`whole` does."""

@@ -69,6 +69,8 @@ def test_every_option_composes(n: int) -> None:
     clips = chosen["backbone"] in config.CLIP_BACKBONES + config.SEQUENCE_BACKBONES
     if clips != chosen["approach"].startswith("temporal"):
         chosen["approach"] = "temporal" if clips else "multi_task"
+    if chosen["backbone"] in ("numbers", "pixels"):  # which these have nothing to train of
+        chosen |= {"auxiliary": "pair_ranking", "loss_mix": "sum"}
     cfg = compose(*(f"{group}={option}" for group, option in chosen.items()), "data.root=/videos")
     expected = chosen | ({"backbone": cfg.backbone.name} if chosen["backbone"] == "timm" else {})
     for group, option in expected.items():
@@ -95,12 +97,19 @@ def test_every_term_has_a_file() -> None:
 
 
 def test_every_backbone_has_a_file() -> None:
-    known = {*config.FRAME_BACKBONES, *config.CLIP_BACKBONES, *config.SEQUENCE_BACKBONES, "timm"}
+    known = {*config.FRAME_BACKBONES, *config.CLIP_BACKBONES, *config.SEQUENCE_BACKBONES, "timm", "numbers"}
     assert {*options("backbone", CONF)} == known
 
 
 @pytest.mark.parametrize(
-    "overrides", [["approach=single_task"], ["approach=temporal"], ["backbone=timm"], ["head=mlp"]]
+    "overrides",
+    [
+        ["approach=single_task"],
+        ["approach=temporal"],
+        ["backbone=timm"],
+        ["head=mlp"],
+        ["backbone=numbers", "backbone.streams=[box]"],
+    ],
 )
 def test_every_key_of_the_schema_is_in_the_files(overrides: list[str]) -> None:
     """So that any key can be overridden without a plus sign, and the files show what there is."""
@@ -428,6 +437,10 @@ def test_a_pattern_becomes_its_experiments() -> None:
     ("optimized_metric=val/frame/loss_pair_ranking", r"no such metric"),
     ("auxiliary=[pair_ranking] optimized_metric=val/clip/loss_pair_ranking", r"no such metric.*val/frame/loss_pair_"),
     ("loss_mix=gradnorm backbone.freeze=true", r"loss_mix=gradnorm: backbone\.freeze=true leaves no trained weights"),
+    ("loss_mix=gradnorm backbone=numbers", r"loss_mix=gradnorm: backbone\.freeze=true leaves no trained weights"),
+    ("backbone=numbers backbone.freeze=false", r"backbone\.freeze=false: backbone=numbers has nothing to train; expec"),
+    ("backbone=numbers backbone.streams=[pixels,box]", r"backbone=numbers takes streams of numbers, no pixels"),
+    ("approach=temporal backbone=numbers", r"backbone=numbers is a frame backbone, but approach=temporal needs a clip"),
     ("loss_mix=gradnorm backbone=pixels", r"loss_mix=gradnorm: backbone=pixels leaves no trained weights"),
     ("sampling.pairs=true data.batch_size=5", r"data\.batch_size=5: sampling\.pairs=true takes samples two by two; "),
     ("trainer.threads=100000", r"trainer\.threads=100000: expected at most 1024"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from realfake.composing.messages import changed
 from realfake.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -21,12 +22,15 @@ def build_module(cfg: TrainConfig, class_counts: dict[str, list[int]] | None = N
 
 def build_datamodule(cfg: TrainConfig) -> ClipDataModule:
     """The data module that feeds the approach of a configuration: frames or sequences."""
+    from realfake.approaches.features import stored_network
     from realfake.data.datamodule import FrameDataModule, SequenceDataModule
     from realfake.models import sample_spec
 
     kind = {"frames": FrameDataModule, "sequences": SequenceDataModule}[cfg.approach.samples]
+    # Pixels whose features are stored are seen once.
+    data = cfg.data if stored_network(cfg) is None else changed(cfg.data, {"cache": "none"})
     return kind(
-        cfg.data,
+        data,
         cfg.face,
         cfg.split,
         cfg.sampling,

@@ -1,72 +1,79 @@
-"""Features of a frozen backbone, computed once and reused in every epoch."""
+"""Features of a frozen network of frames: stored beside the crops, and read in place of them in every epoch."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
-from realfake.config import PIXELS, FrameNetwork, TimmBackbone, TrainConfig
-from realfake.data.sampling import nearest_rows, sampled_intervals
-from realfake.streams.preprocess import normalise
+from realfake.config import (
+    PIXELS,
+    ApproachConfig,
+    FrameBackbone,
+    FrameNetwork,
+    SequenceBackbone,
+    TimmBackbone,
+    TrainConfig,
+)
+from realfake.errors import UserError
+from realfake.models import frame_network
+from realfake.streams.frozen_features import FeaturesOf, described_network, state_digest
 
 if TYPE_CHECKING:
     from realfake.approaches.module import ApproachModule
     from realfake.data.datamodule import ClipDataModule
-    from realfake.data.samples import ClipSamples
 
 log = logging.getLogger(__name__)
 
-MAX_BYTES = 8 * 2**30
-"""More features than this are not kept: they are computed in every epoch instead."""
+
+def stored_network(cfg: TrainConfig) -> FrameNetwork | TimmBackbone | None:
+    """The network of frames whose features are stored: frozen, and nothing changes its input at random; or ``None``."""
+    network = cfg.backbone
+    frozen = cfg.backbone.freeze
+    if isinstance(network, SequenceBackbone):
+        # In half precision a sequence goes on with what is rounded already, which nothing that is stored says.
+        if PIXELS.name not in network.streams or cfg.precision.name != "32":
+            return None
+        network = network.frame
+        frozen = frozen or network.freeze
+    if not isinstance(network, FrameNetwork | TimmBackbone) or not network.cache_features:
+        return None
+    return network if frozen and not cfg.augmentation.active and not cfg.trainer.fast_dev_run else None
 
 
-def caches_features(cfg: TrainConfig) -> bool:
-    """Whether features may be kept: a frozen frame backbone, and nothing that changes its input at random."""
-    return (
-        isinstance(cfg.backbone, FrameNetwork | TimmBackbone)
-        and cfg.backbone.freeze
-        and cfg.backbone.cache_features
-        and cfg.approach.samples == "frames"
-        and not cfg.augmentation.active
-    )
+def use_features(
+    cfg: TrainConfig,
+    module: ApproachModule,
+    data: ClipDataModule,
+    device: torch.device,
+    *,
+    begun: bool = False,
+    context: Callable[[], AbstractContextManager[Any]] = nullcontext,
+) -> None:
+    """Let the network's features be read in place of pixels; those of a dataset are computed once and stored.
 
-
-def compute_features(module: ApproachModule, data: ClipDataModule, device: torch.device) -> None:
-    """Compute the features of every crop that training and validation may draw, and let ``data`` give them.
+    They are the stream ``features`` of the prepared dataset. Where they cannot be stored, pixels stay, which is said.
 
     Args:
-        module: Its backbone is frozen.
+        cfg: Of the run; :func:`stored_network` is not ``None``.
+        module: Of the run.
         data: Set up; gives features instead of frames afterwards.
         device: Where to compute.
+        begun: Whether the network has taken weights from a checkpoint.
+        context: Of each computation, such as another precision.
     """
-    from rich.progress import track
-
-    store = data.opened()
-    crops = int(store.table["stored"].sum())
-    if crops * module.backbone.features * 4 > MAX_BYTES:
-        log.warning("backbone.cache_features: %d crops are too many to keep, features are computed every epoch", crops)
-        return
-    # Only the rows that are written take memory.
-    features = np.zeros((crops, module.backbone.features), dtype=np.float32)
-    wanted = np.concatenate([_crops_in_window(data.sets[part]) for part in ("train", "val")])
-    size = data.data.eval_batch_size or data.data.batch_size
-    backbone = module.backbone.to(device).eval()
-    starts = range(0, len(wanted), size)
-    with torch.inference_mode():
-        for i in track(starts, "features of the frozen backbone", transient=True):
-            rows = wanted[i : i + size]
-            frames = torch.from_numpy(data.sets["train"].streams[PIXELS.name].gather(rows)).to(device)
-            features[rows] = backbone(normalise(frames, backbone.pixels)).float().cpu().numpy()
-    data.use_features(features)
-
-
-def _crops_in_window(samples: ClipSamples) -> np.ndarray:
-    """Rows of the store's index that a phase from 0 to 1 can reach."""
-    known = samples.stored > 0
-    ends = np.stack(sampled_intervals(samples.duration_sec[known], samples.sampling.window), axis=1)
-    timestamps = np.asarray(samples.store.crops["time_sec"])
-    reached = nearest_rows(timestamps, samples.first_crop[known], samples.stored[known], ends)
-    return np.concatenate([np.arange(low, high + 1) for low, high in reached])
+    config = stored_network(cfg)
+    assert config is not None
+    network = frame_network(module.backbone).to(device).eval()
+    # An approach of a plugin may have done anything to it.
+    described = False
+    if isinstance(config, FrameBackbone) and config.weights != "none" and type(cfg.approach) is ApproachConfig:
+        described = not begun or state_digest(described_network(config)) == state_digest(network)
+    signal = FeaturesOf(config, network, device, described=described, precision=cfg.precision.name, context=context)
+    try:
+        data.use_features(signal)
+    except (UserError, OSError) as error:
+        log.warning("backbone.cache_features: features are computed in every epoch, since %s", error)

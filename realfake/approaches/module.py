@@ -120,12 +120,9 @@ class ApproachModule(LightningModule):
     # --- steps ---------------------------------------------------------------------------------------------------
 
     def _step(self, batch: Batch, stage: str) -> torch.Tensor:
-        if "features" in batch:
-            features, logits = batch["features"], self.head_logits(batch["features"])
-        else:
-            streams = batch["streams"]
-            streams = augment(streams, self.spec.streams, self.cfg.augmentation) if stage == "train" else streams
-            features, logits = self.compiled(network_input(streams, self.spec))
+        streams = batch["streams"]
+        streams = augment(streams, self.spec.streams, self.cfg.augmentation) if stage == "train" else streams
+        features, logits = self.compiled(network_input(streams, self.spec))
         targets = {task: target_of(batch, task, self.space) for task in self.tasks}
         features, single = features.float(), {task: values.float() for task, values in logits.items()}
         if stage == "train":

@@ -65,6 +65,7 @@ from realfake.config.data import (
     check_subjects,
 )
 from realfake.config.guests import Guests, UsedPlugin, require
+from realfake.config.head_options import HeadConfig, LinearHead, MlpHead
 from realfake.config.losses import (
     AuxiliaryConfig,
     CenterTerm,
@@ -98,10 +99,8 @@ from realfake.config.networks import (
     ClipNetwork,
     FrameBackbone,
     FrameNetwork,
-    HeadConfig,
     InputSpec,
-    LinearHead,
-    MlpHead,
+    NumbersBackbone,
     RecurrentBackbone,
     SequenceBackbone,
     SequenceEncoder,
@@ -148,6 +147,7 @@ from realfake.config.signal_options import (
     MotionSignal,
     PluginSignal,
     SignalConfig,
+    features_info,
     signals_of,
     stream_infos,
     streams_named,

@@ -1,4 +1,4 @@
-"""Backbones and heads: the groups ``backbone`` and ``head``."""
+"""Backbones: the group ``backbone``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from realfake.config.base import BelowOne, Count, Positive, Strict, check_three
 from realfake.config.guests import Guests
+from realfake.config.stream_info import PIXELS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -211,26 +212,12 @@ class ClipBackbone(ClipNetwork):
         return {**values, "input": {**spec, "stride_sec": seconds}}
 
 
-class SequenceBackbone(_Backbone):
-    """One encoder a stream over the moments of a sample, whose features are fused.
-
-    Pixels pass through a frame backbone first, numbers are standardised by the training part.
-    """
-
+class _OfStreams(_Backbone):
     name: str
     streams: list[str]
     """What the network looks at: ``pixels``, ``box``, and what ``signals`` give."""
-    fusion: Literal["concatenate", "gate", "multiply"]
-    """How the features of several streams become one vector, see :mod:`realfake.models.fusion`."""
-    gather: Literal["moments", "interval"]
-    """Of numbers: those at the sample's moments, or all that the stream has between the first and the last of them."""
     standardise: bool
     """Numbers by mean and standard deviation of the training part; false = as they are."""
-    frame: Annotated[FrameBackbone | TimmBackbone, Field(discriminator="kind"), Guests("backbone", FrameNetwork)]
-    frames: Count
-    stride_sec: Positive | None
-    repeat_crops: bool
-    """As :attr:`InputSpec.repeat_crops`."""
 
     @property
     def takes(self) -> tuple[str, ...]:
@@ -238,13 +225,46 @@ class SequenceBackbone(_Backbone):
         return tuple(self.streams)
 
     @model_validator(mode="after")
-    def _check_streams(self) -> SequenceBackbone:
+    def _check_streams(self) -> _OfStreams:
         shown = f"backbone.streams=[{','.join(self.streams)}]"
         if not self.streams:
             raise ValueError(f"{shown}: expected at least one, such as pixels or box")
         if twice := [name for name in self.streams if self.streams.count(name) > 1]:
             raise ValueError(f"{shown}: {twice[0]} twice; expected each stream once")
         return self
+
+
+class NumbersBackbone(_OfStreams):
+    """No network: what streams of numbers say at the moment of a frame, side by side."""
+
+    kind: Literal["numbers"]
+    name: Literal["numbers"]
+
+    @model_validator(mode="after")
+    def _check_numbers(self) -> NumbersBackbone:
+        if PIXELS.name in self.streams:
+            shown = f"backbone.streams=[{','.join(self.streams)}]"
+            raise ValueError(f"{shown}: backbone=numbers takes streams of numbers, no pixels; expected it without them")
+        if not self.freeze:
+            raise ValueError("backbone.freeze=false: backbone=numbers has nothing to train; expected true")
+        return self
+
+
+class SequenceBackbone(_OfStreams):
+    """One encoder a stream over the moments of a sample, whose features are fused.
+
+    Pixels pass through a frame backbone first, numbers are standardised by the training part.
+    """
+
+    fusion: Literal["concatenate", "gate", "multiply"]
+    """How the features of several streams become one vector, see :mod:`realfake.models.fusion`."""
+    gather: Literal["moments", "interval"]
+    """Of numbers: those at the sample's moments, or all that the stream has between the first and the last of them."""
+    frame: Annotated[FrameBackbone | TimmBackbone, Field(discriminator="kind"), Guests("backbone", FrameNetwork)]
+    frames: Count
+    stride_sec: Positive | None
+    repeat_crops: bool
+    """As :attr:`InputSpec.repeat_crops`."""
 
 
 class SequenceEncoder(SequenceBackbone):
@@ -314,8 +334,9 @@ class TransformerBackbone(SequenceBackbone):
         return self
 
 
+_OverTime = RecurrentBackbone | TcnBackbone | TransformerBackbone
 BackboneConfig = Annotated[
-    FrameBackbone | TimmBackbone | ClipBackbone | RecurrentBackbone | TcnBackbone | TransformerBackbone,
+    FrameBackbone | TimmBackbone | NumbersBackbone | ClipBackbone | _OverTime,
     Field(discriminator="kind"),
     Guests("backbone"),
 ]
@@ -323,22 +344,6 @@ BackboneConfig = Annotated[
 
 def choices(*, clips: bool) -> tuple[str, ...]:
     """Names of the backbones that see clips, or single frames, those of plugins last."""
-    own = (*SEQUENCE_BACKBONES, *CLIP_BACKBONES) if clips else (*FRAME_BACKBONES, "timm")
+    own = (*SEQUENCE_BACKBONES, *CLIP_BACKBONES) if clips else (*FRAME_BACKBONES, "timm", "numbers")
     bases = (ClipNetwork, SequenceEncoder) if clips else (FrameNetwork,)
     return (*own, *(name for base in bases for name in Guests("backbone", base).classes()))
-
-
-class LinearHead(Strict):
-    name: Literal["linear"]
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
-
-
-class MlpHead(Strict):
-    name: Literal["mlp"]
-    hidden: list[Count]
-    """Sizes of the hidden layers."""
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
-    batch_norm: bool
-
-
-HeadConfig = Annotated[LinearHead | MlpHead, Field(discriminator="name")]

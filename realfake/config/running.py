@@ -21,13 +21,12 @@ from realfake.config.base import (
 )
 from realfake.config.data import FaceConfig, LocatedData, Sampling, SplitConfig, check_pairs, check_subjects
 from realfake.config.guests import GuestFields, Guests, UsedPlugin, used_by
+from realfake.config.head_options import HeadConfig, MlpHead
 from realfake.config.losses import AuxiliaryConfig, Losses, MixConfig, check_terms
 from realfake.config.networks import (
     BATCH_NORM_OF_VECTORS,
     BackboneConfig,
     ClipNetwork,
-    HeadConfig,
-    MlpHead,
     SequenceBackbone,
     choices,
 )

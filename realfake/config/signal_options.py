@@ -54,9 +54,13 @@ class FeaturesSignal(SignalOptions):
 
     def infos(self) -> tuple[StreamInfo, ...]:
         """``features``: (F,)."""
-        words = f"outputs of the frozen {self.backbone} for the face crop"
-        dtype: Literal["float32", "float16"] = "float32" if self.dtype == 32 else "float16"
-        return (StreamInfo("features", (FRAME_FEATURES[self.backbone],), words, dtype=dtype),)
+        return (features_info(self.backbone, FRAME_FEATURES[self.backbone], self.dtype),)
+
+
+def features_info(backbone: str, size: int, bits: Literal[32, 16] = 32) -> StreamInfo:
+    """The stream of what a frame backbone gives, ``size`` numbers for each crop."""
+    words = f"outputs of the frozen {backbone} for the face crop"
+    return StreamInfo("features", (size,), words, dtype="float32" if bits == 32 else "float16")
 
 
 class MediapipeSignal(SignalOptions):

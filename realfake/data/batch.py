@@ -11,15 +11,10 @@ from realfake.streams.stream import StreamValues
 
 
 class Batch(TypedDict, total=False):
-    """A batch of samples; a sample is one frame of a clip, or one window of several moments.
-
-    ``streams`` is missing where ``features`` stand in for it (a frozen backbone whose features were computed before).
-    """
+    """A batch of samples; a sample is one frame of a clip, or one window of several moments."""
 
     streams: dict[str, StreamValues]
     """What the network looks at, by its name; of single frames, T is 1."""
-    features: torch.Tensor
-    """float32 (B, F): outputs of a frozen backbone."""
     emotion: torch.Tensor
     """int64 (B,); -1 = absent."""
     authenticity: torch.Tensor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -14,13 +15,14 @@ from realfake.errors import UserError
 from realfake.files import disk_errors
 from realfake.streams.stream import ClipMedia, Extracted, Signal, pieces_of
 
+LARGEST = float(np.finfo(np.float16).max)
 _READ_BYTES = 2**22
 """About as much of a stream is read at once."""
 
 
-def row_type(info: StreamInfo) -> np.dtype:
-    """Of a moment of a stream in a file: ``time_sec``, ``quality``, ``values``."""
-    values = "<f4" if info.dtype == "float32" else "<f2"
+def row_type(info: StreamInfo, *, exact: bool = False) -> np.dtype:
+    """Of a moment of a stream in a file: ``time_sec``, ``quality``, ``values``; ``exact``: in 32 bits, whatever of."""
+    values = "<f4" if exact or info.dtype == "float32" else "<f2"
     return np.dtype([("time_sec", "<f4"), ("quality", "<f4"), ("values", values, info.shape)])
 
 
@@ -34,7 +36,7 @@ class ClipRows:
 
     def __init__(self, info: StreamInfo, folder: Path) -> None:
         self.info, self.folder = info, folder
-        self._dtype = np.dtype([("time_sec", "<f4"), ("quality", "<f4"), ("values", "<f4", info.shape)])
+        self._dtype = row_type(info, exact=True)
         self._file = temporary_file(self, folder)
 
     def add(self, found: Extracted) -> None:
@@ -44,7 +46,7 @@ class ClipRows:
             DiskError: If there is no room.
         """
         with disk_errors(self.folder):
-            self._file.write(_as_rows(found, self._dtype).tobytes())
+            self._file.write(as_rows(found, self._dtype).tobytes())
 
     def read(self) -> Iterator[Extracted]:
         """All rows as the signal gave them, some at once."""
@@ -53,10 +55,9 @@ class ClipRows:
             yield as_extracted(np.frombuffer(content, self._dtype))
 
     def copy(self, file: IO[bytes]) -> None:
-        """Write all rows into another file, as a store holds them (:func:`row_type`)."""
-        dtype = row_type(self.info)
-        for found in self.read():
-            file.write(_as_rows(found, dtype).tobytes())
+        """Write all rows into another file, in 32 bits."""
+        self._file.seek(0)
+        shutil.copyfileobj(self._file, file)
 
 
 def rows_at_once(dtype: np.dtype) -> int:
@@ -64,7 +65,8 @@ def rows_at_once(dtype: np.dtype) -> int:
     return max(1, _READ_BYTES // dtype.itemsize)
 
 
-def _as_rows(found: Extracted, dtype: np.dtype) -> np.ndarray:
+def as_rows(found: Extracted, dtype: np.dtype) -> np.ndarray:
+    """What a signal gives as rows of :func:`row_type`."""
     rows = np.zeros(len(found.times_sec), dtype)
     rows["time_sec"], rows["values"], rows["quality"] = found
     return rows
@@ -126,6 +128,9 @@ class _Check:
             rising = (np.diff(np.append(self.last_sec[info.name], times)) > 0).all()
             if not np.isfinite(values[quality > 0]).all() or not rising:
                 return f"{info.name}: values have to be finite where there is no gap, and times rising"
+            if info.dtype == "float16" and (most := np.abs(values[quality > 0]).max(initial=0)) > LARGEST:
+                return f"{info.name}: {most:g} does not fit into 16 bits, whose largest number is {LARGEST:g}; "
+                    "use dtype=32"
             if n:
                 self.last_sec[info.name] = float(times[-1])
             if (quality > 0).any():

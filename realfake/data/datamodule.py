@@ -11,24 +11,26 @@ import torch
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from realfake.config import DataConfig, FaceConfig, Sampling, SignalConfig, SplitConfig, signals_of
+from realfake.config import PIXELS, DataConfig, FaceConfig, Sampling, SignalConfig, SplitConfig, signals_of
 from realfake.data.batch import Batch
 from realfake.data.learned import Known, Learned
 from realfake.data.people import check_people, people_note
 from realfake.data.preparation import prepare
 from realfake.data.samples import ClipSamples, CropReader, EpochBatches, FrameSamples, WindowSamples
+from realfake.data.signal_store import prepare_here
 from realfake.data.sources.columns import IGNORED
 from realfake.data.splits import UNUSED, assign_parts, check_split
 from realfake.data.stored_streams import StoredStream
-from realfake.data.stream_sets import compute_streams, stream_set
+from realfake.data.stream_sets import CropRows, ValueReader, compute_streams, stream_set
 from realfake.data.work import cores
 from realfake.errors import UserError
 from realfake.labels import ABSENT, TASKS, Authenticity, LabelSpace, told_by
-from realfake.streams.stream import SampleSpec, StreamSet, Translation
+from realfake.streams.stream import SampleSpec, StreamSet, StreamSpec, Translation
 
 if TYPE_CHECKING:
     from realfake.data.clips import Listing
     from realfake.data.store import PreparedStore
+    from realfake.streams.frozen_features import FeaturesOf
 
 
 class ClipDataModule(LightningDataModule):
@@ -76,6 +78,8 @@ class ClipDataModule(LightningDataModule):
         self.translations: Mapping[str, Translation] = {}
         """Of streams of another tracker than the one that the network was trained on."""
         self.sets: dict[str, ClipSamples] = {}
+        self.frozen = False
+        """Whether stored features stand in for pixels."""
         self._loaders: dict[str, DataLoader[Batch]] = {}
 
     def prepare_data(self) -> None:
@@ -254,22 +258,29 @@ class ClipDataModule(LightningDataModule):
             pairs=self._pairs(part) if training and self.sampling.pairs else None,
         )
 
-    def use_features(self, features: np.ndarray) -> None:
-        """Give features instead of frames in training and validation; the test part keeps its frames.
+    def use_features(self, signal: FeaturesOf) -> None:
+        """Give what a frozen network makes of the crops in place of pixels, in all parts; stored if it is not yet.
 
-        Args:
-            features: float32 (crops of the store, F), rows in the order of the store's index.
+        Raises:
+            UserError: If they cannot be stored, or computed of a clip.
         """
-        for part in ("train", "val"):
-            self.sets[part].features = features
+        store = self.opened()
+        rows = store.table["stored"].to_numpy()
+        needed = int(rows.sum()) * signal.backbone.features * 4
+        stored = prepare_here(store, self.data, self.face, signal, "features", needed=needed)["features"]
+        if lost := int((stored.counts != rows).sum()):
+            raise UserError(f"{stored.folder}: {lost} clips have none")
+        for samples in self.sets.values():
+            samples.streams = {**samples.streams, PIXELS.name: CropRows(store, StreamSpec(PIXELS), ValueReader(stored))}
+        self.frozen = True
 
     def workers(self, training: bool) -> int:
         """Loader processes of a part, chosen from the cores unless configured.
 
         On the CPU the network itself needs the cores: decoding gets one process, and copying out of a cache none.
         """
-        if multiprocessing.current_process().daemon or self.sets["train" if training else "test"].features is not None:
-            return 0  # a daemon may not have children; features are in memory
+        if multiprocessing.current_process().daemon or self.frozen:
+            return 0  # a daemon may not have children; features are quicker read than handed over
         if self.data.workers is not None:
             return self.data.workers
         if torch.cuda.is_available():

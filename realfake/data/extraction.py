@@ -37,7 +37,7 @@ class Crops:
     rows: np.ndarray
     """(n,) of :data:`realfake.data.store.CROP`: time, box, and whether the detector ran and found the face there."""
     roll_deg: np.ndarray
-    """(n,) float64: the roll of each box, by which its crop was turned; 0 unless ``face.align``."""
+    """(n,) float32: the roll of each box, by which its crop was turned; 0 unless ``face.align``."""
     looked: int
     """Frames that the detector looked at."""
     remarks: tuple[str, ...] = ()
@@ -132,7 +132,7 @@ def crop_frames(
         raise UserError(f"no face found in {looked} frames that were looked at{why}")
     table = np.array(rows, dtype=CROP)
     table["offset"][1:] = np.cumsum(table["bytes"][:-1])
-    return Crops(info, jpegs, table, np.array(rolls), looked, (*frames.remarks, *_remarks(changes, others)))
+    return Crops(info, jpegs, table, np.array(rolls, np.float32), looked, (*frames.remarks, *_remarks(changes, others)))
 
 
 def _remarks(changes: list[float], others: list[tuple[float, float]]) -> Iterator[str]:

@@ -37,6 +37,8 @@ class Record:
     stored: int = 0
     remarks: tuple[str, ...] = ()
     """What somebody should look at before trusting the crops, a line each."""
+    roll_deg: tuple[float, ...] = ()
+    """By how much each crop was turned; empty = none was."""
 
 
 @dataclass
@@ -71,7 +73,7 @@ def read_journal(lines: Path, rows: Path) -> Noted:
     for line in content.splitlines(keepends=True):
         try:
             known = json.loads(line)
-            record = Record(**{**known, "remarks": tuple(known.get("remarks", ()))})
+            record = Record(**known | {name: tuple(known.get(name, ())) for name in ("remarks", "roll_deg")})
         except (ValueError, TypeError, AttributeError):
             break
         if not line.endswith(b"\n") or noted.rows + record.stored > stored:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from realfake.data.stills import ARRAY_ENDING, read_frames
 from realfake.data.store import PreparedStore, decode_crops
 from realfake.data.video import Frame, VideoInfo
 from realfake.errors import UserError
+from realfake.streams.stream import EVERY
 
 FINE = 4.0
 """Moments for each of a video's frames on average, so that none is passed over where they are close together."""
@@ -28,7 +29,8 @@ class Media:
         path: Of the file; ``None`` for an array.
         info: What the file tells.
         rows: Moments and boxes of its crops, at least one.
-        jpegs: Gives the crops.
+        roll_deg: (n,) by how much each was turned.
+        jpegs: Gives some of the crops.
         data: Window, rate and size of the crops, and the decoder.
         face: How crops are cut.
         array: Frames of an array, in the order of time.
@@ -39,13 +41,14 @@ class Media:
         path: Path | None,
         info: VideoInfo,
         rows: np.ndarray,
-        jpegs: Callable[[], Sequence[bytes]],
+        roll_deg: np.ndarray,
+        jpegs: Callable[[slice], list[bytes]],
         data: DataConfig,
         face: FaceConfig,
         array: Callable[[], Iterator[Frame]] | None = None,
     ) -> None:
         self.path, self.info, self.rows, self.data, self.face_config = path, info, rows, data, face
-        self.jpegs, self._array = jpegs, array
+        self.roll_deg, self._jpegs, self._array = roll_deg, jpegs, array
 
     @classmethod
     def of_store(cls, store: PreparedStore, row: int, path: Path, data: DataConfig, face: FaceConfig) -> Media:
@@ -53,8 +56,8 @@ class Media:
         table = store.table
         names = ("fps", "frames", "duration_sec", "width", "height")
         info = VideoInfo(*(table[name].array[row].item() for name in names))
-        rows = store.rows(row)
-        return cls(path, info, rows, lambda: store.jpegs(row, np.arange(len(rows))), data, face)
+        rows, rolls = store.rows(row), store.roll_deg(row)
+        return cls(path, info, rows, rolls, lambda some: store.jpegs(row, np.arange(len(rows))[some]), data, face)
 
     @classmethod
     def of_crops(
@@ -66,21 +69,30 @@ class Media:
         array: Callable[[], Iterator[Frame]] | None = None,
     ) -> Media:
         """A clip whose crops were just made."""
-        return cls(path, crops.info, crops.rows, lambda: crops.jpegs, data, face, array)
+        return cls(
+            path, crops.info, crops.rows, crops.roll_deg, lambda some: list(crops.jpegs[some]), data, face, array
+        )
 
-    def crops(self, size: int | None = None) -> np.ndarray:
-        """The face crops, uint8 (n, size, size, 3) RGB."""
-        return decode_crops(self.jpegs(), size or self.data.size)
+    def jpegs(self, some: slice = EVERY) -> list[bytes]:
+        """The face crops, or some of them, as they are stored."""
+        return self._jpegs(some)
+
+    def crops(self, size: int | None = None, some: slice = EVERY) -> np.ndarray:
+        """The face crops, or some of them, uint8 (n, size, size, 3) RGB."""
+        return decode_crops(self.jpegs(some), size or self.data.size)
 
     def frames(self, rate_fps: float | None = None) -> Iterator[tuple[float, np.ndarray, Box]]:
-        """Frames of the prepared window in which the face is, with its box."""
-        times, boxes = self.rows["time_sec"].astype(np.float64).tolist(), box_columns(self.rows).tolist()
+        """Frames of the prepared window in which the face is, with its box, turned as the crops are."""
+        rolls = np.unwrap(self.roll_deg.astype(np.float64), period=360.0)
+        times = self.rows["time_sec"].astype(np.float64).tolist()
+        boxes = np.column_stack([box_columns(self.rows), rolls]).tolist()
         spacing = float(spacing_sec(self.info.fps, self.data.rate_fps))
         for frame in self._frames(rate_fps):
             after = bisect_left(times, frame.time_sec)
             near = range(max(0, after - 1), min(after + 1, len(times)))
             if min(abs(times[i] - frame.time_sec) for i in near) <= spacing:
-                yield frame.time_sec, frame.image, Box(*_between(frame.time_sec, times, boxes, near))
+                x, y, width, height, roll = _between(frame.time_sec, times, boxes, near)
+                yield frame.time_sec, frame.image, Box(x, y, width, height, roll_deg=roll)
 
     def _frames(self, rate_fps: float | None) -> Iterator[Frame]:
         window = (self.data.window[0], self.data.window[1])

@@ -15,6 +15,7 @@ from realfake.data.clips import Listing
 from realfake.data.face_choice import face_identity, resolved_face
 from realfake.data.jobs import Job, list_jobs
 from realfake.data.sources import list_clips
+from realfake.data.store import TURNED
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def planned(
 
 def extraction_settings(data: DataConfig, face: FaceConfig) -> dict[str, Any]:
     """All that shapes the crops of a file."""
-    settings = {
+    settings: dict[str, Any] = {
         "version": PREPARATION_VERSION,
         "window": data.window,
         "rate_fps": data.rate_fps,
@@ -71,6 +72,8 @@ def extraction_settings(data: DataConfig, face: FaceConfig) -> dict[str, Any]:
         "jpeg_quality": data.jpeg_quality,
         "face": face_identity(face),
     }
+    if settings["face"].get("align"):  # what was prepared before rolls were kept is prepared again
+        settings[TURNED] = True
     if data.decoder != "pyav":  # colours of 10 bits, and pixels that are made square, come out otherwise
         settings["decoder"] = data.decoder
     return settings

@@ -326,6 +326,7 @@ def prepare_clip(job: Job, *, folder: Path, data: DataConfig, face: FaceConfig) 
         detected=crops.found,
         stored=len(crops.rows),
         remarks=crops.remarks,
+        roll_deg=tuple(crops.roll_deg.tolist()) if crops.roll_deg.any() else (),
     )
     return record, crops.rows
 

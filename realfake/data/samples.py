@@ -35,7 +35,7 @@ class CropReader(Protocol):
     """Gives decoded crops at the input size: the store itself, or a cache of it."""
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
-        """Crops by their row in the store's index: (n,) → uint8 (n, size, size, 3), RGB."""
+        """Crops by their row in the store's index: (n,) → uint8 (n, size, size, 3), RGB; or features of them (n, F)."""
         ...
 
 
@@ -78,7 +78,6 @@ class ClipSamples(Dataset[Batch], ABC):
         self.stored = table["stored"].to_numpy(np.int64)[self.rows]
         self.per_clip = self._samples_per_clip()
         self.ends = np.cumsum(self.per_clip)
-        self.features: np.ndarray | None = None
 
     def __len__(self) -> int:
         return int(self.ends[-1]) if len(self.ends) else 0
@@ -95,18 +94,14 @@ class ClipSamples(Dataset[Batch], ABC):
         phases = uniform(self.stream, key) if self.random else self._fixed_phases(places)
         start, end = sampled_intervals(self.duration_sec[clips], self.sampling.window)
         times = self._times(clips, places, start[:, None], end[:, None], phases[:, None])
-        batch = Batch(
+        return Batch(
             emotion=torch.from_numpy(self.emotion[clips].astype(np.int64)),
             authenticity=torch.from_numpy(self.authenticity[clips].astype(np.int64)),
             clip=torch.from_numpy(self.rows[clips]),
             pair=torch.from_numpy(self.pair[clips]),
             sample=torch.tensor(self._sample_ids(numbers, clips, times)),
+            streams=take(self.streams, self.rows[clips], times, sample_spans(start, end, times, self.spec)),
         )
-        if self.features is not None:
-            batch["features"] = torch.from_numpy(self.features[batch["sample"].numpy()])
-        else:
-            batch["streams"] = take(self.streams, self.rows[clips], times, sample_spans(start, end, times, self.spec))
-        return batch
 
     def nearest_crops(self, clips: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Rows of the store's crops (B, T) nearest to moments (B, T) of some of these clips (B,)."""

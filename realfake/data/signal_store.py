@@ -7,47 +7,46 @@ are done, each has a file of its own in ``parts/``: whoever is killed is taken u
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
 import shutil
-import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from realfake.config import DataConfig, FaceConfig, SignalConfig, StreamInfo
-from realfake.data.clip_rows import ClipRows, as_extracted, gathered, row_type, rows_at_once
-from realfake.data.media import Media
+from realfake.config import DataConfig, FaceConfig, SignalConfig
 from realfake.data.shards import WHOLE, Shard, alone, at_work, left_to_others, shard_locks, working
+from realfake.data.signal_parts import (
+    PARTS,
+    Part,
+    compute_clips,
+    compute_part,
+    grouped,
+    look_at_part,
+    merge_parts,
+    part_file,
+    rounding_words,
+    write_part,
+)  # fmt: skip
 from realfake.data.store import PreparedStore
-from realfake.data.stored_streams import MARK, STREAMS, StoredStream, mark_complete, write_stream
+from realfake.data.stored_streams import MARK, STREAMS, StoredStream, mark_complete
 from realfake.data.work import Crashed, Hung, cores, run_all, shown, time_limit_sec
 from realfake.errors import UserError
-from realfake.files import DiskError, disk_error, disk_errors, only_one, open_whole, remove_parts
+from realfake.files import DiskError, disk_error, disk_errors, only_one, remove_parts
 from realfake.streams.kinds import build_signal
-from realfake.streams.stream import Extracted, OnDevice, ReadsFiles, Requires, Signal
+from realfake.streams.stream import OnDevice, OverClips, ReadsFiles, Requires, Signal
 
 log = logging.getLogger(__name__)
 
-PARTS = "parts"
-_REASON = ".reason"
-"""In the file of a clip: why there are no streams."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """The work on one clip."""
-
-    row: int
-    path: Path
-    limit_sec: float
+ELSEWHERE = "give another data.prepared"
 
 
 def prepare_signal(
@@ -66,9 +65,41 @@ def prepare_signal(
         UserError: If the signal cannot be computed of any clip, its weights or packages are missing, or nobody knows
             where the videos lie.
     """
-    work = _planned(store, data, face, options, progress)
+    return _prepared(_planned(store, data, face, build_signal(options), options.name, progress, options))
+
+
+def prepare_here(
+    store: PreparedStore, data: DataConfig, face: FaceConfig, signal: Signal, name: str, *, needed: int,
+    progress: bool = True,
+) -> dict[str, StoredStream]:  # fmt: skip
+    """As :func:`prepare_signal`, of a signal that is no option but an object, which this process alone computes.
+
+    Args:
+        store: The prepared dataset.
+        data: How it was prepared.
+        face: How crops are cut.
+        signal: Computes the streams.
+        name: Of the kind, which the folder's name begins with.
+        needed: Bytes that the streams take, for some time twice; with less room on the disk nothing is begun.
+        progress: Whether to show a progress bar.
+
+    Raises:
+        UserError: As :func:`prepare_signal`.
+    """
+    with disk_errors(store.folder, ELSEWHERE):
+        work = _planned(store, data, face, signal, name, progress)
+        try:
+            if not work.written and 2 * needed > shutil.disk_usage(work.folder).free:
+                raise DiskError(work.folder, errno.ENOSPC, 2 * needed, ELSEWHERE)
+            return _prepared(work)
+        except DiskError:
+            shutil.rmtree(work.folder, ignore_errors=True)  # others need the room
+            raise
+
+
+def _prepared(work: Work) -> dict[str, StoredStream]:
     if not work.complete:
-        with disk_errors(work.folder, "give another data.prepared"):
+        with disk_errors(work.folder, ELSEWHERE):
             _complete(work)
     return _streams(work)
 
@@ -101,10 +132,10 @@ def prepare_signal_shard(
     Raises:
         UserError: As :func:`prepare_signal`.
     """
-    work = _planned(store, data, face, options, progress)
+    work = _planned(store, data, face, build_signal(options), options.name, progress, options)
     folder = work.folder
     if not work.complete:
-        with disk_errors(folder, "give another data.prepared"):
+        with disk_errors(folder, ELSEWHERE):
             parts = [shard]
             while parts:
                 with at_work(folder, parts[0], work.wait):
@@ -140,8 +171,11 @@ class Work:
     store: PreparedStore
     data: DataConfig
     face: FaceConfig
-    options: SignalConfig
+    signal: Signal
+    name: str
     progress: bool
+    options: SignalConfig | None
+    """From which other processes can make the signal; ``None`` = only this one has it."""
     folder: Path
     identity: dict[str, Any]
     remarks: Sequence[str]
@@ -158,17 +192,20 @@ class Work:
 
     def missing(self) -> list[int]:
         """Clips, by their row, that are not done."""
-        return [row for row in range(len(self.store)) if not _part(self.folder, row).exists()]
+        return [row for row in range(len(self.store)) if not part_file(self.folder, row).exists()]
 
     def wait(self) -> None:
         """Say that another process works there."""
         log.warning("waiting for another process that computes %s", self.folder)
 
 
-def _planned(store: PreparedStore, data: DataConfig, face: FaceConfig, options: SignalConfig, progress: bool) -> Work:
-    identity, remarks = _identity(build_signal(options), store, options.name)
-    folder = store.folder / STREAMS / _name(options, identity)
-    work = Work(store, data, face, options, progress, folder, identity, remarks)
+def _planned(
+    store: PreparedStore, data: DataConfig, face: FaceConfig, signal: Signal, name: str, progress: bool,
+    options: SignalConfig | None = None,
+) -> Work:  # fmt: skip
+    identity, remarks = _identity(signal, store, name)
+    folder = store.folder / STREAMS / _name(name, identity)
+    work = Work(store, data, face, signal, name, progress, options, folder, identity, remarks)
     if not work.written:
         if store.root is None:
             raise UserError(f"{folder}: not computed yet; the videos are needed for it")
@@ -181,28 +218,28 @@ def _complete(work: Work) -> None:
         if not work.written:
             remove_parts(work.folder)
             for remark in work.remarks:
-                log.warning("signals=[%s]: %s", work.options.name, remark)
+                log.warning("signals=[%s]: %s", work.name, remark)
             _compute(work)
-            _finish(work.store, work.options, work.folder, work.identity)
+            _finish(work)
         shutil.rmtree(work.folder / PARTS, ignore_errors=True)  # they may be there in a folder that is only read
 
 
 def _streams(work: Work) -> dict[str, StoredStream]:
-    name, folder = work.options.name, work.folder
+    name, folder = work.name, work.folder
     if lost := json.loads((folder / MARK).read_text())["failed"]:
         clip, reason = next(iter(lost.items()))
         number = f"{len(lost)} of {len(work.store)} clips"
         log.warning("signals=[%s]: %s have none, e.g. %s: %s", name, number, clip, reason)
-    return {info.name: StoredStream(info, folder) for info in work.options.infos()}
+    return {info.name: StoredStream(info, folder) for info in work.signal.infos()}
 
 
 def signal_digest(store: PreparedStore, options: SignalConfig) -> str:
     """What a signal gives of a dataset, by its options and by content, wherever files lie: the name of its folder."""
-    return _name(options, _identity(build_signal(options), store, options.name)[0])
+    return _name(options.name, _identity(build_signal(options), store, options.name)[0])
 
 
-def _name(options: SignalConfig, identity: dict[str, Any]) -> str:
-    return f"{options.name}-{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]}"
+def _name(name: str, identity: dict[str, Any]) -> str:
+    return f"{name}-{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]}"
 
 
 def _identity(signal: Signal, store: PreparedStore, name: str) -> tuple[dict[str, Any], Sequence[str]]:
@@ -219,96 +256,65 @@ def _identity(signal: Signal, store: PreparedStore, name: str) -> tuple[dict[str
     return {**identity, "inputs": known[-1]["inputs"] if known else ""}, ()
 
 
-def _part(folder: Path, row: int) -> Path:
-    return folder / PARTS / f"{row:08d}.zip"
-
-
 def _compute(work: Work, shard: Shard = WHOLE) -> None:
-    store, folder, options, data = work.store, work.folder, work.options, work.data
-    assert store.root is not None
+    store, folder, data = work.store, work.folder, work.data
     (folder / PARTS).mkdir(parents=True, exist_ok=True)  # one of whose clips none had it may have taken all away
-    paths = [store.root / path for path in store.table["path"].tolist()]
-    todo = [
-        Part(
-            row, paths[row], time_limit_sec(paths[row].stat().st_size if paths[row].exists() else 0, data.patience_sec)
-        )
-        for row in work.missing()
-        if shard.has(row)
-    ]
-    compute = partial(compute_part, store=store.folder, data=data, face=work.face, options=options, folder=folder)
-    signal = build_signal(options)
-    workers = 1 if isinstance(signal, OnDevice) and signal.uses_gpu() else data.prepare_workers or cores()
+    missing = set(work.missing())
+    todo = [part for part in _parts(work, shard) if missing.intersection(part.rows)]
+    compute: partial[None]
+    if work.options is None:
+        compute = partial(compute_clips, signal=work.signal, opened=store)
+    else:
+        compute = partial(compute_part, store=store.folder, options=work.options)
+    compute = partial(compute, data=data, face=work.face, folder=folder)
+    workers = 1 if work.options is None or _on_gpu(work.signal) else data.prepare_workers or cores()
+    clips = sum(len(part.rows) for part in todo)
     with closing(run_all(compute, todo, workers, attrgetter("limit_sec"))) as results:
-        for part, result in shown(results, len(todo), f"{options.name} of {data.name}", work.progress, after_sec=2.0):
+        each = ((part, row, result) for part, result in results for row in part.rows)
+        for _, row, result in shown(each, clips, f"{work.name} of {data.name}", work.progress, after_sec=2.0):
             if isinstance(result, Crashed | Hung):
-                _write_part(_part(folder, part.row), {}, str(result))
+                write_part(part_file(folder, row), {}, str(result))
             elif isinstance(result, OSError):
                 raise disk_error(result, folder) or UserError(f"{folder}: {result.strerror or result}") from result
             elif isinstance(result, Exception):
                 raise result
 
 
-def compute_part(
-    part: Part, *, store: Path, data: DataConfig, face: FaceConfig, options: SignalConfig, folder: Path
-) -> None:
-    """Compute the streams of one clip and write them down, or why that cannot be."""
-    signal, opened = _opened(store, options)
-    found: dict[str, ClipRows] = {}
-    reason = ""
-    try:
-        found = gathered(signal, Media.of_store(opened, part.row, part.path, data, face), folder)
-    except DiskError:
-        raise
-    except UserError as error:
-        reason = str(error)
-    except OSError as error:
-        reason = f"cannot be read ({error.strerror or error})"
-    except Exception as error:  # whatever a strange file does, the other clips go on
-        reason = " ".join(f"cannot be computed ({type(error).__name__}: {error})".split())
-    _write_part(_part(folder, part.row), found, reason)
+def _on_gpu(signal: Signal) -> bool:
+    return isinstance(signal, OnDevice) and signal.uses_gpu()
 
 
-@lru_cache(maxsize=2)
-def _opened_by_text(store: Path, options: type, text: str) -> tuple[Any, PreparedStore]:
-    return build_signal(options.model_validate_json(text)), PreparedStore.open(store)  # type: ignore[attr-defined]
+def _parts(work: Work, shard: Shard) -> list[Part]:
+    """The work on all clips of a shard, whatever of it is done: what is computed together is always the same."""
+    store = work.store
+    assert store.root is not None
+    paths = [store.root / path for path in store.table["path"].tolist()]
+    limits = [time_limit_sec(path.stat().st_size if path.exists() else 0, work.data.patience_sec) for path in paths]
+    rows = [row for row in range(len(store)) if shard.has(row)]
+    least = work.signal.batch if isinstance(work.signal, OverClips) and _on_gpu(work.signal) else 1
+    groups = grouped(rows, store.table["stored"].to_numpy(), least)
+    return [Part(rows, tuple(paths[r] for r in rows), sum(limits[r] for r in rows)) for rows in groups]
 
 
-def _opened(store: Path, options: SignalConfig) -> tuple[Any, PreparedStore]:
-    return _opened_by_text(store, type(options), options.model_dump_json())
-
-
-def _write_part(path: Path, found: dict[str, ClipRows], reason: str) -> None:
-    with open_whole(path) as file, zipfile.ZipFile(file, "w") as part:
-        part.writestr(_REASON, reason)
-        for name, rows in found.items():
-            with part.open(name, "w", force_zip64=True) as member:
-                rows.copy(member)
-
-
-def _finish(store: PreparedStore, options: SignalConfig, folder: Path, identity: dict[str, Any]) -> None:
-    infos, names = options.infos(), store.table["clip"].tolist()
-    types = {info.name: row_type(info) for info in infos}
-    counts = np.zeros(len(store), [(name, "<i8") for name in types])
+def _finish(work: Work) -> None:
+    store, folder = work.store, work.folder
+    infos, names = work.signal.infos(), store.table["clip"].tolist()
+    counts = np.zeros(len(store), [(info.name, "<i8") for info in infos])
     failed = {}
     for row, clip in enumerate(names):
-        with zipfile.ZipFile(_part(folder, row)) as part:
-            if reason := part.read(_REASON).decode():
-                failed[clip] = reason
-            for name, dtype in types.items() if not reason else ():
-                counts[name][row] = part.getinfo(name).file_size // dtype.itemsize
+        reason, moments = look_at_part(folder, row, infos)
+        if reason:
+            failed[clip] = reason
+        for name, count in moments.items():
+            counts[name][row] = count
     if len(failed) == len(names):
         clip, reason = next(iter(failed.items()))
         shutil.rmtree(folder)
-        raise UserError(f"signals=[{options.name}]: none of {len(names)} clips has it; the first, {clip}: {reason}")
+        raise UserError(f"signals=[{work.name}]: none of {len(names)} clips has it; the first, {clip}: {reason}")
+    rounding: dict[str, dict[str, float]] = {}
     for info in infos:
-        write_stream(folder, info, int(counts[info.name].sum()), _parts(folder, info, counts[info.name]))
-    mark = {**identity, "streams": {info.name: info.words for info in infos}, "failed": failed}
-    mark_complete(folder, counts, mark)
-
-
-def _parts(folder: Path, info: StreamInfo, counts: np.ndarray) -> Iterator[Extracted]:
-    dtype = row_type(info)
-    for row in np.flatnonzero(counts).tolist():
-        with zipfile.ZipFile(_part(folder, row)) as part, part.open(info.name) as rows:
-            while content := rows.read(rows_at_once(dtype) * dtype.itemsize):
-                yield as_extracted(np.frombuffer(content, dtype))
+        if found := merge_parts(folder, info, counts[info.name]):
+            rounding[info.name] = found
+            log.info("signals=[%s]: %s, %s", work.name, info.name, rounding_words(found))
+    mark = {**work.identity, "streams": {info.name: info.words for info in infos}, "failed": failed}
+    mark_complete(folder, counts, mark | ({"rounding": rounding} if rounding else {}))

@@ -34,6 +34,10 @@ CROP = np.dtype(
 detector itself found the face on this very frame, and where its JPEG lies in the clip's file."""
 
 CLIPS, SKIPPED, CROPS, MARK, JPEGS = "clips.parquet", "skipped.parquet", "crops.npy", "store.json", "jpeg"
+ROLLS = "rolls.npy"
+"""With ``face.align``: by how many degrees each crop was turned, float32, in the order of the crops."""
+TURNED = "roll_deg"
+"""Key of the settings that shape crops, for stores that hold :data:`ROLLS`; others are as they have always been."""
 
 _LONGEST_NAME, _LONGEST_PATH = 200, 2000
 
@@ -146,6 +150,11 @@ class PreparedStore:
         return np.load(self.folder / CROPS, mmap_mode="r")
 
     @cached_property
+    def _rolls(self) -> np.ndarray | None:
+        path = self.folder / ROLLS
+        return np.load(path, mmap_mode="r") if path.exists() else None
+
+    @cached_property
     def _crop_file(self) -> tuple[FileIO, int]:
         """The file of :attr:`crops`, and where its rows begin."""
         offset: int = self.crops.offset  # type: ignore[attr-defined]
@@ -179,6 +188,13 @@ class PreparedStore:
         """Face boxes of clip ``i`` without margin, float32 (n, 4): x, y, width, height in pixels of the video."""
         rows = self.rows(i)
         return np.stack([rows[name] for name in ("x", "y", "width", "height")], axis=1)
+
+    def roll_deg(self, i: int) -> np.ndarray:
+        """By how much each crop of clip ``i`` was turned, float32 (n,) degrees; 0 unless ``face.align``."""
+        span = self.span(i)
+        if self._rolls is None:
+            return np.zeros(span.stop - span.start, np.float32)
+        return np.array(self._rolls[span])
 
     def jpegs(self, i: int, indices: np.ndarray | Sequence[int]) -> list[bytes]:
         """Encoded crops of clip ``i``.

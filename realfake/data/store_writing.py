@@ -20,7 +20,7 @@ import numpy as np
 
 from realfake.data.clips import Clip, Problem, clip_frame
 from realfake.data.journal import JOURNAL, Journal, Record, journal_files, journal_names
-from realfake.data.store import CLIPS, CROP, CROPS, JPEGS, MARK, SKIPPED, PreparedStore, jpeg_path
+from realfake.data.store import CLIPS, CROP, CROPS, JPEGS, MARK, ROLLS, SKIPPED, TURNED, PreparedStore, jpeg_path
 from realfake.files import open_whole, remove_parts, write_whole
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ class StoreWriter(Journal):
         kept = [(c, r) for c, r in zip(clips, records, strict=True) if not r.reason]
         table = _table(kept)
         self._write_crops(kept)
+        if settings["extraction"].get(TURNED):
+            self._write_rolls(kept)
         _write_table(self.folder / CLIPS, table)
         _write_table(self.folder / SKIPPED, _skipped(clips, records, problems))
         write_mtimes(self.folder, [r.mtime_ns for r in records])
@@ -100,6 +102,12 @@ class StoreWriter(Journal):
             np.lib.format.write_array_header_1_0(file, header)
             for clip, _ in kept:
                 file.write(self.rows_of(clip.clip).tobytes())
+
+    def _write_rolls(self, kept: Sequence[tuple[Clip, Record]]) -> None:
+        rolls = [np.array(r.roll_deg or np.zeros(r.stored), np.float32) for _, r in kept]
+        content = io.BytesIO()
+        np.save(content, np.concatenate(rolls))
+        write_whole(self.folder / ROLLS, content.getvalue())
 
 
 def write_mtimes(folder: Path, mtimes: Sequence[int]) -> None:
@@ -143,8 +151,9 @@ def finished_record(store: PreparedStore, row: int, mtime_ns: int) -> tuple[Reco
     values = {name: store.table[name].array[row] for name in names}
     plain = {name: v.item() if isinstance(v, np.generic) else v for name, v in values.items()}
     rows = np.array(store.rows(row))
-    remarks = tuple(filter(None, store.table["remarks"].array[row].split("\n")))
-    return Record(**plain, remarks=remarks, mtime_ns=mtime_ns, detected=int(rows["detected"].sum())), rows
+    remarks, rolls = tuple(filter(None, store.table["remarks"].array[row].split("\n"))), store.roll_deg(row)
+    seen, turned = int(rows["detected"].sum()), tuple(rolls.tolist()) if rolls.any() else ()
+    return Record(**plain, remarks=remarks, mtime_ns=mtime_ns, detected=seen, roll_deg=turned), rows
 
 
 def _without_contradictions(clips: Sequence[Clip], records: Sequence[Record]) -> list[Record]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from realfake.config import StreamInfo
+from realfake.data.clip_rows import as_rows, row_type
 from realfake.files import open_whole, write_whole
 from realfake.streams.stream import Extracted
 
@@ -35,6 +36,14 @@ class StoredStream:
         """(clips of the store,) int64: rows of each clip; 0 = the stream could not be computed."""
         return np.load(self.folder / COUNTS)[self.info.name]
 
+    @property
+    def rounding(self) -> dict[str, float] | None:
+        """Of values in 16 bits: ``largest`` and ``mean`` of :func:`realfake.data.signal_parts.rounding_of`."""
+        found: dict[str, float] | None = (
+            json.loads((self.folder / MARK).read_text()).get("rounding", {}).get(self.info.name)
+        )
+        return found
+
     def clips(self) -> Iterator[Extracted]:
         """What each clip of the store has of it; nothing at all of those where it could not be computed."""
         rows, counts = self.rows, self.counts
@@ -50,17 +59,14 @@ def write_stream(folder: Path, info: StreamInfo, total: int, clips: Iterable[Ext
         folder: Of the stream.
         info: What it is.
         total: Moments of all clips together.
-        clips: One after another.
+        clips: One after another, each in one piece or several.
     """
-    values = "<f4" if info.dtype == "float32" else "<f2"
-    dtype = np.dtype([("time_sec", "<f4"), ("quality", "<f4"), ("values", values, info.shape)])
+    dtype = row_type(info)
     header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (total,)}
     with open_whole(folder / f"{info.name}.npy", total * dtype.itemsize) as file:
         np.lib.format.write_array_header_1_0(file, header)
         for clip in clips:
-            rows = np.zeros(len(clip.times_sec), dtype)
-            rows["time_sec"], rows["quality"], rows["values"] = clip.times_sec, clip.quality, clip.values
-            file.write(rows.tobytes())
+            file.write(as_rows(clip, dtype).tobytes())
 
 
 def mark_complete(folder: Path, counts: np.ndarray, mark: dict[str, Any]) -> None:

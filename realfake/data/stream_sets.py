@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from realfake.config import BOX, PIXELS, DataConfig, FaceConfig, SignalConfig, StreamInfo, signals_of
+from realfake.config import BOX, PIXELS, DataConfig, FaceConfig, NoFace, SignalConfig, StreamInfo, signals_of
 from realfake.data.clip_rows import computed_fault
 from realfake.data.derived_streams import derived_streams
+from realfake.data.extraction import Crops
 from realfake.data.media import Media, box_stream, spacing_sec
 from realfake.data.samples import CropReader
 from realfake.data.signal_store import prepare_signal
-from realfake.data.store import PreparedStore, decode_crops
+from realfake.data.store import CROP, PreparedStore, decode_crops
 from realfake.data.stored_streams import StoredStream
+from realfake.data.video import VideoInfo
 from realfake.errors import UserError
 from realfake.streams.derivation import derivation
 from realfake.streams.stream import (
@@ -100,6 +102,24 @@ class SignalRows(StreamRows):
     def _spacing(self, clip: int) -> float:
         times = self._rows["time_sec"][self.first[clip] : self.first[clip] + self.stored[clip]]
         return usual_spacing(times)
+
+
+class ValueReader:
+    """Gives values of a stream that has one for each crop; cheap to pickle."""
+
+    def __init__(self, stored: StoredStream) -> None:
+        self.source = stored
+
+    def __reduce__(self) -> Any:
+        return ValueReader, (self.source,)
+
+    @cached_property
+    def _values(self) -> np.ndarray:
+        return self.source.rows["values"]
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """Values by the rows of their crops: (n,) → float32 (n, *shape)."""
+        return np.ascontiguousarray(self._values[rows], np.float32)
 
 
 def usual_spacing(times_sec: np.ndarray) -> float:
@@ -228,12 +248,13 @@ def _of_one(
     )
 
 
-def pictures(jpegs: list[bytes], spec: SampleSpec) -> StreamSet:
-    """Crops that belong to no clip, as ``pixels`` whose moments are their numbers."""
-    assert spec.pixels is not None
-    (stream,) = spec.streams
-    reader = JpegReader(jpegs, spec.pixels.size)
-    return {stream.name: _of_one(stream, np.arange(len(jpegs), dtype=np.float64), reader.gather, np.inf)}
+def pictures(jpegs: list[bytes], spec: SampleSpec, signals: Sequence[Signal], data: DataConfig) -> StreamSet:
+    """Crops that belong to no clip, as one whose moments are their numbers; for streams that need crops alone."""
+    rows = np.zeros(len(jpegs), CROP)
+    rows["time_sec"] = np.arange(len(jpegs))
+    info = VideoInfo(fps=1.0, frames=len(jpegs), duration_sec=float(len(jpegs)), width=0, height=0)
+    crops = Crops(info, jpegs, rows, np.zeros(len(rows), np.float32), looked=len(jpegs))
+    return clip_streams(Media.of_crops(crops, None, data, NoFace(name="none")), spec, signals)
 
 
 @dataclass(frozen=True)

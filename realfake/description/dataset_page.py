@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from realfake.data.signal_parts import rounding_words
 from realfake.files import write_whole
 from realfake.pages import SYNTHETIC, counted, duration, is_photograph, render
 from realfake.terminal import print_table
@@ -45,6 +46,10 @@ def print_description(console: Console, description: dict[str, Any]) -> None:
     console.print()
     print_table(console, PROBES, PROBE_HEADINGS, list(_probes(description)))
     print_table(console, "Streams", STREAM_HEADINGS, list(_streams(description)))
+    for name, stream in description["streams"].items():
+        if stream.get("rounding"):
+            said = f"{name}, {rounding_words(stream['rounding'])}"
+            console.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
 def write_page(description: dict[str, Any], pictures: dict[str, Path], curves: dict[str, Path], path: Path) -> None:
@@ -79,7 +84,7 @@ def write_page(description: dict[str, Any], pictures: dict[str, Path], curves: d
         videos=_videos(description),
         probes=(PROBES, PROBE_HEADINGS, _probes(description)),
         streams=(STREAM_HEADINGS, _streams(description)),
-        words=[(f"{name}: {s['words']}" + (f"; {s['unit']}" if s["unit"] else "")) for name, s in streams.items()],
+        words=[f"{name}: {'; '.join(_said(s))}" for name, s in streams.items()],
         curves=[*curves.items()],
         channels=[
             (name, f"{mean:.6f}", f"{std:.6f}")
@@ -139,6 +144,12 @@ def _probes(description: dict[str, Any]) -> list[list[str]]:
         said = "a shortcut" if p["beats_chance"] else ""
         rows.append([p["probe"], f"{p['auroc']:.2f}", interval, f"{p['adjusted_p']:.3g}", said])
     return rows
+
+
+def _said(stream: dict[str, Any]) -> list[str]:
+    """What a stream is, in which unit, and how exact."""
+    rounding = stream.get("rounding")
+    return [*filter(None, (stream["words"], stream["unit"])), *([rounding_words(rounding)] if rounding else [])]
 
 
 def _streams(description: dict[str, Any]) -> list[list[str]]:

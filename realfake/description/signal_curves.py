@@ -46,13 +46,16 @@ def describe_streams(
     Returns:
         Name → ``words``, ``unit``, ``clips`` (that have it) and ``coverage`` (their part), ``sound`` (part of the
         moments that are no gaps), ``quality`` (of these: mean and lowest tenth; null if all are equally good),
-        ``per_second`` (moments) and, of a stream of up to :data:`MOST_COMPONENTS` numbers, ``curves``: component →
-        ``all clips`` or an emotion → real or fake → people, and mean, low and high at each of :data:`POINTS` moments.
+        ``per_second`` (moments), of a signal's ``rounding``
+        (:attr:`realfake.data.signal_store.StoredStream.rounding`) and, of a stream of up to :data:`MOST_COMPONENTS`
+        numbers, ``curves``: component → ``all clips`` or an emotion → real or fake → people, and mean, low and high at
+        each of :data:`POINTS` moments.
     """
     panels, subject = _panels(store, space), subject_numbers(store.table)
     found = {BOX.name: _described(store, BOX, list(box_clips(store)), panels, subject, has_quality=False)}
     for name, stream in stored.items():
         found[name] = _described(store, stream.info, list(stream.clips()), panels, subject)
+        found[name]["rounding"] = stream.rounding
     return found
 
 

@@ -23,7 +23,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy
 
 from realfake.approaches import build_datamodule, build_module
-from realfake.approaches.features import caches_features, compute_features
+from realfake.approaches.features import stored_network, use_features
 from realfake.config import Plateau, TrainConfig, TrainerConfig
 from realfake.data.preparation_summary import log_remarks
 from realfake.errors import UserError
@@ -124,12 +124,12 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
     trainer = build_trainer(cfg, run, devices, [stop, table])
     if trainer.is_global_zero:
         run.save_config(cfg, data.opened().fingerprint, data.signals_read())
-    if caches_features(cfg):
+    if stored_network(cfg) is not None:
         with phases.measure("features"):
             if resumed is not None:
                 load_weights(module, resumed)  # which the trainer would do too late
-            with trainer.precision_plugin.forward_context():
-                compute_features(module, data, trainer.strategy.root_device)
+            device, context = trainer.strategy.root_device, trainer.precision_plugin.forward_context
+            use_features(cfg, module, data, device, begun=bool(resumed or initial), context=context)
     with phases.measure("fit"):
         fit(trainer, module, data, table, run, resumed)
         batches = trainer.num_training_batches

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from realfake.models.backbone import Backbone
-from realfake.models.build import build_backbone, sample_spec
+from realfake.models.build import build_backbone, frame_network, sample_spec
 from realfake.models.heads import build_head
 from realfake.models.weight_files import load_backbone_state, read_checkpoint, unusable
 
@@ -11,6 +11,7 @@ __all__ = [
     "Backbone",
     "build_backbone",
     "build_head",
+    "frame_network",
     "load_backbone_state",
     "read_checkpoint",
     "sample_spec",

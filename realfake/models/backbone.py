@@ -13,7 +13,8 @@ from realfake.streams.stream import SampleSpec, StreamValues
 
 Inputs = Tensor | dict[str, StreamValues]
 """What a backbone is called with: normalised pixels ``(B, 3, H, W)`` or ``(B, 3, T, H, W)`` if it looks at them alone;
-else streams by their names, pixels among them normalised ``(B, 3, T, H, W)``, numbers ``(B, T, *shape)``."""
+else streams by their names, pixels among them normalised ``(B, 3, T, H, W)``, numbers ``(B, T, *shape)``. In place of
+pixels, what its network of frames made of them before: ``(B, F)``, ``(B, T, F)``."""
 
 
 class Backbone(nn.Module):
@@ -60,7 +61,9 @@ class Backbone(nn.Module):
         return self.spec.pixels
 
     def forward(self, x: Inputs) -> Tensor:
-        """Features ``(B, features)`` of normalised input."""
+        """Features ``(B, features)`` of normalised input, or of what they are already."""
+        if isinstance(x, Tensor) and x.ndim == 2:
+            return x
         features: Tensor = self.net(x)
         return nn.functional.normalize(features) if self.normalize else features
 

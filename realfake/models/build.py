@@ -15,6 +15,7 @@ from realfake.config import (
     FrameBackbone,
     FrameNetwork,
     InputSpec,
+    NumbersBackbone,
     RecurrentBackbone,
     SequenceBackbone,
     SequenceEncoder,
@@ -26,7 +27,7 @@ from realfake.config import (
 from realfake.errors import UserError
 from realfake.models.backbone import Backbone
 from realfake.models.cnn3d import Cnn3d
-from realfake.models.fusion import FrameEncoder, Fused, NumberEncoder, encoded_size
+from realfake.models.fusion import FrameEncoder, Fused, NumberEncoder, Numbers, encoded_size
 from realfake.models.inception_resnet_v1 import InceptionResnetV1, inception_resnet_v1_wide
 from realfake.models.pytorchvideo_networks import FEATURES as PYTORCHVIDEO
 from realfake.models.pytorchvideo_networks import build_pytorchvideo
@@ -51,6 +52,9 @@ def sample_spec(cfg: BackboneConfig, streams: Mapping[str, StreamInfo] | None = 
     Raises:
         UserError: If a timm model is asked for and timm is missing or knows no such model.
     """
+    if isinstance(cfg, NumbersBackbone):
+        assert streams is not None
+        return SampleSpec(None, None, True, None, tuple(StreamSpec(info) for info in streams.values()))
     if isinstance(cfg, SequenceBackbone):
         infos = {PIXELS.name: PIXELS} if streams is None else streams
         pixels = _input_spec(cfg.frame) if PIXELS.name in infos else None
@@ -88,9 +92,16 @@ def build_backbone(cfg: BackboneConfig, streams: Mapping[str, StreamInfo] | None
     return backbone
 
 
+def frame_network(backbone: Backbone) -> Backbone:
+    """The part of a backbone that sees single frames: all of it, or what is below a sequence network."""
+    return next(m for m in backbone.modules() if isinstance(m, Backbone) and m.spec.frames is None)
+
+
 def _build(cfg: BackboneConfig, sample: SampleSpec) -> Backbone:
     if isinstance(cfg, SequenceBackbone):
         return _build_sequence(cfg, sample)
+    if isinstance(cfg, NumbersBackbone):
+        return Backbone(cfg.name, Numbers(sample.numbers, standardise=cfg.standardise), sample)
     assert sample.pixels is not None
     spec = sample.pixels
     if isinstance(cfg, TimmBackbone):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -61,6 +61,23 @@ class NumberEncoder(nn.Module):
         return features
 
 
+class Numbers(nn.Module):
+    """Streams of numbers at a single moment, standardised and side by side.
+
+    Args:
+        infos: Of the streams.
+        standardise: Whether by the training part, or not at all.
+    """
+
+    def __init__(self, infos: Sequence[StreamInfo], *, standardise: bool = True) -> None:
+        super().__init__()
+        self.streams = nn.ModuleDict({info.name: Standardise(info, fixed=not standardise) for info in infos})
+
+    def forward(self, streams: dict[str, StreamValues]) -> Tensor:
+        """Streams of one moment (B, 1, *shape) → (B, Σ size)."""
+        return torch.cat([standardise(streams[name])[:, 0] for name, standardise in self.streams.items()], dim=1)
+
+
 class FrameEncoder(nn.Module):
     """A sequence encoder over what a frame backbone makes of each frame.
 
@@ -97,7 +114,9 @@ def encoded_size(encoder: nn.Module, size: int) -> int:
 
 
 def frame_features(frame: nn.Module, x: Tensor) -> Tensor:
-    """(B, 3, T, H, W) → (B, T, features) by a frame backbone."""
+    """(B, 3, T, H, W) → (B, T, features) by a frame backbone; what it gave before stays."""
+    if x.ndim == 3:
+        return x
     batch, frames = x.shape[0], x.shape[2]
     features: Tensor = frame(x.transpose(1, 2).flatten(0, 1))
     return features.unflatten(0, (batch, frames))

@@ -64,6 +64,11 @@ def require_captum() -> None:
 
 def require_explainable(network: Network) -> None:
     """Raise :class:`UserError` unless captum is installed and the network has a layer that Grad-CAM is defined at."""
+    if network.spec.pixels is None and not network.sees_clips:
+        raise UserError(
+            f"explain=true: backbone={network.cfg.backbone.name} looks at the numbers of a single moment, in which "
+            "nothing moves that could be taken away; use a run that looks at pixels, or at sequences"
+        )
     if network.spec.pixels is not None:
         require_captum()
         last_map(network.module, network.module.backbone.blank(1, network.device))

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from realfake.composing.messages import changed
-from realfake.config import Decoder, FaceConfig, TrainConfig, YunetFace
+from realfake.config import PIXELS, Decoder, FaceConfig, TrainConfig, YunetFace
 from realfake.data.extraction import Crops, crop_frames, encode_crop, extract_crops
 from realfake.data.face_choice import resolved_face
 from realfake.data.faces import Box, Detector, build_detector, too_small, whole
@@ -40,12 +40,16 @@ from realfake.prediction.predicted import (
 from realfake.runs.network import Network, choose_device, open_trained
 from realfake.runs.other_trackers import Reading, reading
 from realfake.scoring.predictions import Predictions
+from realfake.streams.frozen_features import NAME as FEATURES
 from realfake.streams.kinds import build_signal
 
 T = TypeVar("T")
 
 LEAST_OVERLAP = 0.3
 """Intersection over union of two detections of one face."""
+
+OF_CROPS = (PIXELS.name, FEATURES)
+"""Streams that a face has by itself, without a video around it."""
 
 HELD_BYTES = 2**28
 """Pictures that wait for their batch to be full hold at most about this much memory."""
@@ -150,7 +154,8 @@ class Predictor:
 
     def _answer_images(self, waiting: list[Seen | Failure]) -> Iterator[Answer]:
         jpegs = [jpeg for seen in waiting if isinstance(seen, Seen) for jpeg in seen.jpegs]
-        every = numbered(pictures(jpegs, self.network.spec), range(len(jpegs))) if jpegs else None
+        streams = pictures(jpegs, self.network.spec, self.signals, self.data) if jpegs else {}
+        every = numbered(streams, range(len(jpegs))) if jpegs else None
         rows = probabilities(self.network(every.streams, every.times, every.spans)) if every else []
         first = 0
         for seen in waiting:
@@ -172,6 +177,8 @@ class Predictor:
                 f"an image, but this run's network ({self.cfg.backbone.name}) looks at clips of "
                 f"{self.network.spec.frames} frames: give a video, or a run with approach=single_task or multi_task"
             )
+        if of_videos := [name for name in self.network.spec.names if name not in OF_CROPS]:
+            raise UserError(f"an image, but this run's network looks at {', '.join(of_videos)}: give a video")
 
     # --- videos --------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,8 @@ VERSION = 1
 class Motion:
     """Flow by dense inverse search (Kroeger et al. 2016, https://arxiv.org/abs/1603.03590), OpenCV's fast preset.
 
-    Two frames that follow each other are cut at the box of the later one, so that movements of the head count.
+    Two frames that follow each other are cut and turned by the box of the later one, so that movements of the head
+    count.
 
     Args:
         options: Rate, grid and size.

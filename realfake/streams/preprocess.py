@@ -20,7 +20,8 @@ def network_input(streams: dict[str, StreamValues], spec: SampleSpec) -> torch.T
     if spec.pixels is None:
         return streams
     pixels = streams[PIXELS.name]
-    x = normalise(pixels.values if spec.frames is not None else pixels.values[:, 0], spec.pixels)
+    x = pixels.values if spec.frames is not None else pixels.values[:, 0]
+    x = x if x.is_floating_point() else normalise(x, spec.pixels)  # else a frozen network has seen them before
     return x if spec.pixels_alone else {**streams, PIXELS.name: pixels._replace(values=x)}
 
 

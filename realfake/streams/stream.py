@@ -19,11 +19,15 @@ if TYPE_CHECKING:
     from realfake.streams.landmark_geometry import FaceGeometry
 
 
+EVERY = slice(None)
+
+
 class StreamValues(NamedTuple):
     """One stream of the samples of a batch."""
 
     values: Tensor
-    """(B, T, *shape): uint8 (B, T, S, S, 3) RGB of pixels, float32 of others; what is not valid means nothing."""
+    """(B, T, *shape): uint8 (B, T, S, S, 3) RGB of pixels, or float32 (B, T, F) where a frozen network has seen them
+    before; float32 of others; what is not valid means nothing."""
     times_sec: Tensor
     """float32 (B, T): when in the clip each value was."""
     valid: Tensor
@@ -60,12 +64,18 @@ class ClipMedia(Protocol):
     rows: np.ndarray
     """(n,) of :data:`realfake.data.store.CROP`: moments and boxes of the face crops."""
 
-    def crops(self, size: int | None = None) -> np.ndarray:
-        """The face crops, uint8 (n, size, size, 3) RGB; ``None`` = at the size in which they are stored."""
+    def crops(self, size: int | None = None, some: slice = EVERY) -> np.ndarray:
+        """Face crops, uint8 (n, size, size, 3) RGB; all those of a long clip do not fit into memory.
+
+        Args:
+            size: Side in pixels; ``None`` = as they are stored.
+            some: Which of them.
+        """
         ...
 
     def frames(self, rate_fps: float | None = None) -> Iterator[tuple[float, np.ndarray, Box]]:
-        """Frames of the prepared window in which the face is: moment, uint8 (H, W, 3) RGB, box of the face.
+        """Frames of the prepared window in which the face is: moment, uint8 (H, W, 3) RGB, box of the face with its
+        roll, by which its crops are turned.
 
         Args:
             rate_fps: How many a second; ``None`` = all that the file has.
@@ -73,7 +83,7 @@ class ClipMedia(Protocol):
         ...
 
     def face(self, image: np.ndarray, box: Box, size: int) -> np.ndarray:
-        """The square around a face as crops are cut, uint8 (size, size, 3)."""
+        """The square around a face as crops are cut and turned, uint8 (size, size, 3)."""
         ...
 
 
@@ -144,6 +154,18 @@ class KnowsCanonical(Protocol):
 
     def canonical(self) -> FaceGeometry:
         """The canonical face."""
+        ...
+
+
+@runtime_checkable
+class OverClips(OnDevice, Protocol):
+    """One that fills the device better with several short clips at once."""
+
+    batch: int
+    """Crops that it computes at once."""
+
+    def extract_all(self, media: Sequence[ClipMedia]) -> list[dict[str, Extracted]]:
+        """As :meth:`Signal.extract`, of each of several clips."""
         ...
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import socket
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,19 +18,23 @@ from weights import weights_file
 
 from realfake.composing.composition import compose, option
 from realfake.composing.messages import changed
-from realfake.config import AutoFace, CsvData, HaarFace, NoFace, PrepareConfig, TrainConfig, YunetFace
+from realfake.config import AutoFace, CsvData, HaarFace, MotionSignal, NoFace, PrepareConfig, TrainConfig, YunetFace
 from realfake.config.upgrade import upgrade
 from realfake.data.extraction import Crops, extract_crops
 from realfake.data.face_choice import YUNET_FILE, YUNET_SHA256, face_identity, resolved_face
 from realfake.data.faces import Box, build_detector, crop
-from realfake.data.preparation import prepare
-from realfake.data.store import decode_crops
+from realfake.data.media import Media
+from realfake.data.preparation import prepare, prepare_shard
+from realfake.data.shards import Shard
+from realfake.data.store import ROLLS, decode_crops
+from realfake.data.store_writing import unfinish
 from realfake.data.tracking import Track
 from realfake.errors import UserError
 from realfake.experiments.execution import train
 from realfake.prediction.annotation import draw_box
 from realfake.published import obtain, published_folder
 from realfake.runs.folder import RunFolder
+from realfake.streams.kinds import build_signal
 
 DATA = option(CsvData, root="unused", size=112)
 
@@ -172,6 +178,68 @@ def test_crops_of_a_tilted_head_show_level_eyes(
     assert detector is not None
     (face,) = detector.detect(decode_crops(crops.jpegs[5:6], 112)[0])
     assert abs(face.roll_deg) < 7
+
+
+@pytest.fixture(scope="module")
+def swaying(astronaut: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Overrides of a dataset of two people whose heads are tilted by more and more."""
+    folder = tmp_path_factory.mktemp("swaying")
+    for k, name in enumerate("ab"):
+        film(folder / f"{name}.mp4", [turned(astronaut, (-1) ** k * (20 + 2 * i)) for i in range(5)])
+    (folder / "clips.csv").write_text("path,subject\n" + "".join(f"{n}.mp4,{n}\n" for n in "ab"))
+    weights = weights_file(YUNET_FILE)
+    return ["data=csv", f"data.root={folder}/clips.csv", "face=yunet", f"face.weights={weights}", "data.size=112",
+            "data.prepare_workers=1"]  # fmt: skip
+
+
+def test_signals_see_the_squares_that_crops_are(swaying: list[str], tmp_path: Path) -> None:
+    cfg = compose("prepare", [*swaying, "face.align=true", f"data.prepared={tmp_path}/p"], PrepareConfig)
+    store = prepare(cfg.data, cfg.face, progress=False)
+    assert store.root is not None
+    for row, sign in enumerate((1, -1)):
+        rolls = store.roll_deg(row)
+        assert (np.abs(rolls) > 12).all()
+        assert (np.sign(rolls) == sign).all()
+        path = store.root / store.table["path"].array[row]
+        crops = extract_crops(path, cfg.data, cfg.face, build_detector(cfg.face))
+        both = Media.of_store(store, row, path, cfg.data, cfg.face), Media.of_crops(crops, path, cfg.data, cfg.face)
+        np.testing.assert_array_equal(rolls, crops.roll_deg)
+        stored = both[0].crops()
+        for i, ((_, image, box), (_, again, same)) in enumerate(zip(both[0].frames(), both[1].frames(), strict=True)):
+            square = both[0].face(image, box, 112)
+            np.testing.assert_array_equal(square, both[1].face(again, same, 112))  # of a dataset and of a single file
+            upright = both[0].face(image, replace(box, roll_deg=0.0), 112)
+            lost, turned_away = (np.abs(seen.astype(float) - stored[i]).mean() for seen in (square, upright))
+            assert lost < 2.5  # by JPEG
+            assert turned_away > 5 * lost
+    motion = build_signal(option(MotionSignal, grid=2, size=64))
+    (seen,), (alone,) = (motion.extract(media).values() for media in both)
+    np.testing.assert_array_equal(seen.values, alone.values)
+
+
+def test_rolls_survive_shards_and_changed_files(swaying: list[str], tmp_path: Path) -> None:
+    def config(name: str) -> PrepareConfig:
+        return compose("prepare", [*swaying, "face.align=true", f"data.prepared={tmp_path}/{name}"], PrepareConfig)
+
+    cfg, shared = config("whole"), config("shards")
+    whole = prepare(cfg.data, cfg.face, progress=False)
+    before = (whole.folder / ROLLS).read_bytes()
+    assert prepare_shard(shared.data, shared.face, Shard(1, 2), progress=False) is None
+    done = prepare_shard(shared.data, shared.face, Shard(0, 2), progress=False)
+    assert done is not None
+    assert (done.folder / ROLLS).read_bytes() == before
+    assert whole.root is not None
+    os.utime(whole.root / "b.mp4", ns=(1, 1))
+    unfinish(whole, ["b"], {name: (whole.root / f"{name}.mp4").stat().st_mtime_ns for name in "ab"})
+    assert (prepare(cfg.data, cfg.face, progress=False).folder / ROLLS).read_bytes() == before
+
+
+def test_stores_without_level_eyes_are_as_before(swaying: list[str], tmp_path: Path) -> None:
+    cfg = compose("prepare", [*swaying, f"data.prepared={tmp_path}"], PrepareConfig)
+    store = prepare(cfg.data, cfg.face, progress=False)
+    assert not (store.folder / ROLLS).exists()
+    assert "roll_deg" not in store.settings["extraction"]
+    assert not store.roll_deg(0).any()
 
 
 def test_a_real_video_is_turned_smoothly(level: YunetFace) -> None:

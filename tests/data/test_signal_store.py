@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,19 +14,22 @@ import torch
 
 from realfake.composing.composition import compose, option
 from realfake.composing.messages import changed
-from realfake.config import BOX, FrameBackbone, PrepareConfig
+from realfake.config import BOX, FrameBackbone, PrepareConfig, features_info
 from realfake.data import signal_store
 from realfake.data.media import Media
 from realfake.data.preparation import prepare
 from realfake.data.shards import Shard
-from realfake.data.signal_store import MARK, PARTS, StoredStream, prepare_signal, prepare_signal_shard
+from realfake.data.signal_parts import PARTS, computed_fault
+from realfake.data.signal_store import MARK, StoredStream, prepare_signal, prepare_signal_shard
 from realfake.data.store import PreparedStore
 from realfake.data.stream_sets import clip_streams, stream_set
 from realfake.data.work import run_all
+from realfake.description.signal_curves import describe_streams
 from realfake.errors import UserError
 from realfake.models import build_backbone
+from realfake.streams.kinds import build_signal
 from realfake.streams.preprocess import normalise
-from realfake.streams.stream import SampleSpec, StreamSpec
+from realfake.streams.stream import Extracted, SampleSpec, StreamSpec
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +143,7 @@ def test_a_clip_by_itself_has_the_streams_that_it_has_in_a_dataset(store: Prepar
     row = len(store) - 1
     assert store.root is not None
     media = Media.of_store(store, row, store.root / store.table["path"].array[row], cfg.data, cfg.face)
-    alone = clip_streams(media, spec, [signal_store.build_signal(cfg.signals["motion"])])
+    alone = clip_streams(media, spec, [build_signal(cfg.signals["motion"])])
     times, span = np.linspace(0.1, 0.9, 4)[None], np.array([[0.0, 1.0]])
     for gather in ("moments", "interval"):
         for name in spec.names:
@@ -153,20 +158,44 @@ def test_a_clip_by_itself_has_the_streams_that_it_has_in_a_dataset(store: Prepar
 
 @pytest.mark.parametrize("bits", [32, 16])
 def test_features_are_what_the_frozen_network_says(
-    bits: int, store: PreparedStore, cfg: PrepareConfig, tmp_path: Path
+    bits: int, store: PreparedStore, cfg: PrepareConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     torch.manual_seed(3)
     network = build_backbone(option(FrameBackbone, name="tiny_cnn")).eval()
     torch.save(network.net.state_dict(), tmp_path / "tiny.pth")
     words = ["signals=[features]", "signals.features.backbone=tiny_cnn", f"signals.features.dtype={bits}"]
     chosen = compose("prepare", [*words, f"signals.features.weights={tmp_path}/tiny.pth"], PrepareConfig)
-    found = prepare_signal(store, cfg.data, cfg.face, chosen.signals["features"], progress=False)["features"]
+    with caplog.at_level(logging.INFO):
+        found = prepare_signal(store, cfg.data, cfg.face, chosen.signals["features"], progress=False)["features"]
     assert (found.counts == store.table["stored"]).all()
     with torch.inference_mode():
         expected = network(normalise(torch.from_numpy(store.read(0, np.arange(found.counts[0]), 64)), network.pixels))
     ours = found.rows["values"][: found.counts[0]]
     if bits == 32:
         np.testing.assert_array_equal(ours, expected.numpy())
+        assert found.rounding is None
     else:
         assert ours.dtype == np.float16
         np.testing.assert_allclose(ours, expected.numpy(), rtol=2**-11, atol=1e-7)
+        # All moments are told of, and what they lost: these are the 32 bits that were rounded.
+        exact = changed(chosen.signals["features"], {"dtype": 32})
+        other = (
+            prepare_signal(store, cfg.data, cfg.face, exact, progress=False)["features"].rows["values"].astype(float)
+        )
+        lost = np.linalg.norm(found.rows["values"] - other, axis=1) / np.linalg.norm(other, axis=1)
+        assert found.rounding == {"largest": pytest.approx(lost.max()), "mean": pytest.approx(lost.mean())}
+        assert 1e-5 < found.rounding["mean"] < found.rounding["largest"] < 2**-11
+        (line,) = [r.getMessage() for r in caplog.records if "16 bits" in r.getMessage()]
+        assert line.startswith(
+            "signals=[features]: features, kept in 16 bits: moments differ from those of 32 bits by "
+        )
+        described = describe_streams(store, {"features": found}, cfg.data.space)["features"]
+        assert described["rounding"] == found.rounding
+
+
+def test_what_does_not_fit_into_16_bits_is_refused() -> None:
+    values = np.array([[1.0, -7e4]], np.float32)
+    found = {"features": Extracted(np.zeros(1, np.float32), values, np.ones(1, np.float32))}
+    line = r"^features: 70000 does not fit into 16 bits, whose largest number is 65504; use dtype=32$"
+    assert re.match(line, computed_fault(found, [features_info("x", 2, 16)]))
+    assert computed_fault(found, [features_info("x", 2, 32)]) == ""

@@ -66,7 +66,7 @@ LARGE = ("lstm_thesis", "gru_thesis")
 
 
 def test_every_file_is_known_here() -> None:
-    assert {*options("backbone", CONF)} == set(ALL_BACKBONES) == set(FEATURES)
+    assert {*options("backbone", CONF)} - {"numbers"} == set(ALL_BACKBONES) == set(FEATURES)  # that has no network
 
 
 @pytest.mark.parametrize("name", ALL_BACKBONES)
