@@ -129,8 +129,8 @@ class _Check:
             if not np.isfinite(values[quality > 0]).all() or not rising:
                 return f"{info.name}: values have to be finite where there is no gap, and times rising"
             if info.dtype == "float16" and (most := np.abs(values[quality > 0]).max(initial=0)) > LARGEST:
-                return f"{info.name}: {most:g} does not fit into 16 bits, whose largest number is {LARGEST:g}; "
-                    "use dtype=32"
+                room = f"{most:g} does not fit into 16 bits, whose largest number is {LARGEST:g}"
+                return f"{info.name}: {room}; use dtype=32"
             if n:
                 self.last_sec[info.name] = float(times[-1])
             if (quality > 0).any():
