@@ -182,8 +182,10 @@ def clip_values(media: Media, infos: Iterable[StreamInfo], signals: Sequence[Sig
         UserError: If one cannot be computed.
     """
     infos, rows = list(infos), media.rows
-    boxes = box_stream(rows, media.info.width, media.info.height)
-    bases = {BOX.name: Extracted(rows["time_sec"], boxes, np.ones(len(rows), np.float32))}
+    bases: dict[str, Extracted] = {}
+    if any(info.source == BOX.name for info in infos):
+        boxes = box_stream(rows, media.info.width, media.info.height)
+        bases[BOX.name] = Extracted(rows["time_sec"], boxes, np.ones(len(rows), np.float32))
     for signal in signals:
         wanted = [given for given in signal.infos() if any(given.name == info.source for info in infos)]
         if not wanted:

@@ -15,6 +15,7 @@ import pytest
 from realfake.config import StreamInfo
 from realfake.data import temporary
 from realfake.data.clip_rows import as_extracted, gathered, row_type
+from realfake.data.stored_streams import write_stream
 from realfake.data.temporary import JpegFile
 from realfake.errors import UserError
 from realfake.streams.openface_writing import in_step, openface_table, write_openface_table
@@ -67,7 +68,7 @@ def test_streams_of_a_long_clip_take_no_more_memory_than_those_of_a_short_one(tm
         assert read == 4 * pieces
 
     peaks = [peak_bytes(lambda n=n: compute(n)) for n in (24, 96)]
-    assert (tmp_path / "rows").stat().st_size == 4 * 96 * row_type(WIDE).itemsize > 45 * MIB
+    assert (tmp_path / "rows").stat().st_size == 4 * 96 * row_type(WIDE, exact=True).itemsize > 45 * MIB
     assert peaks[1] < 1.1 * peaks[0] + MIB
     assert list(tmp_path.iterdir()) == [tmp_path / "rows"]  # what was on the disk is gone
 
@@ -84,15 +85,18 @@ def test_crops_of_a_long_clip_wait_on_the_disk(tmp_path: Path, monkeypatch: pyte
         jpegs[50]
 
 
-def test_rows_are_as_a_store_holds_them(tmp_path: Path) -> None:
+def test_rows_are_kept_in_32_bits_and_stored_as_the_stream_says(tmp_path: Path) -> None:
     info = StreamInfo("a", (2,), "numbers", dtype="float16")
     rows = gathered(InTurns(3, info), None, tmp_path)["a"]  # type: ignore[arg-type]
     file = io.BytesIO()
     rows.copy(file)
-    found = as_extracted(np.frombuffer(file.getvalue(), row_type(info)))
-    assert found.times_sec.tolist() == list(range(12))
-    assert found.values.dtype == np.float16
-    assert found.values[:, 1].tolist() == [k // 4 for k in range(12)]
+    kept = as_extracted(np.frombuffer(file.getvalue(), row_type(info, exact=True)))
+    write_stream(tmp_path, info, 12, rows.read())
+    stored = as_extracted(np.load(tmp_path / "a.npy"))
+    for found, dtype in ((kept, np.float32), (stored, np.float16)):
+        assert found.times_sec.tolist() == list(range(12))
+        assert found.values.dtype == dtype
+        assert found.values[:, 1].tolist() == [k // 4 for k in range(12)]
     with pytest.raises(UserError, match="a: values have to be finite where there is no gap, and times rising"):
         gathered(Repeating(3, info), None, tmp_path)  # type: ignore[arg-type]
 
