@@ -18,6 +18,7 @@ from realfake.composing.composition import compose
 from realfake.config import EvaluateConfig, PredictConfig, SignalsConfig
 from realfake.errors import UserError, quoted
 from realfake.files import one_line, require_folder
+from realfake.scoring.metric_table import REPORTED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,12 +75,11 @@ class TrainedRun:
         return load_predictor(self.folder, **options)
 
     def __repr__(self) -> str:
-        tested = self.to_frame()
-        tested = tested[(tested["stage"] == "test") & (tested["level"] == "clip")]
-        lines = [f"{type(self).__name__} {self.folder}: {self._what()}"]
-        for row in tested.itertuples():
-            ends = f" [{row.low:.3f}, {row.high:.3f}]" if row.low == row.low else ""
-            lines.append(f"  {row.metric:32s}{'-' if row.value != row.value else f'{row.value:.3f}'}{ends}")
+        lines, intervals = [f"{type(self).__name__} {self.folder}: {self._what()}"], self.results.get("intervals") or {}
+        for name in (name for name in REPORTED if f"test/clip/{name}" in self.metrics):
+            value, (low, high) = self.metrics[f"test/clip/{name}"], intervals.get(f"test/clip/{name}", (None, None))
+            figure = "-" if value is None else f"{value:.3f}"
+            lines.append(f"  {name:32s}{figure}" + (f" [{low:.3f}, {high:.3f}]" if low is not None else ""))
         if self.results.get("people"):
             lines.append(f"  {self.results['people']}")
         if self.results.get("data") == "synthetic":

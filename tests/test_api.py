@@ -92,7 +92,7 @@ def test_a_run_that_cannot_begin_leaves_no_folder(tiny: list[str], tmp_path: Pat
         api.fit([*tiny, *SMALL, "trainer.limit_train_batches=0.0001"], tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").touch()
-    with pytest.raises(api.UserError, match="File exists|Not a directory"):
+    with pytest.raises(api.UserError, match=r"File exists|Not a directory"):
         api.fit([*tiny, *SMALL], tmp_path / "file")
 
 
@@ -131,7 +131,7 @@ def test_files_are_predicted_around_bad_ones(trained: Trained, videos: list[Path
     assert said.startswith(f"PredictedFiles {tmp_path}/out: 4 files\n")
     assert all(name in said for name in names)
     assert len(api.predict_files(run, tmp_path / "one.mp4", out).items) == 1
-    with pytest.raises(api.UserError, match="no_such.mp4: no such file"):
+    with pytest.raises(api.UserError, match=r"no_such\.mp4: no such file"):
         api.predict_files(run, "no_such.mp4")
 
 
@@ -146,7 +146,7 @@ def test_signals_are_one_table(videos: list[Path], tmp_path: Path) -> None:
         table = found.to_frame()
         assert table["clip"].unique().tolist() == list(found.paths)
         assert {len(pd.read_csv(path)) for path in found.paths.values()} == {len(table) // 2}
-        assert list(table)[0] == "clip"
+        assert next(iter(table)) == "clip"
         assert repr(found).startswith(f"ExtractedSignals {tmp_path}/tables: 2 tables\n  ")
     as_parquet = api.extract_signals([*words, "format=parquet", f"out={tmp_path}/parquet"]).to_frame()
     assert list(as_parquet) == [name.strip() for name in table]
