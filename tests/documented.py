@@ -1,4 +1,4 @@
-"""The commands that README and guides show, and what stands in for paths, weights files and sizes when tests run them."""
+"""The commands that README and guides show, and what stands in for paths, weights and sizes when tests run them."""
 
 from __future__ import annotations
 
@@ -91,6 +91,14 @@ TRAINING = [
     "trainer.fast_dev_run=true", "sampling.frames_per_clip=1", "data.batch_size=4", "data.workers=0",
     "trainer.threads=1", "callbacks.plots=false", "callbacks.progress_bar=none",
 ]  # fmt: skip
+OWN_SIZES = {
+    name: [*FRAMES, *sizes]
+    for name, sizes in {
+        "prepare": [], "describe": [], "signals": [],
+        "train": ["trainer.max_epochs=1", "sampling.frames_per_clip=1", "data.workers=0", "trainer.threads=1"],
+    }.items()
+}  # fmt: skip
+"""The same of the page on own videos, whose runs are whole ones."""
 SMALLER = {
     "backbone=slow_r50": ["backbone.input.size=64"],
     "backbone@backbone.frame=resnet18": ["backbone.frame.input.size=32"],

@@ -8,25 +8,30 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import pandas as pd
 import pytest
 import torch
-from documented import NOT_HERE, PAGES, STANDS_IN, Shown, command_line, shown
+from documented import NOT_HERE, OWN_SIZES, PAGES, STANDS_IN, Shown, command_line, shown
 from PIL import Image
 from processes import ROOT, Command
 from test_convert import HydraNet
 from test_extending import write_examples
 from videos import decode_all
 
-from realfake.composing.composition import compose
+from realfake.composing.composition import compose, conf_dir
 from realfake.config import TrainConfig
 from realfake.data.sources import build_source
 
 COMMANDS = [one for page in PAGES for one in shown(page)]
-REFUSED = [
-    one for one in COMMANDS if one.said is not None and one.said.startswith("error: ") and "run=" not in one.line
-]
+REFUSED = [one for one in COMMANDS if (one.said or "").startswith("error: ") and "run=" not in one.line]
 RUN = [one for one in COMMANDS if one.said is None and not one.line.startswith(tuple(NOT_HERE))]
+SHEETS = {
+    "nobody.csv": "path,emotion,authenticity\nvideos/a.mp4,happy,real\n",
+    "typo.csv": "path,subject,emotion,authenticity\nvideos/a.mp4,Anna,joyfull,real\n",
+}
+"""Tables of which guides show what is said."""
+OWN = "docs/own-videos.md"
 
 
 def test_all_that_stands_in_for_something_is_shown() -> None:
@@ -41,6 +46,8 @@ def test_mistakes_are_told_as_shown(one: Shown, command: Command, tmp_path: Path
     folder = tmp_path / "mine/experiment"
     folder.mkdir(parents=True)
     (folder / "typo.yaml").write_text("# @package _global_\noptimizer:\n  lrr: 0.1\n")
+    for name, text in SHEETS.items():
+        (tmp_path / name).write_text(text)
     name, *words = one.words
     done = command(name, *words, cwd=tmp_path)
     assert done.returncode == 1
@@ -93,7 +100,7 @@ def lab(tiny_data: list[str], tiny: list[str], command: Command, tmp_path_factor
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", sorted({one.page for one in RUN}))
+@pytest.mark.parametrize("page", sorted({one.page for one in RUN} - {OWN}))
 def test_commands_of_a_page_run_in_its_order(
     page: str, lab: Path, tiny_data: list[str], trained: Callable[..., Path], command: Command, tmp_path: Path
 ) -> None:
@@ -104,3 +111,60 @@ def test_commands_of_a_page_run_in_its_order(
         done = command(name, *words, cwd=folder)
         assert done.returncode == 0, (one.line, [name, *words], done.stdout[-2000:], done.stderr[-2000:])
         assert "Traceback" not in done.stderr, one.line
+
+
+def save_as(source: Path, path: Path) -> None:
+    """The same frames as a QuickTime or an AVI file, as cameras write them."""
+    _, frames = decode_all(source)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264" if path.suffix == ".mov" else "mjpeg", rate=10)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = "yuv420p" if path.suffix == ".mov" else "yuvj420p"
+        for image in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+
+
+@pytest.mark.slow
+def test_own_videos_become_a_figure_and_a_table(
+    tiny_data: list[str], command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page, word by word, with twenty clips of five people and a sheet as a European Excel saves it."""
+    monkeypatch.chdir(tmp_path)
+    source = build_source(compose("train", tiny_data, TrainConfig).data, progress=False)
+    listing, rows = source.listing(), ["Video;Proband;Emotion;Typ"]
+    people = sorted({clip.subject for clip in listing.clips})[:5]
+    (tmp_path / "videos").mkdir()
+    for clip in listing.clips:
+        emotion = listing.emotions[clip.emotion]
+        if clip.subject in people and emotion in ("happy", "sad"):
+            number = people.index(clip.subject) + 1
+            name = f"videos/p{number}_{emotion}_{'1.mov' if clip.authenticity else '2.avi'}"
+            save_as(Path(source.root) / clip.path, tmp_path / name)
+            word = {"happy": "Freude", "sad": "Trauer"}[emotion]
+            rows.append(f"{name};P{number};{word};{'echt' if clip.authenticity else 'gespielt'}")
+    assert len(rows) == 21
+    (tmp_path / "sheet.csv").write_bytes(("\r\n".join(rows) + "\r\n").encode("utf-8-sig"))
+
+    compare = (conf_dir() / "compare.yaml").is_file()
+    for one in (one for one in RUN if one.page == OWN):
+        name, *words = one.words
+        if name != "compare" or compare:
+            done = command(name, *words, *OWN_SIZES.get(name, []), cwd=tmp_path)
+            assert done.returncode == 0, (one.line, done.stdout[-2000:], done.stderr[-2000:])
+    text = (ROOT / OWN).read_text(encoding="utf-8")
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(block, {})
+
+    table = (tmp_path / "table.tex").read_text()
+    assert re.search(r"single\\?_task & \d\.\d\d", table)
+    assert "temporal &" in table
+    found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    wanted = {
+        "description/description.html", "signals/videos/p1_happy_1.csv", "multirun/study/report.html",
+        "multirun/study/groups.csv", "final/plots/roc.png", "prediction/predictions.csv",
+        "prediction/annotated/p1_happy_1.mp4", "prediction/annotated/p1_happy_1.curve.png",
+    }  # fmt: skip
+    assert wanted <= found, wanted - found
+    if compare:
+        assert [name for name in found if re.fullmatch(r"comparison/.*\.png", name)]
