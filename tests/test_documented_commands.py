@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import pandas as pd
 import pytest
 import torch
-from documented import NOT_HERE, OWN_SIZES, PAGES, STANDS_IN, Shown, command_line, shown
+import yaml
+from documented import BLOCK, NOT_HERE, OWN_SIZES, PAGES, STANDS_IN, Shown, command_line, shown
 from PIL import Image
 from processes import ROOT, Command
 from test_convert import HydraNet
 from test_extending import write_examples
 from videos import decode_all
 
+import realfake
 from realfake.composing.composition import compose, conf_dir
 from realfake.config import TrainConfig
 from realfake.data.sources import build_source
@@ -168,3 +173,56 @@ def test_own_videos_become_a_figure_and_a_table(
     assert wanted <= found, wanted - found
     if compare:
         assert [name for name in found if re.fullmatch(r"comparison/.*\.png", name)]
+
+
+LINKED = (*PAGES, "CHANGELOG.md", "CONTRIBUTING.md")
+
+
+def anchors(text: str) -> set[str]:
+    """What headings are called in links, by the rule of repositories' pages."""
+    headings = re.findall(r"^#+ (.+)", BLOCK.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", LINKED)
+def test_links_lead_somewhere(page: str) -> None:
+    """On the repository's pages; ``make docs`` looks at those of the site."""
+    text = BLOCK.sub("", (ROOT / page).read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, anchor = target.partition("#")
+        if not re.match(r"https?:", target):
+            there = (ROOT / page).parent / path if path else ROOT / page
+            assert there.exists(), target
+            assert not anchor or anchor in anchors(there.read_text(encoding="utf-8")), target
+
+
+def test_every_page_is_in_the_site() -> None:
+    nav = json.dumps(tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]["nav"])
+    named = set(re.findall(r'"([\w.-]+\.md)"', nav)) - {"index.md", "options.md"}  # README.md, and conf/
+    assert named == {Path(page).name for page in LINKED} - {"README.md"}
+
+
+def test_every_option_is_explained_on_a_page() -> None:
+    words = set(re.findall(r"\w+", "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)))
+    unnamed = set()
+    for path in conf_dir().rglob("*.yaml"):
+        room = path.relative_to(conf_dir()).parts[0]
+        if room not in ("experiment", "hydra", "debug", "search"):  # these set keys of others
+            values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            unnamed |= {(room, key) for key in keys(values) if key not in words}
+    assert unnamed == set()
+
+
+def keys(values: dict[str, Any]) -> Iterator[str]:
+    """Names of all values, without Hydra's own."""
+    for key, value in values.items():
+        if key not in ("defaults", "hydra", "_target_"):
+            yield key
+            if isinstance(value, dict):
+                yield from keys(value)
+
+
+def test_what_is_to_be_cited_is_this_version() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["version"] == realfake.__version__
+    assert cited["cff-version"] == "1.2.0"
