@@ -86,7 +86,7 @@ docs: $(DOCS)/.ready  ## the documentation as a site, build/site/index.html
 	mkdir -p build
 	cp -r docs build/docs
 	cp README.md build/docs/index.md
-	cp CHANGELOG.md CONTRIBUTING.md build/docs
+	cp CHANGELOG.md CONTRIBUTING.md CITATION.cff build/docs
 	sed -i -E 's#\]\((docs/|\.\./)#](#g; s#\[notebooks/\]\(notebooks\)#notebooks/#; s#\(README\.md#(index.md#g' build/docs/*.md
 	{ printf '# Options\n\nEvery option of every group, with its keys, values and comments.\n'; \
 	    for file in conf/*.yaml $$(find conf -mindepth 2 -name '[a-z]*.yaml' -not -path 'conf/hydra/*' | LC_ALL=C sort); do \

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from processes import ROOT
+from weights import found_file
 
 PAGES = ("README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
 
@@ -106,6 +107,8 @@ SMALLER = {
     "thesis/temporal_gru": ["backbone.input.size=32"],
 }
 """What a word chooses → keys of its size."""
+PUBLISHED = {"signals=[mediapipe]": ("signals.mediapipe.weights", "face_landmarker.task")}
+"""What a word chooses → the key of its published file, and that file; without it, there is nothing to run."""
 
 
 def command_line(one: Shown, tiny_data: list[str], runs: dict[str, Path]) -> list[str]:
@@ -130,5 +133,6 @@ def command_line(one: Shown, tiny_data: list[str], runs: dict[str, Path]) -> lis
         "export": [] if "run=" in line else [f"run={runs['multi_task']}"],
         "predict": [] if "run=" in line else [f"run={runs['multi_task']}", "input=smile.mp4"],
     }
+    weights = [f"{key}={found_file(file)}" for choice, (key, file) in PUBLISHED.items() if choice in line]
     smaller = [word for choice, keys in SMALLER.items() if choice in line for word in keys]
-    return [name, *words, *own.get(name, []), *smaller]
+    return [name, *words, *own.get(name, []), *smaller, *weights]

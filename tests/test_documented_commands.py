@@ -113,6 +113,8 @@ def test_commands_of_a_page_run_in_its_order(
     runs = {approach: trained(f"approach={approach}") for approach in ("multi_task", "temporal")}
     for one in (one for one in RUN if one.page == page):
         name, *words = command_line(one, tiny_data, runs)
+        if any(word.endswith("=None") for word in words):
+            continue  # a published file that is not at hand
         done = command(name, *words, cwd=folder)
         assert done.returncode == 0, (one.line, [name, *words], done.stdout[-2000:], done.stderr[-2000:])
         assert "Traceback" not in done.stderr, one.line

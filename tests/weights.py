@@ -12,13 +12,22 @@ from realfake.published import published_folder
 PLACES = (ROOT.parent / "shared" / "models", published_folder())
 
 
+<<<<<<< HEAD
 def found_weights(name: str) -> Path | None:
     """Path of a weights file, where there is one."""
+=======
+def found_file(name: str) -> Path | None:
+    """Path of a weights file, if there is one."""
+>>>>>>> 1c0368c (README leads to the new pages)
     return next((place / name for place in PLACES if (place / name).is_file()), None)
 
 
 def weights_file(name: str) -> Path:
     """Path of a weights file; skips the test if there is none."""
+<<<<<<< HEAD
     if (found := found_weights(name)) is not None:
+=======
+    if (found := found_file(name)) is not None:
+>>>>>>> 1c0368c (README leads to the new pages)
         return found
     pytest.skip(f"{name} is in none of {', '.join(map(str, PLACES))}")
