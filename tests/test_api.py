@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from processes import ROOT, Command, environment
+from videos import decode_all
 
 from realfake import api
 from realfake.composing.composition import compose
@@ -173,6 +175,21 @@ def test_the_page_runs(tiny: list[str], videos: list[Path], tmp_path: Path, monk
         if "compare_runs" in block:
             pytest.importorskip("realfake.comparison.comparing")
         exec(block.replace('"seed=1"', '"seed=1", *tiny'), space)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/prediction.md"])
+def test_examples_of_prediction_run(
+    page: str, trained: Trained, videos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _, frames = decode_all(videos[0])
+    Image.fromarray(frames[0]).save("face.jpg")
+    for name in ("clip.mp4", "smile.mp4"):
+        (tmp_path / name).write_bytes(videos[0].read_bytes())
+    run = trained("approach=multi_task")
+    for block in re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL):
+        text = re.sub(r"outputs/[a-z_]+/[^\"]+", str(run), block)
+        exec(text, {"array": frames[0], "frames": np.stack(frames), "paths": ["smile.mp4"]})
 
 
 @pytest.mark.slow
