@@ -248,7 +248,7 @@ def extract_signals(overrides: Sequence[str]) -> ExtractedSignals:
 
 
 def compare_runs(
-    systems: Mapping[str, Sequence[Path | str]],
+    systems: Mapping[str, Sequence[str | Path | TrainedRun]],
     *,
     metrics: Sequence[str] | None = None,
     margin: float | None = None,
@@ -258,7 +258,7 @@ def compare_runs(
     """Which system is better, by how much, by person over folds and seeds, as ``realfake compare`` says it.
 
     Args:
-        systems: Name → folders of its runs, which are paired by fold and seed.
+        systems: Name → its runs, or their folders; runs are paired by fold and seed.
         metrics: Names of ``docs/metrics.md``; ``None`` = the main ones.
         margin: Of equivalence, in the metric's own unit.
         people: Numbers of people to tell the power of the comparison for.
@@ -270,7 +270,8 @@ def compare_runs(
     from importlib import import_module
 
     comparing = import_module("realfake.comparison.comparing")
-    return comparing.compare_runs(systems, metrics=metrics, margin=margin, people=people, seed=seed)
+    folders = {name: [_folder(run) for run in runs] for name, runs in systems.items()}
+    return comparing.compare_runs(folders, metrics=metrics, margin=margin, people=people, seed=seed)
 
 
 def _words(overrides: Sequence[str]) -> list[str]:
