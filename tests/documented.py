@@ -66,7 +66,7 @@ STANDS_IN = {
     "shard=0,1,2,3 shards=4": "shard=0,1 shards=2",
     "sweep.trials=30": "sweep.trials=2",
     # Each experiment of the thesis is trained in test_experiments.py; here, one that is small and one over sequences.
-    "'experiment=thesis/*'": "'experiment=thesis/*_small_*,thesis/temporal_gru'",
+    "'experiment=thesis/*'": "'experiment=thesis/*_small_*,thesis/temporal_cnn3d_sgd'",
     "'experiment=thesis/multi_task_*'": "'experiment=thesis/multi_task_resnet1*'",
 }
 """Paths, weights files and sizes as pages show them → what tests have."""
@@ -104,7 +104,6 @@ SMALLER = {
     "backbone=slow_r50": ["backbone.input.size=64"],
     "backbone@backbone.frame=resnet18": ["backbone.frame.input.size=32"],
     "experiment=thesis/": ["backbone.input.size=32", "sampling.window=[0.0,1.0]"],
-    "thesis/temporal_gru": ["backbone.input.size=32"],
 }
 """What a word chooses → keys of its size."""
 PUBLISHED = {"signals=[mediapipe]": ("signals.mediapipe.weights", "face_landmarker.task")}
