@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from realfake.composing.catalogue import conf_dir
-from realfake.files import LogFile
+from realfake.files import LogFile, WithoutStory
 from realfake.runs.folder import RunFolder
 from realfake.runs.foreign import read_yaml
 
@@ -23,7 +23,9 @@ def logged(run: RunFolder) -> Iterator[None]:
     root = logging.getLogger()
     handlers: dict[logging.Handler, str] = {LogFile(str(run.log)): "full"}
     if not root.handlers:
-        handlers[logging.StreamHandler(sys.stdout)] = "short"
+        screen = logging.StreamHandler(sys.stdout)
+        screen.addFilter(WithoutStory())
+        handlers[screen] = "short"
     level = root.level
     root.setLevel(min(level, logging.INFO))
     for handler, form in handlers.items():
