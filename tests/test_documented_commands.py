@@ -31,11 +31,12 @@ from realfake.data.sources import build_source
 COMMANDS = [one for page in PAGES for one in shown(page)]
 REFUSED = [one for one in COMMANDS if (one.said or "").startswith("error: ") and "run=" not in one.line]
 RUN = [one for one in COMMANDS if one.said is None and not one.line.startswith(tuple(NOT_HERE))]
-SHEETS = {
+FILES = {
+    "videos/a.mp4": "",
     "nobody.csv": "path,emotion,authenticity\nvideos/a.mp4,happy,real\n",
     "typo.csv": "path,subject,emotion,authenticity\nvideos/a.mp4,Anna,joyfull,real\n",
 }
-"""Tables of which guides show what is said."""
+"""Of which guides show what is said."""
 OWN = "docs/own-videos.md"
 
 
@@ -51,7 +52,8 @@ def test_mistakes_are_told_as_shown(one: Shown, command: Command, tmp_path: Path
     folder = tmp_path / "mine/experiment"
     folder.mkdir(parents=True)
     (folder / "typo.yaml").write_text("# @package _global_\noptimizer:\n  lrr: 0.1\n")
-    for name, text in SHEETS.items():
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     name, *words = one.words
     done = command(name, *words, cwd=tmp_path)
