@@ -4,11 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 EXTRAS := .venv-extras
-DOCS := .venv-docs
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train test test-slow test-extras lint format bench docs tensorboard clean
+.PHONY: help setup demo train test test-slow test-extras lint format bench tensorboard clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +78,9 @@ bench: $(READY)  ## how fast; JSON in outputs/benchmarks; 10 minutes on two core
 	$(BIN)/python -m benchmarks.equivalence --seeds 3 --out outputs/benchmarks/equivalence.json \
 	    data.subjects=8 data.seconds=1.5 data.video_size=112 data.size=96 trainer.max_epochs=8
 	$(BIN)/python -m benchmarks.table
+
+DOCS := .venv-docs
+.PHONY: docs
 
 # README.md is the site's first page; options are the files of conf/ as they stand. Roles of docstrings are taken away.
 docs: $(DOCS)/.ready  ## the documentation as a site, build/site/index.html

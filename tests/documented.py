@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from processes import ROOT
-from weights import found_file
+from weights import found_weights
 
 PAGES = ("README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
 
@@ -133,6 +133,6 @@ def command_line(one: Shown, tiny_data: list[str], runs: dict[str, Path]) -> lis
         "export": [] if "run=" in line else [f"run={runs['multi_task']}"],
         "predict": [] if "run=" in line else [f"run={runs['multi_task']}", "input=smile.mp4"],
     }
-    weights = [f"{key}={found_file(file)}" for choice, (key, file) in PUBLISHED.items() if choice in line]
+    weights = [f"{key}={found_weights(file)}" for choice, (key, file) in PUBLISHED.items() if choice in line]
     smaller = [word for choice, keys in SMALLER.items() if choice in line for word in keys]
     return [name, *words, *own.get(name, []), *smaller, *weights]
