@@ -114,10 +114,10 @@ def test_a_run_is_evaluated_with_its_report(trained: Trained, tmp_path: Path) ->
 
 
 def test_files_are_predicted_around_bad_ones(trained: Trained, videos: list[Path], tmp_path: Path) -> None:
-    names = ["one.mp4", "a, b [c] 'ü'.mp4", "1", "null"]
-    for name in names[:2]:
+    names = ["one.mp4", "a, b [c] 'ü'.mp4", 'x \\"y\\z".mp4', "1", "null", "ends on \\"]
+    for name in names[:3]:
         (tmp_path / name).write_bytes(videos[0].read_bytes())
-    for name in names[2:]:
+    for name in names[3:]:
         (tmp_path / name).write_text("no video")
     run = trained("approach=multi_task")
     out = ["annotate=false", "device=cpu", f"out={tmp_path}/out"]
@@ -126,11 +126,11 @@ def test_files_are_predicted_around_bad_ones(trained: Trained, videos: list[Path
     written = pd.read_csv(found.folder / "predictions.csv")
     assert list(table) == list(written)
     assert [Path(path).name for path in table["path"]] == names
-    assert table["error"].notna().tolist() == [False, False, True, True]
+    assert table["error"].notna().tolist() == [False] * 3 + [True] * 3
     np.testing.assert_allclose(table["p_real"].astype(float), written["p_real"])
-    assert table["p_real"].iloc[0] == found.items[0].p_real == table["p_real"].iloc[1]
+    assert table["p_real"].iloc[0] == found.items[0].p_real == table["p_real"].iloc[1] == table["p_real"].iloc[2]
     said = repr(found)
-    assert said.startswith(f"PredictedFiles {tmp_path}/out: 4 files\n")
+    assert said.startswith(f"PredictedFiles {tmp_path}/out: 6 files\n")
     assert all(name in said for name in names)
     assert len(api.predict_files(run, tmp_path / "one.mp4", out).items) == 1
     with pytest.raises(api.UserError, match=r"no_such\.mp4: no such file"):
