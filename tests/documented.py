@@ -60,9 +60,9 @@ STANDS_IN = {
     "data.root=/videos": "data.root=videos",
     "weights=default": "weights=none",
     "launcher=slurm": "launcher=submitit_local",
-    "split.fold=0,1,2,3,4": "split.fold=0,1",
-    "seed=1,2,3": "seed=1,2",
-    "data.seed=0,1,2,3,4": "data.seed=0,1",
+    "split.fold=0,1,2,3,4": "split.fold=0",
+    "seed=1,2,3": "seed=1",
+    "data.seed=0,1,2,3,4": "data.seed=0",
     "shard=0,1,2,3 shards=4": "shard=0,1 shards=2",
     "sweep.trials=30": "sweep.trials=2",
     # Each experiment of the thesis is trained in test_experiments.py; here, one that is small and one over sequences.
@@ -104,7 +104,7 @@ OWN_SIZES = {
 SMALLER = {
     "backbone=slow_r50": ["backbone.input.size=64"],
     "backbone@backbone.frame=resnet18": ["backbone.frame.input.size=32"],
-    "experiment=thesis/": ["backbone.input.size=32", "sampling.window=[0.0,1.0]"],
+    "experiment=thesis/": ["backbone.weights=none", "backbone.input.size=32", "sampling.window=[0.0,1.0]"],
 }
 """What a word chooses → keys of its size."""
 PUBLISHED = {"signals=[mediapipe]": ("signals.mediapipe.weights", "face_landmarker.task")}
