@@ -23,6 +23,7 @@ from realfake.scoring.metric_table import REPORTED
 if TYPE_CHECKING:
     import pandas as pd
 
+    from realfake.comparison.comparing import Comparison
     from realfake.prediction.predicted import Failure, Prediction
     from realfake.prediction.predictor import Predictor
 
@@ -254,7 +255,7 @@ def compare_runs(
     margin: float | None = None,
     people: Sequence[int] | None = None,
     seed: int = 0,
-) -> Any:
+) -> Comparison:
     """Which system is better, by how much, by person over folds and seeds, as ``realfake compare`` says it.
 
     Args:
@@ -267,9 +268,8 @@ def compare_runs(
     Raises:
         UserError: If runs do not match, with the reason.
     """
-    from importlib import import_module
+    from realfake.comparison import comparing
 
-    comparing = import_module("realfake.comparison.comparing")
     folders = {name: [_folder(run) for run in runs] for name, runs in systems.items()}
     return comparing.compare_runs(folders, metrics=metrics, margin=margin, people=people, seed=seed)
 

@@ -155,7 +155,6 @@ def test_signals_are_one_table(videos: list[Path], tmp_path: Path) -> None:
 
 
 def test_runs_are_compared(trained: Trained) -> None:
-    pytest.importorskip("realfake.comparison.comparing")
     runs = {"frames": [trained("approach=multi_task")], "joint": [trained()]}
     found = api.compare_runs(runs, metrics=["authenticity_accuracy"])
     assert "frames" in repr(found)
@@ -172,8 +171,6 @@ def test_the_page_runs(tiny: list[str], videos: list[Path], tmp_path: Path, monk
     assert {name for name in api.__all__ if name[0].islower()} == set(re.findall(r"\bapi\.([a-z]\w+)\(", text))
     space = {"tiny": [*tiny, "trainer.max_epochs=1"]}
     for block in EXAMPLES:
-        if "compare_runs" in block:
-            pytest.importorskip("realfake.comparison.comparing")
         exec(block.replace('"seed=1"', '"seed=1", *tiny'), space)
 
 

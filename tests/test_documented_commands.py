@@ -153,12 +153,10 @@ def test_own_videos_become_a_figure_and_a_table(
     assert len(rows) == 21
     (tmp_path / "sheet.csv").write_bytes(("\r\n".join(rows) + "\r\n").encode("utf-8-sig"))
 
-    compare = (conf_dir() / "compare.yaml").is_file()
     for one in (one for one in RUN if one.page == OWN):
         name, *words = one.words
-        if name != "compare" or compare:
-            done = command(name, *words, *OWN_SIZES.get(name, []), cwd=tmp_path)
-            assert done.returncode == 0, (one.line, done.stdout[-2000:], done.stderr[-2000:])
+        done = command(name, *words, *OWN_SIZES.get(name, []), cwd=tmp_path)
+        assert done.returncode == 0, (one.line, done.stdout[-2000:], done.stderr[-2000:])
     text = (ROOT / OWN).read_text(encoding="utf-8")
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         exec(block, {})
@@ -170,11 +168,10 @@ def test_own_videos_become_a_figure_and_a_table(
     wanted = {
         "description/description.html", "signals/videos/p1_happy_1.csv", "multirun/study/report.html",
         "multirun/study/groups.csv", "final/plots/roc.png", "prediction/predictions.csv",
+        "comparison/differences.png", "comparison/compare.csv", "comparison/index.html",
         "prediction/annotated/p1_happy_1.mp4", "prediction/annotated/p1_happy_1.curve.png",
     }  # fmt: skip
     assert wanted <= found, wanted - found
-    if compare:
-        assert {"comparison/differences.png", "comparison/compare.csv", "comparison/index.html"} <= found
 
 
 LINKED = (*PAGES, "CHANGELOG.md", "CONTRIBUTING.md")
