@@ -82,7 +82,8 @@ NOT_HERE = {
     "pip install": "test_command_word.py installs the wheel",
     "pip wheel": "test_command_word.py builds it",
     "realfake --help": "test_command_word.py",
-    "realfake compare a=": "tests/comparison",
+    "realfake compare a=": "tests/comparison/test_compare.py runs those of its page",
+    "realfake compare dir=multirun/two": "likewise",
     "python -m benchmarks.": "test_benchmarks.py runs each benchmark",
     "python -m realfake.data.synthetic.oracle": "test_synthetic.py",
 }
