@@ -79,6 +79,30 @@ bench: $(READY)  ## how fast; JSON in outputs/benchmarks; 10 minutes on two core
 	    data.subjects=8 data.seconds=1.5 data.video_size=112 data.size=96 trainer.max_epochs=8
 	$(BIN)/python -m benchmarks.table
 
+DOCS := .venv-docs
+.PHONY: docs
+
+# README.md is the site's first page; options are the files of conf/ as they stand. Roles of docstrings are taken away.
+docs: $(DOCS)/.ready  ## the documentation as a site, build/site/index.html
+	rm -rf build/docs build/site
+	mkdir -p build
+	cp -r docs build/docs
+	cp README.md build/docs/index.md
+	cp CHANGELOG.md CONTRIBUTING.md CITATION.cff build/docs
+	sed -i -E 's#\]\((docs/|\.\./)#](#g; s#\[notebooks/\]\(notebooks\)#notebooks/#; s#\(README\.md#(index.md#g' build/docs/*.md
+	{ printf '# Options\n\nEvery option of every group, with its keys, values and comments.\n'; \
+	    for file in conf/*.yaml $$(find conf -mindepth 2 -name '[a-z]*.yaml' -not -path 'conf/hydra/*' | LC_ALL=C sort); do \
+	        printf '\n## %s\n\n```yaml\n' "$${file#conf/}"; cat $$file; printf '```\n'; done; } > build/docs/options.md
+	$(DOCS)/bin/zensical build --clean --strict
+	sed -i -E 's#:[a-z]+:(<code>)~?#\1#g' build/site/reference.html
+
+$(DOCS)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(DOCS)
+	$(PYTHON) -c 'import tomllib; \
+	    print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' \
+	    | $(DOCS)/bin/pip install --quiet --disable-pip-version-check --progress-bar off -r /dev/stdin
+	@touch $@
+
 tensorboard: $(READY)  ## look at all runs
 	$(BIN)/tensorboard --logdir .
 

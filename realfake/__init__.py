@@ -14,9 +14,10 @@ __version__ = "0.1.0"
 def load(run: str | Path, **options: Any) -> Predictor:
     """Load the network of a finished run, to predict images and videos.
 
-    >>> predictor = realfake.load("outputs/multi_task/2026-01-31_12-00-00_ab12")  # doctest: +SKIP
-    >>> predictor.predict("face.jpg").faces[0].emotion  # doctest: +SKIP
-    'happy'
+    Examples:
+        >>> predictor = realfake.load("outputs/multi_task/2026-01-31_12-00-00_ab12")  # doctest: +SKIP
+        >>> predictor.predict("face.jpg").faces[0].emotion  # doctest: +SKIP
+        'happy'
 
     Args:
         run: The run's folder, or one of its checkpoints.

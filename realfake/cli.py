@@ -64,6 +64,7 @@ def main(
             folder = Path(HydraConfig.get().runtime.output_dir)
             if HydraConfig.get().mode == RunMode.RUN:
                 if HydraConfig.get().output_subdir is not None:  # else it is the folder that the user stands in
+                    logging.shutdown()
                     discard_empty_run(folder)
                 refused.append(error)  # raised below, out of sight of Hydra, which would print a line of its own
                 return None
@@ -142,7 +143,6 @@ def discard_empty_run(folder: Path) -> None:
     if not folder.is_dir() or not {p.name for p in folder.iterdir()} <= {".hydra", "run.log", LOCK}:
         return
     with suppress(Locked, OSError), only_one(folder, on_wait=None):  # another process's run, or a read-only folder
-        logging.shutdown()
         shutil.rmtree(folder)
 
 

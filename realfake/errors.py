@@ -48,7 +48,10 @@ def nearest(given: str, valid: Sequence[str]) -> str:
 
 def as_override(key: str, value: str) -> str:
     """``key=value`` as a shell and Hydra take it: text of more than plain characters is quoted for both."""
-    if re.fullmatch(r"[\w./-]+", value, re.ASCII):
-        return f"{key}={value}"
-    text = value.replace('"', '\\"')
-    return shlex.quote(f'{key}="{text}"')
+    return f"{key}={value}" if re.fullmatch(r"[\w./-]+", value, re.ASCII) else shlex.quote(f"{key}={quoted(value)}")
+
+
+def quoted(value: str) -> str:
+    """A text as Hydra takes it, whatever is in it."""
+    text = re.sub(r'(\\*)("|$)', lambda found: 2 * found[1] + ("\\" if found[2] else "") + found[2], value)
+    return f'"{text}"'

@@ -20,12 +20,9 @@ def run(cfg: EvaluateConfig) -> int:
     """
     from hydra.core.hydra_config import HydraConfig
 
-    from realfake.composing.messages import changed
-    from realfake.evaluation.evaluating import evaluate_run
+    from realfake.evaluation.evaluating import evaluate_run, face_as_asked
 
-    if not any(word.startswith(("face=", "face.")) for word in HydraConfig.get().overrides.task):
-        cfg = changed(cfg, {"face": None})  # what another dataset's file would choose is not what the run has learned
-    evaluate_run(cfg)
+    evaluate_run(face_as_asked(cfg, HydraConfig.get().overrides.task))
     return 0
 
 

@@ -19,17 +19,17 @@ def run(cfg: PredictConfig) -> int:
         UserError: If there is no such run or input.
     """
     # Wrong inputs are told before torch is imported, which takes seconds.
-    from realfake.prediction.inputs import find_inputs
+    from realfake.prediction.inputs import find_all
     from realfake.runs.folder import open_run
 
     assert cfg.run is not None
     assert cfg.input is not None
     open_run(cfg.run)
-    paths = [p for text in ([cfg.input] if isinstance(cfg.input, str) else cfg.input) for p in find_inputs(text)]
+    paths = find_all(cfg.input)
 
     from realfake.prediction.command import predict_all
 
-    return predict_all(cfg, list(dict.fromkeys(paths)))
+    return predict_all(cfg, paths)
 
 
 if __name__ == "__main__":

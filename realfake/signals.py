@@ -21,7 +21,7 @@ def run(cfg: SignalsConfig) -> int:
     # Numbers, pictures and videos are only needed from here on: --help and a typing mistake answer without them.
     from realfake.description.signal_tables import write_signal_tables
 
-    return write_signal_tables(cfg)
+    return 0 if write_signal_tables(cfg).paths else 1
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ FLOORS = (
     {"comparison", "experiments"},
     {"description", "evaluation", "exporting", "prediction"},
     {"compare", "convert", "describe", "evaluate", "export", "predict", "prepare", "report", "signals", "train"},
-    {"__main__"},
+    {"api", "__main__"},
 )
-"""Rooms and single files, from the ground up; the last are the commands, and the word that starts them."""
+"""Rooms and single files, from the ground up; the last are the commands, and what starts them: a word, and Python."""
 
 COMMANDS = FLOORS[-2]
 

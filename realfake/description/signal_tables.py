@@ -68,13 +68,21 @@ class Found:
     """Why streams are missing, and what is doubtful, a line each."""
 
 
-def write_signal_tables(cfg: SignalsConfig, console: Console | None = None) -> int:
+@dataclass(frozen=True)
+class SignalTables:
+    """The tables of :func:`write_signal_tables`."""
+
+    folder: Path
+    paths: dict[str, Path]
+    """Clip → its table, also where an earlier call has written it."""
+    without: dict[str, tuple[str, ...]]
+    """Clip of which there is none → why."""
+
+
+def write_signal_tables(cfg: SignalsConfig, console: Console | None = None) -> SignalTables:
     """Write a table for each clip of a dataset, or for each file.
 
     What an earlier call with the same settings has written into the folder stays; a clip without any stream is named.
-
-    Returns:
-        The exit status: 1 if there is no table at all.
 
     Raises:
         UserError: If the folder holds tables of other settings, or nothing can be read or prepared.
@@ -112,10 +120,10 @@ def write_signal_tables(cfg: SignalsConfig, console: Console | None = None) -> i
                 remove_parts(place, deep=False)
             _check_same(folder, identity, contents)
             without = _write(tables, found, signals, cfg.derived_infos, console)
-    lost = f" ({without} clips have none)" if without else ""
-    count = len(names) - without
+    lost = f" ({len(without)} clips have none)" if without else ""
+    count = len(names) - len(without)
     console.print(f"{count} table{'s' * (count != 1)} in {folder}{lost}", markup=False, soft_wrap=True)
-    return 0 if without < len(names) else 1
+    return SignalTables(folder, {name: path for name, path in tables.items() if name not in without}, without)
 
 
 def _write(
@@ -124,15 +132,15 @@ def _write(
     signals: list[SignalConfig],
     derived: Sequence[StreamInfo],
     console: Console,
-) -> int:
-    """Write those of the tables that are not there; returns how many clips have none."""
+) -> dict[str, tuple[str, ...]]:
+    """Write those of the tables that are not there; returns the clips that have none, and why."""
     todo = [name for name, path in tables.items() if not path.exists()]
-    without = 0
+    without: dict[str, tuple[str, ...]] = {}
     for clip in track(found(todo) if todo else (), "tables", total=len(todo), console=console, transient=True):
         for reason in clip.reasons:
             console.print(f"{clip.clip}: {reason}", style="yellow", markup=False, soft_wrap=True)
         if not clip.streams:
-            without += 1
+            without[clip.clip] = clip.reasons
             continue
         path = tables[clip.clip]
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ import itertools
 import json
 import logging
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,12 @@ if TYPE_CHECKING:
     from realfake.data.datamodule import ClipDataModule
 
 log = logging.getLogger(__name__)
+
+
+def face_as_asked(cfg: EvaluateConfig, overrides: Sequence[str]) -> EvaluateConfig:
+    """Without a detector that nobody asked for: what another dataset's file chooses is not what the run has learned."""
+    asked = any(word.startswith(("face=", "face.")) for word in overrides)
+    return cfg if asked else changed(cfg, {"face": None})
 
 
 def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:

@@ -10,10 +10,12 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+from realfake.cli import discard_empty_run
 from realfake.composing.composition import compose, random_id
 from realfake.composing.messages import changed
 from realfake.config import AutoFace, TrainConfig, as_plain
@@ -23,8 +25,9 @@ from realfake.data.work import cores
 from realfake.errors import Interrupted, UserError
 from realfake.experiments.interruption import StopBetweenBatches
 from realfake.experiments.placement import keep_threads, note_threads
+from realfake.experiments.run_log import logged
 from realfake.experiments.start import check_start, resolved
-from realfake.files import STORY, Locked, disk_error, only_one, remove_parts
+from realfake.files import STORY, Locked, disk_error, one_line, only_one, remove_parts
 from realfake.registry import files as plugin_files
 from realfake.runs.folder import RunFolder
 from realfake.runs.results import (
@@ -136,7 +139,7 @@ def carry_out(
             raise RunFailed(f"{run.path}: {line}") from error
 
 
-def train(overrides: list[str], folder: str | Path | None = None) -> dict[str, Any]:
+def train(overrides: Sequence[str], folder: str | Path | None = None) -> dict[str, Any]:
     """Train from Python, e.g. in a notebook, as ``realfake train`` does on the command line.
 
     Args:
@@ -151,17 +154,24 @@ def train(overrides: list[str], folder: str | Path | None = None) -> dict[str, A
     """
     from omegaconf import OmegaConf
 
-    cfg = compose("train", overrides, TrainConfig)
+    cfg = compose("train", list(overrides), TrainConfig)
     check_start(cfg)
     if folder is None:
         folder = Path("outputs") / cfg.approach.name / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{random_id()}"
-    run = RunFolder(Path(folder))
-    run.config.parent.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(OmegaConf.create(as_plain(cfg)), run.config)
-    OmegaConf.save(OmegaConf.create(overrides), run.overrides_file)
-    runtime = {"hydra": {"runtime": {"cwd": str(Path.cwd())}}}
-    OmegaConf.save(OmegaConf.create(runtime), run.config.with_name("hydra.yaml"))
-    return {**execute(cfg, run), "run": str(run.path)}
+    run = RunFolder(Path(folder).expanduser())
+    with one_line(run.path):
+        run.config.parent.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(OmegaConf.create(as_plain(cfg)), run.config)
+        OmegaConf.save(OmegaConf.create(list(overrides)), run.overrides_file)
+        runtime = {"hydra": {"runtime": {"cwd": str(Path.cwd())}}}
+        OmegaConf.save(OmegaConf.create(runtime), run.config.with_name("hydra.yaml"))
+        try:
+            with logged(run):
+                results = execute(cfg, run)
+        except UserError:
+            discard_empty_run(run.path)
+            raise
+    return {**results, "run": str(run.path)}
 
 
 def earlier_attempt_goes_on(earlier: dict[str, Any] | None, run: RunFolder) -> bool:

@@ -18,20 +18,24 @@ from realfake.prediction.predictor import Predictor, load_predictor
 
 
 def predict_all(cfg: PredictConfig, paths: list[Path], console: Console | None = None) -> int:
-    """Predict files, write what is asked for, and show a table.
+    """Predict files as :func:`predict_recorded` does, and show a table; returns 1 if nothing could be predicted."""
+    console = console or Console()
+    record = predict_recorded(cfg, paths, console)
+    show(record, console)
+    return 0 if record.predicted else 1
+
+
+def predict_recorded(cfg: PredictConfig, paths: list[Path], console: Console) -> Record:
+    """Predict files, and write what is asked for.
 
     Args:
         cfg: Checked.
         paths: Files; those that fail leave the others unharmed.
-        console: Where to show it.
-
-    Returns:
-        0; 1 if nothing at all could be predicted.
+        console: Where to show a bar.
 
     Raises:
         UserError: If the run cannot be used.
     """
-    console = console or Console()
     assert cfg.run is not None
     predictor = load_predictor(
         cfg.run,
@@ -52,9 +56,7 @@ def predict_all(cfg: PredictConfig, paths: list[Path], console: Console | None =
         require_explainable(predictor.network)
     # Pillow warns of pictures above 90 megapixels; those that are too large are refused by their size.
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-    record = record_answers(predictor, cfg, paths, new_folder(cfg.out, "predict"), console)
-    show(record, console)
-    return 0 if record.predicted else 1
+    return record_answers(predictor, cfg, paths, new_folder(cfg.out, "predict"), console)
 
 
 def record_answers(

@@ -14,6 +14,12 @@ log = logging.getLogger(__name__)
 MEDIA = (*files.IMAGE_ENDINGS, *files.VIDEO_ENDINGS)
 
 
+def find_all(given: str | list[str]) -> list[Path]:
+    """Files that a user names, as :func:`find_inputs` finds them, each once."""
+    texts = [given] if isinstance(given, str) else given
+    return list(dict.fromkeys(path for text in texts for path in find_inputs(text)))
+
+
 def find_inputs(text: str) -> list[Path]:
     """Files that a user names.
 
