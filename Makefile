@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV := $(VENV)/.dev
 INSTALLER ?= uv
+$(if $(filter uv pip,$(INSTALLER)),,$(error INSTALLER=$(INSTALLER): expected uv or pip))
 PIP := pip install --quiet --disable-pip-version-check --progress-bar off
 UV = PATH="$$PATH:$(CURDIR)/$(BIN)" uv
 HAVE_UV = { command -v uv >/dev/null || test -x $(BIN)/uv || $(BIN)/$(PIP) uv; }
