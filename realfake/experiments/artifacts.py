@@ -29,7 +29,7 @@ def write_artifacts(
     best_epoch: int | None,
     metrics: dict[str, float],
 ) -> dict[str, Any]:
-    """Write ``predictions.csv``, and ``plots/`` if configured, here and for TensorBoard.
+    """Write ``predictions.csv``, and ``plots/`` if they are to be drawn now, here and for TensorBoard.
 
     Args:
         cfg: The run's configuration.
@@ -48,7 +48,8 @@ def write_artifacts(
     write_predictions(run.predictions, clips, store)
     subject, pair = subject_numbers(store.table)[clips.clip], pair_numbers(store.table)[clips.clip]
     found = bootstrap(clips, subject, pair)
-    if cfg.callbacks.plots:
+    drawn = _draws(cfg, run)
+    if drawn:
         draw_run(
             run.plots,
             clips,
@@ -65,11 +66,17 @@ def write_artifacts(
 
         overrides = run.overrides()
         events = events_folder(run.tensorboard, run.path, overrides)
-        if cfg.callbacks.plots:
+        if drawn:
             show_in_tensorboard(run, events)
         write_hparams(events, varied(run.path, overrides) or overrides, metrics)
         merge_events(run.tensorboard, events)
     return {"intervals": {f"test/clip/{name}": [i.low, i.high] for name, i in found.items()}, "intervals_hold": HOLDS}
+
+
+def _draws(cfg: TrainConfig, run: RunFolder) -> bool:
+    """Whether the run draws its pictures itself; one of a sweep leaves that to the report (:mod:`.drawing`)."""
+    wanted = cfg.callbacks.plots
+    return wanted if isinstance(wanted, bool) else not run.in_sweep()
 
 
 def write_predictions(path: Path, clips: Predictions, store: PreparedStore) -> None:
@@ -80,7 +87,7 @@ def write_predictions(path: Path, clips: Predictions, store: PreparedStore) -> N
 def draw_run(
     folder: Path,
     clips: Predictions,
-    store: PreparedStore,
+    store: PreparedStore | None,
     *,
     rows: list[dict[str, float]] | None = None,
     best_epoch: int | None = None,
@@ -88,11 +95,15 @@ def draw_run(
     auroc: Interval | None = None,
     note: str | None = None,
 ) -> dict[str, Path]:
-    """Draw all pictures of tested clips into a folder; name → file. See :func:`realfake.scoring.plots.draw_all`."""
+    """Draw all pictures of tested clips into a folder; name → file. See :func:`realfake.scoring.plots.draw_all`.
+
+    Without the store, whose rows the clips count, there are no pictures of examples.
+    """
     from realfake.scoring.plots import choose_examples, draw_all, save_all
 
-    chosen = np.concatenate(choose_examples(clips))
-    faces = [middle_face(store, int(clips.clip[i])) for i in chosen]
+    faces: list[np.ndarray] = []
+    if store is not None:
+        faces += [middle_face(store, int(clips.clip[i])) for i in np.concatenate(choose_examples(clips))]
     figures = draw_all(
         clips,
         rows=rows or (),
