@@ -28,7 +28,7 @@ define install
 	if [ '$(INSTALLER)' = pip ]; then \
 	    $(call versions,constraints.txt) && $(BIN)/$(PIP) -c $(VENV)/constraints.txt -e '$(1)'; \
 	else \
-	    $(HAVE_UV) && $(UV) pip install --quiet --python $(BIN)/python -c constraints.txt -e '$(1)'; \
+	    $(HAVE_UV) && $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -e '$(1)'; \
 	fi
 endef
 versions = sed -e 's/ *\\$$//' -e '/^ *--hash/d' $(1) >$(VENV)/$(1)
