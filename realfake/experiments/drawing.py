@@ -65,8 +65,9 @@ def draw_finished(run: RunFolder) -> None:
     if store is not None:
         rows = pd.Index(store.table["clip"]).get_indexer(table["clip"])
         clips = replace(clips, clip=rows[clips.clip].astype(np.int64))
-    low, high = (results.get("intervals") or {}).get("test/clip/authenticity_auroc") or (math.nan, math.nan)
-    value = (results.get("metrics") or {}).get("test/clip/authenticity_auroc")
+    area = "test/clip/authenticity_auroc"
+    ends = [math.nan if end is None else end for end in (results.get("intervals") or {}).get(area, (None, None))]
+    value = (results.get("metrics") or {}).get(area)
     draw_run(
         run.plots,
         clips,
@@ -74,7 +75,7 @@ def draw_finished(run: RunFolder) -> None:
         rows=_epochs(run),
         best_epoch=results.get("best_epoch"),
         by_emotion=grouped,
-        auroc=None if value is None else Interval(value, low, high),
+        auroc=Interval(math.nan if value is None else value, *ends),
         note=results.get("people"),
     )
     if run.tensorboard.is_dir():
