@@ -85,7 +85,7 @@ def main(
             sys.exit(0)
         if is_sweep(words):
             check_sweep(config_name, words, schema, check)
-        Hydra.get_mode = mode_asked_for  # type: ignore[method-assign]
+        Hydra.get_mode = mode_asked_for  # type: ignore[assignment, method-assign]
         app = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(task)
         try:
             app()
