@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV := $(VENV)/.dev
 INSTALLER ?= uv
+COMPILE := $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
 $(if $(filter uv pip,$(INSTALLER)),,$(error INSTALLER=$(INSTALLER): expected uv or pip))
 PIP := pip install --quiet --disable-pip-version-check --progress-bar off
 UV = PATH="$$PATH:$(CURDIR)/$(BIN)" uv
@@ -22,13 +23,14 @@ help:  ## list the targets
 
 # uv checks the hashes of the tested versions, and comes into .venv where there is none. pip takes hashes only where
 # everything has one, which a folder has not: make INSTALLER=pip … gets the same versions unchecked.
+# uv leaves it to Python to compile what is imported, unless Python may not keep that.
 define install
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	if [ '$(INSTALLER)' = pip ]; then \
 	    $(call versions,constraints.txt) && $(BIN)/$(PIP) -c $(VENV)/constraints.txt -e '$(1)'; \
 	else \
-	    $(HAVE_UV) && $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -e '$(1)'; \
+	    $(HAVE_UV) && $(UV) pip install --quiet $(COMPILE) --python $(BIN)/python -c constraints.txt -e '$(1)'; \
 	fi
 endef
 versions = sed -e 's/ *\\$$//' -e '/^ *--hash/d' $(1) >$(VENV)/$(1)
