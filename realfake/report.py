@@ -18,7 +18,7 @@ def run(cfg: ReportConfig) -> int:
         UserError: If there is no run, or no run has the metric.
     """
     # pandas is only needed from here on: --help and a typing mistake answer without it.
-    from realfake.experiments.drawing import draw_missing
+    from realfake.experiments.missing_pictures import draw_missing
     from realfake.reports.leaderboard import make_report
 
     folders = [cfg.dir] if isinstance(cfg.dir, str) else cfg.dir or []

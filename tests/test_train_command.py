@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from realfake.config import TrainConfig
 from realfake.data.learned import Learned
-from realfake.experiments.drawing import draw_finished
+from realfake.experiments.missing_pictures import draw_finished
 from realfake.runs.folder import RunFolder
 from realfake.runs.results import read_results
 from realfake.scoring.metrics import metrics

@@ -79,7 +79,7 @@ def finish_sweep() -> int:
     if kept := len(before.items() & _completed(folder).items()):
         print(f"{kept} of {len(runs)} runs were completed before and left as they are (sweep.rerun=all: train again)")
     if wanted:
-        from realfake.experiments.drawing import draw_missing
+        from realfake.experiments.missing_pictures import draw_missing
         from realfake.reports.leaderboard import make_report
 
         report = make_report(folder)
