@@ -74,7 +74,7 @@ def write_artifacts(
 
 
 def _draws(cfg: TrainConfig, run: RunFolder) -> bool:
-    """Whether the run draws its pictures itself; one of a sweep leaves that to the report (:mod:`.missing_pictures`)."""
+    """Whether the run draws its pictures itself; one of a sweep leaves it to :mod:`.missing_pictures`."""
     wanted = cfg.callbacks.plots
     return wanted if isinstance(wanted, bool) else not run.in_sweep()
 
