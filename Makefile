@@ -3,22 +3,52 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DEV := $(VENV)/.dev
+INSTALLER ?= uv
+COMPILE := $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
+$(if $(filter uv pip,$(INSTALLER)),,$(error INSTALLER=$(INSTALLER): expected uv or pip))
+PIP := pip install --quiet --disable-pip-version-check --progress-bar off
+UV = PATH="$$PATH:$(CURDIR)/$(BIN)" uv
+HAVE_UV = { command -v uv >/dev/null || test -x $(BIN)/uv || $(BIN)/$(PIP) uv; }
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+    --custom-compile-command 'make lock' pyproject.toml
 EXTRAS := .venv-extras
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train test test-slow test-extras lint format bench tensorboard clean
+.PHONY: help setup lock demo train test test-slow test-extras lint format bench tensorboard clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY)  ## create .venv with the tested versions of constraints.txt
-
-$(READY): pyproject.toml constraints.txt
+# uv checks the hashes of the tested versions, and comes into .venv where there is none. pip takes hashes only where
+# everything has one, which a folder has not: make INSTALLER=pip … gets the same versions unchecked.
+# uv leaves it to Python to compile what is imported, unless Python may not keep that.
+define install
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --progress-bar off -c constraints.txt -e '.[dev]'
+	if [ '$(INSTALLER)' = pip ]; then \
+	    $(call versions,constraints.txt) && $(BIN)/$(PIP) -c $(VENV)/constraints.txt -e '$(1)'; \
+	else \
+	    $(HAVE_UV) && $(UV) pip install --quiet $(COMPILE) --python $(BIN)/python -c constraints.txt -e '$(1)'; \
+	fi
+endef
+versions = sed -e 's/ *\\$$//' -e '/^ *--hash/d' $(1) >$(VENV)/$(1)
+
+setup: $(READY)  ## create .venv with what the commands need, in the tested versions of constraints.txt
+
+$(READY): pyproject.toml constraints.txt
+	$(call install,.)
 	@touch $@
+
+$(DEV): pyproject.toml constraints.txt
+	$(call install,.[dev])
+	@touch $(READY) $@
+
+lock: $(DEV)  ## write constraints*.txt anew, with the versions that stand there where they still fit
+	$(HAVE_UV)
+	$(LOCK) --extra dev -o constraints.txt
+	$(LOCK) --extra ray --extra loggers --extra torchcodec -o constraints-extras.txt
 
 demo: $(READY)  ## videos to a trained, tested temporal model, with plots
 	$(BIN)/python -m realfake.train approach=temporal $(ARGS)
@@ -26,14 +56,14 @@ demo: $(READY)  ## videos to a trained, tested temporal model, with plots
 train: $(READY)  ## make train ARGS="approach=multi_task seed=1"
 	$(BIN)/python -m realfake.train $(ARGS)
 
-test: $(READY)  ## the tests, with coverage
+test: $(DEV)  ## the tests, with coverage
 	rm -f .coverage .coverage.*
 	COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")') \
 	    $(BIN)/python -m coverage run -m pytest -m 'not slow' $(PARALLEL) $(ARGS)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --fail-under=90
 
-test-slow: $(READY)  ## full-size networks, notebooks, killed sweeps, long simulations
+test-slow: $(DEV)  ## full-size networks, notebooks, killed sweeps, long simulations
 	$(BIN)/python -m pytest -m slow $(PARALLEL) $(ARGS)
 
 test-extras: $(EXTRAS)/.ready  ## Ray, Weights & Biases, MLflow, torchcodec, MediaPipe, in an environment on top of .venv
@@ -43,29 +73,30 @@ test-extras: $(EXTRAS)/.ready  ## Ray, Weights & Biases, MLflow, torchcodec, Med
 
 # Their dependencies are at odds with the tested versions, which stay as they are. torchcodec looks for FFmpeg's libraries
 # under their plain names; those that PyAV brings bear others. mediapipe comes alone, since it asks for another OpenCV.
-$(EXTRAS)/.ready: $(READY)
+$(EXTRAS)/.ready: $(DEV) constraints-extras.txt
 	rm -rf $(EXTRAS)
 	$(BIN)/python -m venv $(EXTRAS)
 	$(EXTRAS)/bin/python -c 'import pathlib, sysconfig; below = pathlib.Path("$(VENV)").resolve(); \
 	    own = pathlib.Path(sysconfig.get_path("purelib")); at = own.relative_to(pathlib.Path("$(EXTRAS)").resolve()); \
 	    (own / "below.pth").write_text(f"{below / at}\n")'
-	$(EXTRAS)/bin/pip install --quiet --disable-pip-version-check --progress-bar off -e '.[ray,loggers,torchcodec]'
-	$(EXTRAS)/bin/pip install --quiet --disable-pip-version-check --progress-bar off --no-deps mediapipe==1.2.3
+	$(call versions,constraints-extras.txt)
+	$(EXTRAS)/bin/$(PIP) -c $(VENV)/constraints-extras.txt -e '.[ray,loggers,torchcodec]'
+	$(EXTRAS)/bin/$(PIP) --no-deps mediapipe==1.2.3
 	$(EXTRAS)/bin/python -c 'import av, pathlib, re; to = pathlib.Path("$(EXTRAS)/ffmpeg"); to.mkdir(exist_ok=True); \
 	    [(to / name).symlink_to(file) for file in (pathlib.Path(av.__file__).parents[1] / "av.libs").iterdir() \
 	        for name in {file.name, re.sub("^(lib[as][vw][a-z]+)-[0-9a-f]+(.so.[0-9]+).*", r"\1\2", file.name)}]'
 	@touch $@
 
-lint: $(READY)  ## ruff and mypy
+lint: $(DEV)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy realfake benchmarks
 
-format: $(READY)  ## mend what ruff can
+format: $(DEV)  ## mend what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY)  ## how fast; JSON in outputs/benchmarks; 10 minutes on two cores
+bench: $(DEV)  ## how fast; JSON in outputs/benchmarks; 10 minutes on two cores
 	$(BIN)/python -m benchmarks.preparation --out outputs/benchmarks/preparation.json
 	$(BIN)/python -m benchmarks.decoders --out outputs/benchmarks/decoders.json
 	$(BIN)/python -m benchmarks.store --clips 60000 --out outputs/benchmarks/store.json

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import hydra
+from hydra._internal.hydra import Hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -85,6 +86,7 @@ def main(
             sys.exit(0)
         if is_sweep(words):
             check_sweep(config_name, words, schema, check)
+        Hydra.get_mode = mode_asked_for  # type: ignore[assignment, method-assign]
         app = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(task)
         try:
             app()
@@ -128,6 +130,18 @@ def packages_needed() -> Iterator[None]:
             raise
         reason = str(error).strip().partition("\n")[0].rstrip(".")
         raise UserError(f"{reason}: a package is missing or damaged; install it, or realfake, again") from error
+
+
+def mode_asked_for(app: Hydra, config_name: str | None, overrides: list[str]) -> RunMode | None:
+    """``hydra.mode`` of a command line, for which Hydra composes it once before it does so to run it.
+
+    Hydra's own method keeps an error to itself, which the second composition then has to find again.
+    """
+    composed = app.compose_config(
+        config_name, overrides, RunMode.MULTIRUN, with_log_configuration=False, validate_sweep_overrides=False
+    )
+    found: RunMode | None = composed.hydra.mode
+    return found
 
 
 def fail(line: str, full_error: str | None) -> None:

@@ -18,6 +18,7 @@ def run(cfg: ReportConfig) -> int:
         UserError: If there is no run, or no run has the metric.
     """
     # pandas is only needed from here on: --help and a typing mistake answer without it.
+    from realfake.experiments.missing_pictures import draw_missing
     from realfake.reports.leaderboard import make_report
 
     folders = [cfg.dir] if isinstance(cfg.dir, str) else cfg.dir or []
@@ -30,6 +31,8 @@ def run(cfg: ReportConfig) -> int:
         log_lines=cfg.log_lines,
     )
     report.show()
+    if cfg.plots != "none":
+        draw_missing(report.board, every=cfg.plots == "all")
     return 0
 
 

@@ -23,6 +23,7 @@ from processes import ROOT, Command, Forks, Gate, environment
 from realfake.cli import discard_empty_run
 from realfake.composing.study import STUDY, finished_trials, storage_url, trials_left
 from realfake.files import only_one
+from realfake.reports.leaderboard import make_report
 from realfake.runs.results import read_results
 from realfake.scoring.predictions import read_table
 
@@ -76,7 +77,7 @@ def grid(
     Three others find one that is damaged: half a file, an empty one, one without the best weights that belong to it.
     """
     cwd = tmp_path_factory.mktemp("grid")
-    arguments = [*tiny, "scheduler=none", "sweep.name=grid", *GRID]
+    arguments = [*tiny, "callbacks.plots=auto", "scheduler=none", "sweep.name=grid", *GRID]
 
     def place(name: str) -> Path:
         approach, mix, seed = name.split()
@@ -136,6 +137,18 @@ def test_the_report_is_written(grid: tuple[Path, list[str], subprocess.Completed
     assert len(table) == 12
     assert (table["status"] == "completed").sum() == 10
     assert "diverged" in (folder / "report.html").read_text()
+
+
+def test_the_run_that_validation_prefers_is_drawn_once_all_have_ended(
+    grid: tuple[Path, list[str], subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    folder = grid[0] / "multirun/grid"
+    chosen = make_report(folder, tmp_path).board.chosen
+    assert chosen is not None
+    drawn = chosen.completed[0].folder / "plots"
+    assert [*folder.glob("*/plots")] == [drawn]
+    assert {"confusion_joint.png", "learning_curves.png", "examples.png"} <= {p.name for p in drawn.iterdir()}
+    assert f"plots: {drawn.relative_to(grid[0])}" in grid[2].stdout.replace("\n", "")
 
 
 def test_the_report_command_agrees(

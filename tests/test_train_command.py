@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from realfake.config import TrainConfig
 from realfake.data.learned import Learned
+from realfake.experiments.missing_pictures import draw_finished
 from realfake.runs.folder import RunFolder
 from realfake.runs.results import read_results
 from realfake.scoring.metrics import metrics
@@ -71,6 +72,24 @@ def test_everything_is_written(finished: tuple[Path, str]) -> None:
     assert {"torch", "pytorch-lightning", "realfake"} <= set(results["versions"])
     assert "approach=temporal" in results["overrides"]
     assert isinstance(run.load_config(), TrainConfig)
+
+
+def test_pictures_drawn_later_are_those_that_the_run_would_have_drawn(
+    finished: tuple[Path, str], tmp_path: Path, command: Command, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = RunFolder(Path(shutil.copytree(finished[0], tmp_path / "run")))
+    shutil.rmtree(run.plots)
+    words = [f"dir={run.path}", "draws=100"]
+    assert command("report", *words, cwd=tmp_path).returncode == 0
+    assert not run.plots.exists(), "the run was to draw them itself"
+    assert "plots: " in command("report", *words, "plots=all", cwd=tmp_path).stdout
+    drawn, own = ({p.name: p.read_bytes() for p in (folder / "plots").iterdir()} for folder in (run.path, finished[0]))
+    assert drawn == own
+    shutil.rmtree(run.plots)
+    run.trained_config.write_text(run.trained_config.read_text().replace("data_fingerprint: ", "data_fingerprint: 0"))
+    draw_finished(run)
+    assert {p.name for p in run.plots.iterdir()} == own.keys() - {"examples.png"}
+    assert "has changed since" in caplog.text
 
 
 def test_metrics_of_every_stage_and_level(finished: tuple[Path, str]) -> None:

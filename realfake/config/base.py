@@ -29,7 +29,7 @@ Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 class Strict(BaseModel):
     """Base of all: no unknown key, no silent conversion, no infinity, no blank text, no change after validation."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True)
 
     @field_validator("*")
     @classmethod

@@ -151,6 +151,8 @@ class ReportConfig(Command):
     """Keys in which the runs of a group may differ."""
     draws: Annotated[int, Field(ge=100)]
     """Of the bootstrap over subjects."""
+    plots: Literal["auto", "all", "none"]
+    """Of which runs ``plots/`` are drawn, if they have none."""
     log_lines: NonNegative
     """Shown of the log of a run without a result."""
 

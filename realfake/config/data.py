@@ -45,8 +45,8 @@ class _Data(Strict):
     """Samples a batch in validation and test; null = ``batch_size``."""
     workers: Annotated[int, Field(ge=0, le=1024)] | None
     """Loader processes; null = chosen from the cores."""
-    cache: Literal["none", "memmap"]
-    """``memmap`` keeps the decoded crops in one memory-mapped file beside the store."""
+    cache: Literal["auto", "memmap", "none"]
+    """``memmap`` keeps the decoded crops in one memory-mapped file beside the store; ``auto``: where there is room."""
 
     @model_validator(mode="after")
     def _check(self) -> _Data:

@@ -19,8 +19,8 @@ class CallbacksConfig(Strict):
     lr_monitor: bool
     progress_bar: Literal["rich", "plain", "none"]
     model_summary: bool
-    plots: bool
-    """Draw the pictures of ``plots/`` after testing."""
+    plots: bool | Literal["auto"]
+    """Draw the pictures of ``plots/`` after testing; ``auto``: of a sweep, only of the run that its report chooses."""
     faces: bool
     """Whether crops of faces may get into the run's folder; without, people stay out of what can be passed on."""
 

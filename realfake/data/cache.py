@@ -16,7 +16,7 @@ import numpy as np
 
 from realfake.data.store import PreparedStore, StoreReader
 from realfake.data.work import cores, shown
-from realfake.files import DiskError, disk_errors, only_one, open_whole, remove_parts, reserve
+from realfake.files import DiskError, disk_errors, only_one, open_whole, remove_parts, reserve, shown_bytes
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,9 @@ CHUNK = 256
 WAY_OUT = "use data.cache=none, a smaller input or another data.prepared"
 
 
-def open_cache(store: PreparedStore, size: int, *, progress: bool = True) -> MemmapCache | StoreReader:
+def open_cache(
+    store: PreparedStore, size: int, *, if_room: bool = False, progress: bool = True
+) -> MemmapCache | StoreReader:
     """Open the cache of a store at a size; the first to ask for it builds it, others wait.
 
     The file ``decoded-<size>-<fingerprint>.npy`` lies in the store's folder and takes ``crops × size × size × 3``
@@ -34,23 +36,29 @@ def open_cache(store: PreparedStore, size: int, *, progress: bool = True) -> Mem
     Args:
         store: The prepared dataset.
         size: Side of a crop in pixels.
+        if_room: Build it only where it leaves as much room on the disk as it takes; else the store is read too.
         progress: Whether to show a progress bar.
 
     Raises:
-        DiskError: If there is too little room on the disk.
+        DiskError: If there is too little room on the disk, but with ``if_room``.
     """
     path = cache_path(store, size)
-    if not path.exists():
-        try:
-            with disk_errors(path.parent), only_one(path.parent):
+    if path.exists():
+        return MemmapCache(store, size, path)
+    try:
+        with disk_errors(path.parent), only_one(path.parent):
+            needed = len(store.crops) * size * size * 3
+            if path.exists() or not if_room or 2 * needed <= shutil.disk_usage(path.parent).free:
                 if not path.exists():
                     _build(store, size, path, progress)
-        except DiskError as error:
-            if error.full:
-                raise
-            log.warning("data.cache=memmap: %s cannot be written: crops are decoded as they are needed", path.parent)
-            return store.reader(size)
-    return MemmapCache(store, size, path)
+                return MemmapCache(store, size, path)
+        why = f"{shown_bytes(needed)} of decoded crops would take more than half of the room there"
+    except DiskError as error:
+        if error.full and not if_room:
+            raise
+        why = "the disk is full" if error.full else "cannot be written"
+    log.warning("%s: %s: crops are decoded as they are needed", path.parent, why)
+    return store.reader(size)
 
 
 def cache_path(store: PreparedStore, size: int) -> Path:

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from realfake.config import PIXELS, DataConfig, FaceConfig, Sampling, SignalConfig, SplitConfig, signals_of
 from realfake.data.batch import Batch
+from realfake.data.cache import MemmapCache, cache_path, open_cache
 from realfake.data.learned import Known, Learned
 from realfake.data.people import check_people, people_note
 from realfake.data.preparation import prepare
@@ -73,6 +74,10 @@ class ClipDataModule(LightningDataModule):
         self.seed, self.tasks, self.tested, self.whole = seed, tasks, tested, whole
         self.space = data.space if space is None else space
         self.parts: np.ndarray = np.empty(0, dtype="<U5")
+        self.once = False
+        """Whether each crop is read only once, so that decoded ones are taken where they are and not kept."""
+        self.decodes = False
+        """Whether crops are decoded whenever they are read, known after :meth:`setup`."""
         self.store: PreparedStore | None = None
         self.computed: dict[str, StoredStream] = {}
         self.translations: Mapping[str, Translation] = {}
@@ -127,10 +132,11 @@ class ClipDataModule(LightningDataModule):
 
     def _streams(self, store: PreparedStore) -> StreamSet:
         reader: CropReader | None = None
-        if self.data.cache == "memmap" and self.spec.pixels is not None:
-            from realfake.data.cache import open_cache
-
-            reader = open_cache(store, self.spec.pixels.size)
+        if self.data.cache != "none" and self.spec.pixels is not None:
+            size, if_room = self.spec.pixels.size, self.data.cache == "auto"
+            if not (if_room and self.once) or cache_path(store, size).exists():
+                reader = open_cache(store, size, if_room=if_room)
+        self.decodes = self.spec.pixels is not None and not isinstance(reader, MemmapCache)
         return stream_set(store, self.spec, reader, self.computed, self.translations)
 
     def opened(self) -> PreparedStore:
@@ -285,7 +291,7 @@ class ClipDataModule(LightningDataModule):
             return self.data.workers
         if torch.cuda.is_available():
             return max(1, min(cores() - 1, 8) // (1 if training else 2))
-        return 0 if self.data.cache == "memmap" or not training or cores() < 2 else 1
+        return 1 if self.decodes and training and cores() > 1 else 0
 
 
 def _as_is(batch: Batch) -> Batch:

@@ -121,6 +121,7 @@ class Tester:
         module = build_datamodule(cfg)
         module.translations = read.translations
         module.tested, module.whole, module.space = part, whole, self.cfg.space  # the data may have other emotions
+        module.once = True
         module.setup()
         return module
 

@@ -49,14 +49,15 @@ def write_artifacts(
 
 
 def draw_pictures(cfg: TrainConfig, run: RunFolder, metrics: Mapping[str, float | None]) -> None:
-    """Draw ``plots/`` from what the folder of a tested run holds, if configured, here and for TensorBoard.
+    """Draw ``plots/`` from what the folder of a tested run holds, if that is to be done now, here and for TensorBoard.
 
     Args:
         cfg: The run's configuration.
         run: Its folder, with ``results.json``.
         metrics: Test metrics, for the HParams.
     """
-    if cfg.callbacks.plots:
+    drawn = _draws(cfg, run)
+    if drawn:
         draw_run(run.path)
     if cfg.logger.tensorboard is not None:
         from realfake.experiments.event_files import events_folder, merge_events, varied
@@ -64,10 +65,16 @@ def draw_pictures(cfg: TrainConfig, run: RunFolder, metrics: Mapping[str, float 
 
         overrides = run.overrides()
         events = events_folder(run.tensorboard, run.path, overrides)
-        if cfg.callbacks.plots:
+        if drawn:
             show_in_tensorboard(run, events)
         write_hparams(events, varied(run.path, overrides) or overrides, metrics)
         merge_events(run.tensorboard, events)
+
+
+def _draws(cfg: TrainConfig, run: RunFolder) -> bool:
+    """Whether the run draws its pictures itself; one of a sweep leaves it to :mod:`.missing_pictures`."""
+    wanted = cfg.callbacks.plots
+    return wanted if isinstance(wanted, bool) else not run.in_sweep()
 
 
 def write_predictions(path: Path, clips: Predictions, store: PreparedStore) -> None:

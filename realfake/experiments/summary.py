@@ -19,7 +19,7 @@ def print_line(results: dict[str, Any], run: RunFolder, console: Console | None 
     console = console or Console()
     shown = {name: results["metrics"].get(f"test/clip/{name}") for name in main_metrics()}
     figures = ", ".join(f"{REPORTED[name].heading} {_number(v)}" for name, v in shown.items() if v is not None)
-    console.print(f"{_short(run.path)}: {figures}", highlight=False, markup=False)
+    console.print(f"{from_here(run.path)}: {figures}", highlight=False, markup=False)
 
 
 def print_summary(results: dict[str, Any], run: RunFolder, console: Console | None = None) -> None:
@@ -67,14 +67,14 @@ def print_summary(results: dict[str, Any], run: RunFolder, console: Console | No
         ("best weights", run.best),
     ):
         if path.exists():
-            console.print(f"{what:13s}{_short(path)}", soft_wrap=True, highlight=False, markup=False)
+            console.print(f"{what:13s}{from_here(path)}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _number(value: float | None) -> str:
     return "-" if value is None or not math.isfinite(value) else f"{value:.3f}"
 
 
-def _short(path: Path) -> Path:
+def from_here(path: Path) -> Path:
     """The path from the working folder, if it lies below it."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path

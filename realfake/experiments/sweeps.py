@@ -79,7 +79,10 @@ def finish_sweep() -> int:
     if kept := len(before.items() & _completed(folder).items()):
         print(f"{kept} of {len(runs)} runs were completed before and left as they are (sweep.rerun=all: train again)")
     if wanted:
+        from realfake.experiments.missing_pictures import draw_missing
         from realfake.reports.leaderboard import make_report
 
-        make_report(folder).show()
+        report = make_report(folder)
+        report.show()
+        draw_missing(report.board)
     return int(any((read_results(r) or {}).get("status") != COMPLETED for r in runs))

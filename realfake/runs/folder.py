@@ -151,12 +151,22 @@ class RunFolder:
 
     def working_folder(self) -> Path | None:
         """Where the run was started, to which relative paths in its configuration refer; ``None`` if unknown."""
+        found = self._started("runtime", "cwd")
+        return Path(found) if isinstance(found, str) else None
+
+    def in_sweep(self) -> bool:
+        """Whether the run was started as one of several (``-m``)."""
+        return self._started("mode") == "MULTIRUN"
+
+    def _started(self, *keys: str) -> Any:
+        """What Hydra noted of how the run was started; ``None`` if unknown."""
         try:
-            found: Any = read_yaml(self.path / ".hydra" / "hydra.yaml")
-            found = found["hydra"]["runtime"]["cwd"]
+            found: Any = read_yaml(self.path / ".hydra" / "hydra.yaml")["hydra"]
+            for key in keys:
+                found = found[key]
         except (Unreadable, OSError, LookupError, TypeError):
             return None
-        return Path(found) if isinstance(found, str) else None
+        return found
 
     def located(self, cfg: TrainConfig) -> TrainConfig:
         """The run's configuration with paths of its dataset and signals that lead there from the working folder.

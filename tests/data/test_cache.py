@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from processes import until
 
+from realfake.approaches import build_datamodule
 from realfake.composing.composition import compose
-from realfake.config import PrepareConfig
+from realfake.config import PrepareConfig, TrainConfig
 from realfake.data import cache
-from realfake.data.cache import MemmapCache, open_cache
+from realfake.data.cache import MemmapCache, cache_path, open_cache
 from realfake.data.preparation import prepare
-from realfake.data.store import PreparedStore
+from realfake.data.store import PreparedStore, StoreReader
 from realfake.errors import UserError
 
 
@@ -80,6 +81,39 @@ def test_too_little_room_is_told_before_writing(store: PreparedStore, monkeypatc
     with pytest.raises(UserError, match=r"decoded-56-.* no room: .* needed, .* free; .* use data\.cache=none"):
         open_cache(store, 56, progress=False)
     assert not list(store.folder.glob("decoded-56-*"))
+
+
+def test_if_there_is_room_for_it(
+    store: PreparedStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    usage, needed = namedtuple("usage", "total used free"), len(store.crops) * 20 * 20 * 3
+    free = [2 * needed - 1]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(1 << 40, 0, free[0]))
+    fallback = open_cache(store, 20, if_room=True, progress=False)
+    assert isinstance(fallback, StoreReader)
+    assert "of decoded crops would take more than half of the room there" in caplog.text
+    assert not list(store.folder.glob("decoded-20-*"))
+    free[0] += 1
+    cached = open_cache(store, 20, if_room=True, progress=False)
+    assert isinstance(cached, MemmapCache)
+    np.testing.assert_array_equal(cached.gather(np.arange(9)), fallback.gather(np.arange(9)))
+    free[0] = 0
+    assert isinstance(open_cache(store, 20, if_room=True, progress=False), MemmapCache)  # it is there
+
+
+def test_auto_keeps_what_training_reads_again_and_again(store: PreparedStore, tiny: list[str]) -> None:
+    words = [*tiny, "approach=single_task", "backbone.input.size=28", f"data.prepared={store.folder.parent}"]
+    cfg = compose("train", words, TrainConfig)
+    assert cfg.data.cache == "auto"
+    path = cache_path(PreparedStore.open(store.folder), 28)
+    for once in (True, False):
+        data = build_datamodule(cfg)
+        data.once = once
+        data.setup()
+        assert data.opened().folder == store.folder
+        assert path.exists() is not once
+        assert data.decodes is once
+    assert data.workers(training=True) == 0
 
 
 def test_a_failure_while_building_leaves_nothing(store: PreparedStore, monkeypatch: pytest.MonkeyPatch) -> None:

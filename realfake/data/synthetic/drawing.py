@@ -10,6 +10,7 @@ import numpy as np
 LEFT, RIGHT, TOP, BOTTOM = -1.3, 1.3, -1.35, 1.4
 """The part of the head's plane that a canvas covers, in head units."""
 _SHIFT = 4
+_SIDES = {side: np.array([side, 1.0]) for side in (-1.0, 1.0)}
 
 
 class Pen:
@@ -30,7 +31,8 @@ class Pen:
         """Add ``offset`` to every point from now on: features slide over the head when it turns a little."""
         self.offset = offset
         half = 0.5 * (1 << _SHIFT)
-        self._origin = np.array([(offset[0] - LEFT) * self._scale - half, (offset[1] - TOP) * self._scale - half])
+        self._at = float((offset[0] - LEFT) * self._scale - half), float((offset[1] - TOP) * self._scale - half)
+        self._origin = np.array(self._at)
 
     def pixels(self, points: np.ndarray) -> np.ndarray:
         """Fixed-point pixel positions of points in head units, shape ``(n, 2)``."""
@@ -69,11 +71,11 @@ class Pen:
         turn_deg: float = 0.0,
     ) -> None:
         """Fill an ellipse."""
-        at = self.pixels(np.array([center]))[0]
+        at = tuple(round(float(x) * self._scale + x0) for x, x0 in zip(center, self._at, strict=True))
         axes = tuple(max(1, round(r * self.unit_px * (1 << _SHIFT))) for r in radii)
         cv2.ellipse(
             self.image,
-            (int(at[0]), int(at[1])),
+            at,
             axes,
             turn_deg,
             0,
@@ -122,7 +124,7 @@ def _basis(k: int, per_span: int, closed: bool) -> np.ndarray:
 
 def mirror(points: np.ndarray | list[tuple[float, float]], side: float) -> np.ndarray:
     """``points`` of the image's right half (``side`` 1) or their mirror image (``side`` -1)."""
-    return np.asarray(points, dtype=np.float64) * np.array([side, 1.0])
+    return np.asarray(points, dtype=np.float64) * _SIDES[side]
 
 
 def _scalar(color: tuple[float, ...] | float) -> tuple[float, ...]:
