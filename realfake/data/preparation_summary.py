@@ -50,7 +50,7 @@ def print_summary(store: PreparedStore, space: LabelSpace, console: Console) -> 
                 add(" ".join(filter(None, (a_name, e_name))) or "unlabelled", rows)
     add("all", np.ones(len(table), bool))
     columns = ("class", "clips", "crops", "face yield")
-    print_table(console, f"prepared {store.settings['dataset']}", columns, cells, sections=[len(cells) - 1])
+    print_table(console, f"prepared {store.title}", columns, cells, sections=[len(cells) - 1])
     _print_files(console, f"{len(store.skipped)} files left out", store.skipped[["path", "reason"]].values.tolist())
     remarks = [[r["path"], r["reason"]] for r in store.settings["remarks"]]
     _print_files(console, f"{len(remarks)} remarks", remarks)

@@ -125,6 +125,11 @@ class PreparedStore:
     def __len__(self) -> int:
         return len(self.table)
 
+    @property
+    def title(self) -> str:
+        """What people call the dataset: the name of their table, or of the corpora in it."""
+        return ", ".join(sorted(set(self.table["dataset"])))
+
     @cached_property
     def table(self) -> pd.DataFrame:
         """One row a clip: the columns of :class:`realfake.data.clips.Clip`, and

@@ -122,7 +122,7 @@ def describe(
     table = store.table
     skipped = store.skipped
     return {
-        "dataset": ", ".join(sorted(set(table["dataset"]))),
+        "dataset": store.title,
         "store": store.folder.name,
         "fingerprint": store.fingerprint,
         "total": _amounts(table),
