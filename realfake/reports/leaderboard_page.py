@@ -155,7 +155,7 @@ def _row(board: Leaderboard, run: FinishedRun, figures: Figures, out: Path) -> d
 def _link(run: FinishedRun, out: Path) -> str | None:
     """From the folder of the report to the page of a run, as a browser takes it; ``None`` if there is none."""
     page = bring_up_to_date(run) if run.completed and not run.outdated else None
-    return None if page is None else quote(Path(os.path.relpath(page.resolve(), out.resolve())).as_posix())
+    return None if page is None else quote(os.fsencode(Path(os.path.relpath(page.resolve(), out.resolve())).as_posix()))
 
 
 def _fact(value: Any) -> str:

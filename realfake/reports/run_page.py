@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from realfake.config.upgrade import FINGERPRINT
+from realfake.data.sources.listing import printable
 from realfake.files import write_whole
 from realfake.pages import SYNTHETIC, counted, render
 from realfake.reports.example_cards import confusions, example_cards, read_details
@@ -40,7 +41,7 @@ SERIES = {"train/frame": "training samples", "val/frame": "validation samples", 
 
 def write_run_page(run: RunFolder) -> Path | None:
     """Write the page of a completed run; ``None`` if it has no results, or its figures are of older definitions."""
-    found = read_run(run.path, run.path.resolve().name)
+    found = read_run(run.path, printable(run.path.resolve().name))
     if not found.completed or found.outdated:
         return None
     write_whole(run.page, render("run.html", **_page(found)))
@@ -55,7 +56,7 @@ def bring_up_to_date(run: FinishedRun) -> Path | None:
             return folder.page
         return write_run_page(folder)
     except Exception as error:  # a folder may hold anything, be somebody else's, or lie on a disk that is read-only
-        log.warning("%s: no page of this run (%s)", run.folder, " ".join(str(error).split())[:200])
+        log.warning("%s: no page of this run (%s)", printable(str(run.folder)), " ".join(str(error).split())[:200])
         return None
 
 
@@ -73,7 +74,7 @@ def _page(run: FinishedRun) -> dict[str, Any]:
         "files": [name for name in FILES if (run.folder / name).is_file()],
         "config": _configuration(run),
         "command": command(run),
-        "path": str(run.folder),
+        "path": printable(str(run.folder)),
         "said": [], "tiles": [], "main": None, "emotions": None, "subjects": None, "faces": [], "examples": [],
         "words": [],
     }  # fmt: skip
