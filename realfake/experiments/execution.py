@@ -222,9 +222,10 @@ def _clear(run: RunFolder) -> None:
     """Remove what an earlier attempt left, so that nothing of it passes for new."""
     import shutil
 
-    for path in (run.results, run.metrics, run.predictions, run.details, run.page):
+    run.forget_tests()
+    for path in (run.results, run.metrics):
         path.unlink(missing_ok=True)
-    for folder in (run.checkpoints, run.tensorboard, run.plots, run.evaluation("")):
+    for folder in (run.checkpoints, run.tensorboard):
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -13,12 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
 from pytorch_lightning import Callback, Trainer, seed_everything
-from pytorch_lightning.callbacks import (
-    EarlyStopping,
-    LearningRateMonitor,
-    ModelSummary,
-    TQDMProgressBar,
-)
+from pytorch_lightning.callbacks import EarlyStopping, LearningRateMonitor, ModelSummary, TQDMProgressBar
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy
 
@@ -123,6 +118,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
     table = MetricsTable(run.metrics, cfg.metric)
     trainer = build_trainer(cfg, run, devices, [stop, table])
     if trainer.is_global_zero:
+        run.forget_tests()
         run.save_config(cfg, data.opened().fingerprint, data.signals_read())
     if stored_network(cfg) is not None:
         with phases.measure("features"):

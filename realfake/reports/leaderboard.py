@@ -237,7 +237,7 @@ def _group_columns(board: Leaderboard, figures: Figures, without: Sequence[str])
 
 
 def _ends(interval: Interval) -> str:
-    return f"[{figure(interval.low)}, {figure(interval.high)}]"
+    return f"[{figure(interval.low)}, {figure(interval.high)}]" if math.isfinite(interval.low) else "–"
 
 
 def track(items: Iterable[T], what: str) -> Iterator[T]:

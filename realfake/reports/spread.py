@@ -83,7 +83,9 @@ def spread_of(values: Mapping[FinishedRun, float], limits: tuple[float, float]) 
 
 
 def _possible(interval: Interval, limits: tuple[float, float]) -> Interval:
-    """The part of an interval that the figure can be."""
+    """The part of an interval that the figure can be; what shows no spread has no interval."""
+    if interval.low == interval.high:
+        return Interval(interval.value, np.nan, np.nan)
     return Interval(interval.value, *(float(np.clip(end, *limits)) for end in (interval.low, interval.high)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +96,13 @@ class RunFolder:
     def page(self) -> Path:
         """``index.html``: the run on one page."""
         return self.path / "index.html"
+
+    def forget_tests(self) -> None:
+        """Remove what tests of other weights left, so that none of it stands beside those that are trained now."""
+        for path in (self.predictions, self.details, self.page):
+            path.unlink(missing_ok=True)
+        for folder in (self.plots, self.evaluation("")):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def evaluation(self, what: str) -> Path:
         """Folder of what ``realfake evaluate`` found on a part of the run's data, or on another dataset."""

@@ -16,6 +16,10 @@ _WHAT = {"authenticity_accuracy": "told real from fake", "emotion_accuracy": "to
 """Headline metric, the most wanted first → what it counts."""
 
 
+ENOUGH_PEOPLE = 5
+"""With fewer, intervals over people are narrower than they say."""
+
+
 def verdict(p: Predictions, subject: np.ndarray, found: dict[str, Interval]) -> list[str]:
     """How good it is, beside guessing, and whether that holds for more than these people.
 
@@ -47,6 +51,12 @@ def verdict(p: Predictions, subject: np.ndarray, found: dict[str, Interval]) -> 
         said.append(
             "Every person comes to the same figure, so that the 95 % interval has no width: how far others may differ "
             "does not show."
+        )
+    elif people < ENOUGH_PEOPLE:
+        said.append(
+            f"{people} people are too few for an interval that holds what it says: {number(name, i.low)} to "
+            f"{number(name, i.high)} tells how these differ, and nothing of others. Pool the folds of all people "
+            "(realfake report)."
         )
     elif i.low <= guessing <= i.high:
         ends = f"{number(name, i.low)} to {number(name, i.high)}"

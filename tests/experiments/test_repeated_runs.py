@@ -102,3 +102,18 @@ def test_a_run_of_a_later_version_is_not_touched(run: RunFolder, asked: Callable
     with pytest.raises(UserError, match=rf"format=99: expected 1 to {FORMAT}"):
         execute(asked("optimizer.lr=0.01"), run, in_sweep=True)
     assert run.best.is_file()
+
+
+def test_training_into_a_folder_again_leaves_nothing_of_the_tests_before(
+    run: RunFolder, asked: Callable[..., TrainConfig]
+) -> None:
+    old = run.evaluation("test") / "details.json"
+    for path in (old, run.plots / "examples.png"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("faces of those who were tested before")
+    page = run.page.read_text()
+    execute(asked("seed=5", "trainer.max_epochs=1", "callbacks.faces=false", "callbacks.plots=false"), run)
+    assert not old.exists()
+    assert not run.plots.exists()
+    assert "jpeg" not in run.details.read_text()
+    assert run.page.read_text() != page

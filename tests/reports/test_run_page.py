@@ -110,7 +110,8 @@ def test_weights_of_one_task_are_not_drawn(faceless: Path) -> None:
     ("subjects", "skill", "expected"),
     [
         (["s0"], 0.9, "One person shows no spread between people"),
-        (["s0", "s1", "s2", "s3"], 0.0, "holds guessing"),
+        (["s0", "s1", "s2", "s3"], 2.0, "4 people are too few for an interval that holds what it says"),
+        ([f"s{k}" for k in range(10)], 0.0, "holds guessing"),
         ([f"s{k}" for k in range(10)], 2.0, "lies above guessing"),
     ],
 )
