@@ -131,7 +131,7 @@ def test_help_shows_options_and_comments(lab: Path, command: Command) -> None:
     ("backbone.width=3", "backbone.width is a key of backbone=patch_net or "),
     ("backbone=patch_net approach=temporal", "patch_net is a frame backbone, but approach=temporal needs a clip"),
     ("approach=temporal backbone@backbone.frame=patch_net backbone.frame.width=0", "backbone.frame.width=0: expected"),
-    ("backbone=moving", "vit_b_16, inception_resnet_v1, inception_resnet_v1_wide, pixels, timm, patch_net"),
+    ("backbone=moving", "vit_b_16, inception_resnet_v1, inception_resnet_v1_wide, pixels, timm, numbers, patch_net"),
     ("backbone=patch_net backbone.input.frames=3", "patch_net sees single frames, expected null"),
     ("data=our_lab", "data.root is missing: give the folder of data=our_lab"),
     ("loss/joint=poly loss.joint.epsilon=a", "loss.joint.epsilon=a: expected a number"),

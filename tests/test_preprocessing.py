@@ -17,7 +17,8 @@ from realfake.experiments.execution import train
 from realfake.labels import SASE_FE
 from realfake.models import sample_spec
 
-BACKBONES = sorted(p.stem for p in (conf_dir() / "backbone").glob("[!_]*.yaml"))
+BACKBONES = sorted({p.stem for p in (conf_dir() / "backbone").glob("[!_]*.yaml")} - {"numbers"})
+"""All that look at pixels."""
 SEEN: dict[str, list[torch.Tensor]] = {"train": [], "test": [], "predict": []}
 """What the network was shown, by stage."""
 

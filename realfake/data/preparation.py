@@ -31,7 +31,6 @@ from realfake.data.journal import (
 from realfake.data.low_yield import LOW_YIELD, draw_low_yield, low_yield
 from realfake.data.planning import Plan, planned
 from realfake.data.shards import Shard, alone, at_work, left_to_others, shard_locks, wait_for, working
-from realfake.data.signal_store import require_signals
 from realfake.data.store import CROP, MARK, PreparedStore, jpeg_path
 from realfake.data.store_writing import MTIMES, StoreWriter, unfinish, write_mtimes
 from realfake.data.work import Crashed, Hung, cores, given_up, run_all, shown
@@ -118,6 +117,8 @@ def prepare_shard(
 
 def _prepared(plan: Plan, shard: Shard | None = None, together: bool = False) -> PreparedStore | None:
     """Make what is missing of the store, or of a shard's part of it."""
+    from realfake.data.signal_store import require_signals  # and with it a decoder, which opening again needs not
+
     # What is missing, such as a file of weights or a package, is told before anything is written.
     _detector(plan.face)
     require_decoder(plan.data.decoder)

@@ -12,7 +12,6 @@ import numpy as np
 from realfake.config import BOX, PIXELS, DataConfig, FaceConfig, NoFace, SignalConfig, StreamInfo, signals_of
 from realfake.data.clip_rows import computed_fault
 from realfake.data.derived_streams import derived_streams
-from realfake.data.extraction import Crops
 from realfake.data.media import Media, box_stream, spacing_sec
 from realfake.data.samples import CropReader
 from realfake.data.signal_store import prepare_signal
@@ -252,6 +251,8 @@ def _of_one(
 
 def pictures(jpegs: list[bytes], spec: SampleSpec, signals: Sequence[Signal], data: DataConfig) -> StreamSet:
     """Crops that belong to no clip, as one whose moments are their numbers; for streams that need crops alone."""
+    from realfake.data.extraction import Crops  # which finds faces, too
+
     rows = np.zeros(len(jpegs), CROP)
     rows["time_sec"] = np.arange(len(jpegs))
     info = VideoInfo(fps=1.0, frames=len(jpegs), duration_sec=float(len(jpegs)), width=0, height=0)

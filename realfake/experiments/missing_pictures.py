@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from realfake.config import AUTO
 from realfake.errors import UserError
-from realfake.experiments.artifacts import show_in_tensorboard
-from realfake.experiments.event_files import events_folder, merge_events
 from realfake.experiments.summary import from_here
 from realfake.reports.run_pictures import draw_run
 from realfake.runs.folder import RunFolder
@@ -48,6 +46,10 @@ def draw_finished(run: RunFolder) -> None:
     """
     draw_run(run.path)
     if run.tensorboard.is_dir():
+        # A report that draws nothing needs no torch.
+        from realfake.experiments.artifacts import show_in_tensorboard
+        from realfake.experiments.event_files import events_folder, merge_events
+
         events = events_folder(run.tensorboard, run.path, run.overrides())
         show_in_tensorboard(run, events)
         merge_events(run.tensorboard, events)

@@ -23,7 +23,7 @@ def test_boxes_lie_between_those_of_the_crops(tmp_path: Path) -> None:
     rows["time_sec"] = moments[2], moments[5], moments[6], moments[-4]
     for name in ("x", "y", "width", "height"):
         rows[name] = np.random.default_rng(0).uniform(5, 90, 4)
-    media = Media(path, info, rows, list, data, option(NoFace))
+    media = Media(path, info, rows, np.zeros(len(rows), np.float32), lambda _: [], data, option(NoFace))
     found = list(media.frames())
     apart = np.abs(np.array(moments)[:, None] - rows["time_sec"].astype(np.float64)).min(1)
     assert [time_sec for time_sec, _, _ in found] == [
