@@ -56,7 +56,7 @@ class MetricDifference:
     """The 90 % interval over people, if a margin was given."""
     margin: float | None = None
     at_measured: Power | None = None
-    """Power for the measured difference; ``None`` = with fewer than two people, or not asked for."""
+    """Power for the measured difference; ``None`` = no difference, fewer than two people, or not asked for."""
     at_difference: Power | None = None
     """Power for another difference."""
 
@@ -205,7 +205,7 @@ def compare_runs(
         for t, ms in zip(brought, tested, strict=True)
     ]
     notes = [*itertools.chain(*(s.unfinished for s in made)), *itertools.chain(*(t.notes for t in brought))]
-    notes += [*same_folder(made), *clips.people(), *_synthetic(made)]
+    notes += [*filter(None, map(_without_power, pairs)), *same_folder(made), *clips.people(), *_synthetic(made)]
     folders = {s.name: tuple(str(run.folder) for run in s.runs.values()) for s in made}
     return Comparison(folders, tuple(pairs), tuple(dict.fromkeys(notes)))
 
@@ -217,6 +217,16 @@ def _known(name: str) -> str:
     if short in REPORTED:
         raise UserError(f"metric={name}: takes more than predictions; expected one of {', '.join(METRICS)}")
     raise UserError(f"metric={name}: no such metric{nearest(short, list(METRICS))} (there are: {', '.join(METRICS)})")
+
+
+def _without_power(pair: SystemPair) -> str | None:
+    """What has to be said of metrics whose power cannot be told."""
+    alike = [REPORTED[m.metric].heading for m in pair.metrics if m.at_difference and not m.at_difference.known]
+    if not alike:
+        return None
+    return (
+        f"{pair.a} against {pair.b}: all people show the same difference in {', '.join(alike)}: power cannot be told."
+    )
 
 
 def _synthetic(systems: Sequence[System]) -> list[str]:

@@ -123,7 +123,10 @@ def power_table(curves: dict[str, Power]) -> tuple[list[str], list[list[str]]]:
     """Power with its interval, a row a number of people and a column a metric."""
     people = next(iter(curves.values())).people
     rows = [
-        [f"{n:,}", *(f"{c.value[k]:.2f} {c.low[k]:.2f}–{c.high[k]:.2f}" for c in curves.values())]
+        [
+            f"{n:,}",
+            *(f"{c.value[k]:.2f} {c.low[k]:.2f}–{c.high[k]:.2f}" if c.known else NOTHING for c in curves.values()),
+        ]
         for k, n in enumerate(people)
     ]
     return ["people", *(REPORTED[name].heading for name in curves)], rows
@@ -165,7 +168,7 @@ def explained(found: Comparison) -> list[str]:
     words += [f"95 % interval, trainings: {text}" for over, text in INCLUDES.items() if over in overs]
     if (tested := sum(not math.isnan(m.p_value) for m in everything)) > 1:
         words.append(f"Holm: adjusted for the {tested} differences that are tested here; metric=… asks for fewer")
-    curves = [m.at_difference for m in everything if m.at_difference is not None]
+    curves = [m.at_difference for m in everything if m.at_difference is not None and m.at_difference.known]
     if curves and not all(curve.trainings for curve in curves):
         words.append(LUCK)
     return [*words, POST_HOC] if curves else words

@@ -61,7 +61,7 @@ def _difference(axis: Axes, row: int, m: MetricDifference) -> None:
 
 def power(pair: SystemPair) -> Figure | None:
     """Power by the number of people, for the measured differences and for the given one; ``None`` = not known."""
-    known = [m for m in pair.metrics if m.at_difference is not None][:MOST_CURVES]
+    known = [m for m in pair.metrics if m.at_difference is not None and m.at_difference.known][:MOST_CURVES]
     if not known:
         return None
     figure = new_figure(8.0, 3.9)

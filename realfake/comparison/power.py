@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import t as student
@@ -35,6 +35,11 @@ class Power:
     high: np.ndarray
     trainings: bool
     """Whether the luck of a training is in it, which takes several seeds of one part to be seen."""
+
+    @property
+    def known(self) -> bool:
+        """Whether it can be told; else its values are NaN, since all measured people show the same difference."""
+        return bool(np.isfinite(self.value).all())
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,7 @@ def power_curves(
     that their exchanges can reach (0.031 for six people, none for five), and half a step on the safe side where shares
     come in steps, as parts of the same number of clips do, since a permutation test counts ties against a difference.
     The interval repeats all of this with people drawn from the measured ones and luck as others would have measured it.
+    Where the measured people do not differ, nothing shows how others would: all values are NaN.
 
     Args:
         shares: What was measured, of at least two people.
@@ -139,6 +145,11 @@ def power_curves(
     rng = np.random.default_rng([seed, 2])
     luck = luck_of(shares)
     own, apart = _people(shares, luck)
+    direction = -1.0 if measured < 0 else 1.0
+    if not apart.round(9).any():
+        nothing = np.full(len(people), np.nan)
+        unknown = Power(measured, tuple(people), nothing, nothing, nothing, luck.freedom > 0)
+        return unknown, replace(unknown, difference=direction * difference)
     runs = np.array([len(np.unique(shares.run[shares.part == part])) for part in np.unique(shares.part)])
     variance = np.concatenate([[luck.variance], luck.drawn(rng, _BOOTSTRAPS)]) * np.mean(1.0 / runs)
     parts = len(runs) if luck.freedom else 1
@@ -148,7 +159,6 @@ def power_curves(
     again = (apart[others].T - apart[others].mean(axis=1)) * np.sqrt(len(own) / (len(own) - 1.0))
     spread = np.hstack([apart[:, None], again])
     simulations = int(np.clip(_WORK // (len(own) * parts), _FEWEST, _MOST))
-    direction = -1.0 if measured < 0 else 1.0
     # The measured difference is itself a mean over people: others would have measured another one.
     true = (measured + centre - centre[0], np.full(len(centre), direction * difference))
     found = np.empty((2, len(people), len(centre)))

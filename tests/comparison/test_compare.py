@@ -144,6 +144,24 @@ def test_the_same_runs_on_both_sides_are_said(sweep: Path) -> None:
     assert m.interval.low < 0.0 < m.interval.high
 
 
+def test_the_power_of_equal_predictions_cannot_be_told(tmp_path: Path) -> None:
+    for name, other in (("a", 0), ("b", 1)):
+        write_run(tmp_path / name, [], fake_config(), seed=1, subjects=["s1", "s2", "s3"], epochs=1, seconds=other)
+    same = compare_runs({"a": tmp_path / "a", "b": tmp_path / "b"}, metrics=["joint_accuracy"], people=[10, 20])
+    assert "a against b: all people show the same difference in both right: power cannot be told." in same.notes
+    assert same.power_frame()["people"].tolist() == [10, 20]
+    assert same.power_frame()[["power", "low", "high"]].isna().all(axis=None)
+    screen = io.StringIO()
+    page = write(same, tmp_path / "out")
+    show(same, page, Console(file=screen, width=80))
+    rows = [line.replace("│", " ").split() for line in screen.getvalue().splitlines()]
+    assert [row for row in rows if row[:1] in (["10"], ["20"])] == [["10", "–"], ["20", "–"]]
+    assert not (tmp_path / "out" / "power.png").exists()
+    assert "power cannot be told" in page.read_text()
+    (saved,) = json.loads((tmp_path / "out" / "compare.json").read_text())["pairs"][0]["metrics"]
+    assert saved["at_difference"]["value"] == [None, None]
+
+
 def test_one_person_gives_no_interval_and_says_why(tmp_path: Path) -> None:
     for name, skill in (("a", 0.2), ("b", 0.9)):
         write_run(tmp_path / name, [], fake_config(), skill=skill, seed=len(name), subjects=["s1"], epochs=1)

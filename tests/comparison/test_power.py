@@ -65,6 +65,22 @@ def test_power_keeps_its_promises() -> None:
     assert not power_curves(one_seed.shares(NAMES[0]), 0.1, 0.05, [10])[0].trainings
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_people_who_do_not_differ_show_no_power(seeds: int) -> None:
+    """Alike but for a rounding, or for what a training adds to all of them."""
+    for alike in (
+        np.zeros((6, seeds)),
+        np.full((6, seeds), 0.1) + 1e-15 * np.arange(6)[:, None],
+        np.tile(np.arange(seeds), (6, 1)),
+    ):
+        for curve in power_curves(shares(alike), alike.mean(), 0.05, [10, 20]):
+            assert not curve.known
+            assert np.isnan([curve.value, curve.low, curve.high]).all()
+    some = np.zeros((6, seeds))
+    some[0] = 0.1
+    assert all(curve.known for curve in power_curves(shares(some), 0.1, 0.05, [10]))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("luck", [0.0, 0.5])
 def test_power_is_what_trying_it_out_gives(luck: float) -> None:
