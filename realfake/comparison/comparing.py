@@ -49,7 +49,9 @@ class MetricDifference:
     smallest_p: float
     """The smallest one that the test could have given."""
     p_holm: float
-    """The same adjusted for all differences that were tested together (Holm 1979)."""
+    """The first adjusted for all differences that were tested together (Holm 1979); NaN of runs against themselves."""
+    smallest_holm: float
+    """The smallest adjusted one that the tests could have given."""
     trainings: Spread | None
     """Mean over runs of the difference, with an interval that includes training; ``None`` = one run."""
     within: Interval | None = None
@@ -137,7 +139,8 @@ def _row(pair: SystemPair, m: MetricDifference) -> dict[str, Any]:
     return {
         "a": pair.a, "b": pair.b, "metric": m.metric, "value a": m.a, "value b": m.b, "difference": m.interval.value,
         "low": m.interval.low, "high": m.interval.high, "p": m.p_value, "smallest p": m.smallest_p, "p holm": m.p_holm,
-        "verdict": m.verdict, "mean over": m.trainings.basis if m.trainings else None,
+        "smallest p holm": m.smallest_holm, "verdict": m.verdict,
+        "mean over": m.trainings.basis if m.trainings else None,
         "mean": trainings.value if trainings else math.nan, "mean low": trainings.low if trainings else math.nan,
         "mean high": trainings.high if trainings else math.nan, "margin": m.margin,
         "low 90": m.within.low if m.within else math.nan, "high 90": m.within.high if m.within else math.nan,
@@ -190,8 +193,7 @@ def compare_runs(
     brought = [PairedRuns.of(a, b, clips, same_data) for a, b in itertools.combinations(made, 2)]
     draws = {"resamples": resamples, "permutations": permutations, "seed": seed}
     tested = [_tested(t, _chosen(t, wanted), margin, draws) for t in track(brought, "resampling people")]
-    adjusted = iter(holm([m.p_value for pair in tested for m in pair if not math.isnan(m.p_value)]))
-    tested = [[m if math.isnan(m.p_value) else replace(m, p_holm=next(adjusted)) for m in pair] for pair in tested]
+    tested = _adjusted(tested, [t.own for t in brought])
     numbers = PEOPLE if people is None else tuple(people)
     jobs = [(i, k) for i, pair in enumerate(tested) for k in range(len(pair)) if numbers and brought[i].people > 1]
     for i, k in track(jobs, "simulating power"):
@@ -217,6 +219,19 @@ def _known(name: str) -> str:
     if short in REPORTED:
         raise UserError(f"metric={name}: takes more than predictions; expected one of {', '.join(METRICS)}")
     raise UserError(f"metric={name}: no such metric{nearest(short, list(METRICS))} (there are: {', '.join(METRICS)})")
+
+
+def _adjusted(tested: Sequence[list[MetricDifference]], own: Sequence[bool]) -> list[list[MetricDifference]]:
+    """The differences of each two systems with adjusted p-values, but for those of runs against themselves."""
+    found = [list(pair) for pair in tested]
+    places = [
+        (i, k) for i, pair in enumerate(found) if not own[i] for k, m in enumerate(pair) if not math.isnan(m.p_value)
+    ]
+    # Holm's p only grows with any of the p-values: none of its own could be smaller than with the smallest of all.
+    p, smallest = (holm([getattr(found[i][k], name) for i, k in places]) for name in ("p_value", "smallest_p"))
+    for (i, k), adjusted, least in zip(places, p, smallest, strict=True):
+        found[i][k] = replace(found[i][k], p_holm=adjusted, smallest_holm=least)
+    return found
 
 
 def _without_power(pair: SystemPair) -> str | None:
@@ -261,6 +276,7 @@ def _tested(
             p_value=d.p_value,
             smallest_p=d.smallest_p,
             p_holm=math.nan,
+            smallest_holm=math.nan,
             trainings=spread_of(runs.differences(name), difference_limits(name)),
             within=Interval(d.value, narrow[name].low, narrow[name].high) if narrow else None,
             margin=margin,

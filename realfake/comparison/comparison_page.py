@@ -70,7 +70,7 @@ def show(found: Comparison, page: Path, console: Console | None = None) -> None:
             table(what, training_table(pair))
         for of, curves in (("a true difference of {}", _given(pair)), ("the measured difference", _measured(pair))):
             if curves:
-                size = f"{abs(next(iter(curves.values())).difference):.3g}"
+                size = _in_both(abs(next(iter(curves.values())).difference), pair)
                 table(f"Power at {ALPHA} for {of.format(size)}, by the number of people", power_table(curves))
         for m in pair.metrics:
             say(sentence(pair, m))
@@ -116,7 +116,7 @@ def training_table(pair: SystemPair) -> tuple[list[str], list[list[str]]]:
         rows.append(row)
     margin = pair.metrics[0].margin
     heading = ["metric", "mean", f"95 %, {over}"]
-    return [*heading, *(["90 %, people", f"within ±{margin:g}"] if margin is not None else [])], rows
+    return [*heading, *(["90 %, people", f"within ±{_in_both(margin, pair)}"] if margin is not None else [])], rows
 
 
 def power_table(curves: dict[str, Power]) -> tuple[list[str], list[list[str]]]:
@@ -143,15 +143,19 @@ def _measured(pair: SystemPair) -> dict[str, Power]:
 def sentence(pair: SystemPair, m: MetricDifference) -> str:
     """What is known of one metric, for people."""
     name = REPORTED[m.metric].heading
-    points = " points" if REPORTED[m.metric].unit == "%" else ""
-    at = f"{_figure(m.metric, m.interval.value, signed=True)}{points} {_span(m.metric, m.interval)}".strip()
-    p = f"p {p_value(_known(m.p_value))}" if m.p_holm == m.p_value else f"adjusted p {p_value(_known(m.p_holm))}"
+    points = " points" if _in_points(m) else ""
+    difference = f"{_figure(m.metric, m.interval.value, signed=True)}{points}"
+    at = f"{difference} {_span(m.metric, m.interval)}".strip()
+    adjusted = not math.isnan(m.p_holm) and m.p_holm != m.p_value
+    p = f"adjusted p {p_value(m.p_holm)}" if adjusted else f"p {p_value(_known(m.p_value))}"
     if math.isnan(m.interval.value):
         return f"{name}: undefined on these clips."
-    if m.verdict == "equivalent":
-        return f"{name}: {pair.a} and {pair.b} are within ±{m.margin:g} of each other ({at})."
+    if m.verdict == "equivalent" and m.within is not None and m.margin is not None:
+        margin = f"{100 * m.margin:g}{points}" if points else f"{m.margin:g}"
+        on = f"{difference}, 90 % interval {_span(m.metric, m.within)}"
+        return f"{name}: {pair.a} and {pair.b} are within ±{margin} of each other ({on})."
     if m.verdict == "open":
-        least = f"; no result could have been below {m.smallest_p:.3f}" if m.smallest_p >= NOTABLE_P else ""
+        least = f"; no result could have been below {m.smallest_holm:.3f}" if m.smallest_holm >= NOTABLE_P else ""
         return f"{name}: {pair.a} and {pair.b} are not told apart ({at}, {p}{least})."
     words = f"{name}: {pair.a} is {m.verdict} than {pair.b} ({at}, {p})"
     t = m.trainings
@@ -166,12 +170,26 @@ def explained(found: Comparison) -> list[str]:
     words = [f"95 % interval, people: {HOLDS}"]
     overs = {m.trainings.over for m in everything if m.trainings}
     words += [f"95 % interval, trainings: {text}" for over, text in INCLUDES.items() if over in overs]
-    if (tested := sum(not math.isnan(m.p_value) for m in everything)) > 1:
+    if (tested := sum(not math.isnan(m.p_holm) for m in everything)) > 1:
         words.append(f"Holm: adjusted for the {tested} differences that are tested here; metric=… asks for fewer")
     curves = [m.at_difference for m in everything if m.at_difference is not None and m.at_difference.known]
     if curves and not all(curve.trainings for curve in curves):
         words.append(LUCK)
     return [*words, POST_HOC] if curves else words
+
+
+def _in_points(m: MetricDifference) -> bool:
+    """Whether a difference is shown in points of percent, and not in parts of one."""
+    return REPORTED[m.metric].unit == "%"
+
+
+def _in_both(size: float, pair: SystemPair) -> str:
+    """A difference in the units of the metrics that are shown: ``5 points``, ``0.05``, or both."""
+    units = {_in_points(m) for m in pair.metrics}
+    points = f"{100 * size:.3g} points"
+    if units == {True}:
+        return points
+    return f"{size:.3g} ({points})" if True in units else f"{size:.3g}"
 
 
 def _known(value: float) -> float | None:

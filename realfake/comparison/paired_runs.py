@@ -112,6 +112,11 @@ class PairedRuns:
         return int(self.subject.max()) + 1
 
     @property
+    def own(self) -> bool:
+        """Whether all runs stand against themselves."""
+        return all(self.a.runs[part].folder.resolve() == self.b.runs[part].folder.resolve() for part in self.parts)
+
+    @property
     def described(self) -> tuple[str, ...]:
         """Fold and seed of each pair of runs."""
         return tuple(described(part, self.parts) for part in self.parts)

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from realfake.comparison.choosing import chosen_systems
 from realfake.comparison.comparing import Comparison, compare_runs
-from realfake.comparison.comparison_page import show, write
+from realfake.comparison.comparison_page import explained, sentence, show, training_table, write
 from realfake.composing.composition import compose
 from realfake.config import CompareConfig
 from realfake.errors import UserError
@@ -123,6 +123,20 @@ def test_p_values_are_adjusted_for_all_that_is_tested(found: Comparison) -> None
     assert len(measured) == 4
 
 
+def test_a_smallest_p_that_is_too_large_is_told_of_the_adjusted_one(tmp_path: Path) -> None:
+    people = [f"s{i}" for i in range(6)]
+    for name, skill in (("a", 0.5), ("b", 0.45)):
+        write_run(tmp_path / name, [], fake_config(), skill=skill, seed=ord(name), subjects=people, epochs=1)
+    runs = {name: tmp_path / name for name in "ab"}
+    (pair,) = compare_runs(runs, **QUICK).pairs
+    assert [m.smallest_holm for m in pair.metrics] == holm([m.smallest_p for m in pair.metrics])
+    first = pair.metrics[0]
+    assert (first.smallest_p, first.smallest_holm, first.verdict) == (2 / 64, 8 / 64, "open")
+    assert "; no result could have been below 0.125)" in sentence(pair, first)
+    (alone,) = compare_runs(runs, metrics=["joint_accuracy"], **QUICK).pairs
+    assert "could have been" not in sentence(alone, alone.metrics[0])
+
+
 def test_a_margin_is_met_by_the_narrower_interval(sweep: Path) -> None:
     system = str(sweep / "single_task*")
     (pair,) = compare_runs({"a": system, "b": system}, metrics=["emotion_accuracy"], margin=0.3, **QUICK).pairs
@@ -130,6 +144,11 @@ def test_a_margin_is_met_by_the_narrower_interval(sweep: Path) -> None:
     assert m.equivalent
     assert m.verdict == "equivalent"
     assert m.within is not None
+    ends = f"[{100 * m.within.low:+.1f}, {100 * m.within.high:+.1f}]"
+    assert (
+        sentence(pair, m) == f"emotion: a and b are within ±30 points of each other (0.0 points, 90 % interval {ends})."
+    )
+    assert training_table(pair)[0][-1] == "within ±30 points"
     assert m.interval.low < m.within.low < 0 < m.within.high < m.interval.high
     (near,) = compare_runs({"a": system, "b": system}, metrics=["emotion_accuracy"], margin=0.01, **QUICK).pairs
     assert near.metrics[0].verdict == "open"
@@ -212,8 +231,11 @@ def test_any_number_of_systems_is_compared_pair_by_pair(sweep: Path) -> None:
     three["z"] = three["x"]
     many = compare_runs(three, metrics=["test/clip/joint_accuracy", "pair_accuracy"], **QUICK)
     assert [(p.a, p.b) for p in many.pairs] == [("x", "y"), ("x", "z"), ("y", "z")]
-    measured = [m for p in many.pairs for m in p.metrics]
-    assert [m.p_holm for m in measured] == holm([m.p_value for m in measured])
+    xy, xz, yz = (pair.metrics for pair in many.pairs)
+    assert [m.p_holm for m in (*xy, *yz)] == holm([m.p_value for m in (*xy, *yz)])
+    assert all(np.isnan(m.p_holm) and m.verdict == "open" for m in xz), "runs against themselves are no test"
+    assert sentence(many.pairs[1], xz[0]).endswith(", p 1.000).")
+    assert "Holm: adjusted for the 4 differences" in " ".join(explained(many))
     assert many.to_frame()["a"].tolist() == ["x", "x", "x", "x", "y", "y"]
     assert "x − y: 2 pairs of runs, 8 people" in repr(many)
 
