@@ -12,7 +12,7 @@ import numpy as np
 
 from realfake.comparison.paired_runs import PairedRuns, ReadClips
 from realfake.comparison.power import ALPHA, PEOPLE, Power, power_curves
-from realfake.comparison.systems import Place, System, runs_at, same_folder, system_of
+from realfake.comparison.systems import Place, System, missing_of_sweeps, runs_at, same_folder, system_of
 from realfake.config import require
 from realfake.errors import UserError, nearest
 from realfake.pages import SYNTHETIC
@@ -206,7 +206,9 @@ def compare_runs(
         SystemPair(t.a.name, t.b.name, t.people, t.clips, t.described, tuple(ms))
         for t, ms in zip(brought, tested, strict=True)
     ]
-    notes = [*itertools.chain(*(s.unfinished for s in made)), *itertools.chain(*(t.notes for t in brought))]
+    every = list(dict.fromkeys(itertools.chain(*found.values())))
+    notes = [*missing_of_sweeps(every), *itertools.chain(*(s.unfinished for s in made))]
+    notes += [*itertools.chain(*(t.notes for t in brought))]
     notes += [*filter(None, map(_without_power, pairs)), *same_folder(made), *clips.people(), *_synthetic(made)]
     folders = {s.name: tuple(str(run.folder) for run in s.runs.values()) for s in made}
     return Comparison(folders, tuple(pairs), tuple(dict.fromkeys(notes)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from realfake.comparison.pairing import common_rows, comparable
 from realfake.comparison.power import Shares, pseudo_values
-from realfake.comparison.systems import Part, System, described
+from realfake.comparison.systems import FOLD_AND_SEED, Part, System, by_fold, described, split_alone
 from realfake.errors import UserError
 from realfake.reports.finished import FinishedRun
 from realfake.reports.pooling import RunClips, load_clips
@@ -118,8 +119,8 @@ class PairedRuns:
 
     @property
     def described(self) -> tuple[str, ...]:
-        """Fold and seed of each pair of runs."""
-        return tuple(described(part, self.parts) for part in self.parts)
+        """Fold and seed of each pair of runs, in their order."""
+        return tuple(described(part, self.parts) for part in sorted(self.parts, key=by_fold))
 
     @property
     def notes(self) -> list[str]:
@@ -133,11 +134,35 @@ class PairedRuns:
                     f"{lacks.name} has no finished run of {'; '.join(lost)}: left out of {self.a.name} against "
                     f"{self.b.name}, on both sides."
                 )
+        found += self._covered()
         if self.people == 1:
             found.append(
                 f"{self.a.name} against {self.b.name}: one test person, who does not show how people differ: no "
                 "interval, and no power."
             )
+        return found
+
+    def _covered(self) -> list[str]:
+        """Folds, and seeds of folds, that are missing on both sides."""
+        parts = sorted({*self.a.runs, *self.b.runs}, key=by_fold)
+        found = []
+        for split in dict.fromkeys(map(split_alone, parts)):
+            there = [dict(part) for part in parts if split_alone(part) == split]
+            seen = {key: dict.fromkeys(part[key] for part in there if key in part) for key in FOLD_AND_SEED}
+            keys = [key for key in seen if seen[key]]
+            grid = [
+                there[0] | dict(zip(keys, values, strict=True))
+                for values in itertools.product(*(seen[key] for key in keys))
+            ]
+            if lost := [described(part, parts) for part in (tuple(p.items()) for p in grid) if part not in parts]:
+                found.append(f"Neither {self.a.name} nor {self.b.name} has a finished run of {'; '.join(lost)}.")
+            paired = {dict(part).get("split.fold") for part in self.parts if split_alone(part) == split}
+            every = [str(fold) for fold in range(int(dict(split).get("split.folds", 0)))]
+            if without := [fold for fold in every if fold not in paired]:
+                found.append(
+                    f"{self.a.name} against {self.b.name} covers {len(paired)} of {len(every)} folds, without "
+                    f"{', '.join(without)}."
+                )
         return found
 
     def differences(self, name: str) -> dict[FinishedRun, float]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from realfake.data.sources.listing import printable
 from realfake.errors import UserError
+from realfake.reports.expected import SWEEP_FILE, missing_notes
 from realfake.reports.finding import find_runs
 from realfake.reports.finished import FinishedRun, read_run
 from realfake.reports.leaderboard import track
@@ -121,15 +122,37 @@ def _part(run: FinishedRun) -> Part | None:
     return tuple((words | others).items())
 
 
+FOLD_AND_SEED = ("split.fold", "seed")
+
+
+def split_alone(part: Part) -> Part:
+    """A part without its fold and seed."""
+    return tuple(word for word in part if word[0] not in FOLD_AND_SEED)
+
+
+def by_fold(part: Part) -> tuple[Part, list[int]]:
+    """By which parts are sorted: split, fold, seed, as numbers."""
+    values = dict(part)
+    return split_alone(part), [int(values.get(key, 0)) for key in FOLD_AND_SEED]
+
+
 def described(part: Part, among: Sequence[Part] | Mapping[Part, object] = ()) -> str:
     """A part for a reader, e.g. ``fold 3, seed 1``: its fold and seed, and what else differs among others."""
     values = [dict(other) for other in (part, *among)]
     words = {
         key.removeprefix("split."): value
         for key, value in part
-        if key in ("seed", "split.fold") or len({other.get(key) for other in values}) > 1
+        if key in FOLD_AND_SEED or len({other.get(key) for other in values}) > 1
     }
     return ", ".join(f"{key} {value}" for key, value in words.items())
+
+
+def missing_of_sweeps(runs: Sequence[FinishedRun]) -> list[str]:
+    """A sentence for each sweep that some runs are of and that lacks runs, whether these were asked for or not."""
+    known = {run.folder.resolve(): run for run in runs}
+    sweeps = [f for f in dict.fromkeys(folder.parent for folder in known) if (f / SWEEP_FILE).is_file()]
+    there = [known.get(folder) or read_run(folder, name) for sweep in sweeps for folder, name in find_runs([sweep])]
+    return missing_notes(there)
 
 
 def same_folder(systems: Sequence[System]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from browsing import fits, needs_browser, opened_browser
 from fake_runs import fake_config, write_run
 from processes import Command
@@ -82,6 +83,7 @@ def test_a_fold_that_is_missing_is_named_and_left_out_on_both_sides(found: Compa
     (pair,) = found.pairs
     assert (pair.a, pair.b, pair.people, pair.clips) == ("single_task", "temporal", 20, 240)
     assert len(pair.parts) == 9
+    assert pair.parts[:3] == ("fold 0, seed 1", "fold 0, seed 2", "fold 1, seed 1")
     assert "fold 3, seed 2" not in pair.parts
     assert found.notes == (
         "temporal has no finished run of fold 3, seed 2: left out of single_task against temporal, on both sides.",
@@ -100,6 +102,28 @@ def test_a_fold_that_is_missing_is_named_and_left_out_on_both_sides(found: Compa
     assert (m.metric, m.a, m.b) == ("joint_accuracy", *(pytest.approx(v) for v in by_hand))
     assert m.interval.value == pytest.approx(m.a - m.b)
     assert m.verdict == "worse"
+
+
+def test_what_is_missing_on_both_sides_is_named(tmp_path: Path) -> None:
+    sweep = tmp_path / "z"
+    for approach in ("single_task", "temporal"):
+        for seed, fold in ((1, 1), (1, 2), (2, 1)):
+            write_fold(sweep, approach, seed, fold)
+    task = ["approach=single_task,temporal", "seed=1,2", "split=kfold", "split.fold=0,1,2"]
+    saved = {
+        "hydra": {"sweeper": {"_target_": "x.BasicSweeper", "params": None}, "overrides": {"task": task}},
+    }
+    (sweep / "multirun.yaml").write_text(yaml.safe_dump(saved))
+    said = (
+        "6 of the 12 runs of the sweep z are missing: they have not begun; repeat its command to do them.",
+        "Neither single_task nor temporal has a finished run of fold 2, seed 2.",
+        "single_task against temporal covers 2 of 5 folds, without 0, 3, 4.",
+        SYNTHETIC,
+    )
+    assert compare_runs(chosen_systems(config(f"dir={sweep}", "by=approach")), **QUICK).notes == said
+    # Rows that nobody asked for are no missing ones.
+    some = compare_runs({"a": sweep / "single_task11", "b": sweep / "temporal11"}, **QUICK)
+    assert some.notes == (said[0], "a against b covers 1 of 5 folds, without 0, 2, 3, 4.", SYNTHETIC)
 
 
 def test_the_interval_over_trainings_is_that_of_the_means_of_folds(found: Comparison, sweep: Path) -> None:
