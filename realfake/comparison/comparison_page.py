@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -33,7 +34,10 @@ POST_HOC = (
 
 
 def write(found: Comparison, out: Path) -> Path:
-    """Write ``compare.csv``, ``power.csv``, ``compare.json``, pictures and the page; returns the page."""
+    """Write ``compare.csv``, ``power.csv``, ``compare.json``, pictures and the page; returns the page.
+
+    What an earlier comparison wrote to the same folder is replaced.
+    """
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / "compare.csv", found.to_frame().to_csv(index=False))
     curves = found.power_frame()
@@ -44,6 +48,9 @@ def write(found: Comparison, out: Path) -> Path:
         if (figure := power(pair)) is not None:
             name = f"power{place}.png" if len(found.pairs) > 1 else "power.png"
             pictures.append((f"Power by the number of people, {pair.a} against {pair.b}", save(figure, out / name)))
+    for file in {*out.glob("power*.png")} - {file for _, file in pictures}:  # of an earlier comparison
+        if re.fullmatch(r"power\d*\.png", file.name):
+            file.unlink()
     page = out / "index.html"
     write_whole(page, render("comparison.html", **_shown(found, pictures)))
     return page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,6 +13,8 @@ from realfake.scoring.metric_table import REPORTED
 from realfake.scoring.plots.style import BLACK, BLUE, DASHES, GREY, ORANGE, PALETTE, SMALL, TEXT, new_figure, plain
 
 _LEFT, _RIGHT = 0.27, 0.97
+_CHARACTERS = 90
+"""Of a line as wide as the picture."""
 MOST_CURVES = 6
 """Metrics whose power one picture shows."""
 
@@ -29,8 +32,9 @@ def forest(found: Comparison) -> Figure:
     row, ticks = 0, {}
     for pair in found.pairs:
         edge = 0.02 - _LEFT / (_RIGHT - _LEFT)
+        title = "\n".join(textwrap.wrap(f"{pair.a} − {pair.b}", _CHARACTERS)[:2])
         axis.text(
-            edge, row, f"{pair.a} − {pair.b}", transform=axis.get_yaxis_transform(), fontsize=TEXT,
+            edge, row, title, transform=axis.get_yaxis_transform(), fontsize=TEXT,
             fontweight="bold", va="center", parse_math=False,
         )  # fmt: skip
         for m in pair.metrics:

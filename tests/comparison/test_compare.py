@@ -195,11 +195,14 @@ def test_the_power_of_equal_predictions_cannot_be_told(tmp_path: Path) -> None:
     assert same.power_frame()["people"].tolist() == [10, 20]
     assert same.power_frame()[["power", "low", "high"]].isna().all(axis=None)
     screen = io.StringIO()
+    (tmp_path / "out").mkdir()
+    for name in ("power.png", "power12.png", "power_of_mine.png"):
+        (tmp_path / "out" / name).touch()
     page = write(same, tmp_path / "out")
     show(same, page, Console(file=screen, width=80))
     rows = [line.replace("│", " ").split() for line in screen.getvalue().splitlines()]
     assert [row for row in rows if row[:1] in (["10"], ["20"])] == [["10", "–"], ["20", "–"]]
-    assert not (tmp_path / "out" / "power.png").exists()
+    assert {file.name for file in (tmp_path / "out").glob("*.png")} == {"differences.png", "power_of_mine.png"}
     assert "power cannot be told" in page.read_text()
     (saved,) = json.loads((tmp_path / "out" / "compare.json").read_text())["pairs"][0]["metrics"]
     assert saved["at_difference"]["value"] == [None, None]
@@ -434,9 +437,22 @@ def test_the_page_opens_without_an_error_and_fits(browser: Any, found: Compariso
     assert min(sizes) > 100
     assert "temporal has no finished run of fold 3, seed 2" in browser.find_element("css selector", ".note").text
     assert fits(browser, 1280)
+
+
+@needs_browser
+def test_long_names_fit_a_phone(browser: Any, sweep: Path, tmp_path: Path) -> None:
+    names = [f"approach={name},loss_mix=uncertainty,optimizer.lr=0.001,seed=1" for name in ("temporal", "single_task")]
+    systems = {name: sweep / f"{name[9:].partition(',')[0]}10" for name in names}
+    browser.get(write(compare_runs(systems, **QUICK | {"people": [10, 20]}), tmp_path).as_uri())
     phone = {"width": 400, "height": 900, "deviceScaleFactor": 1, "mobile": False}  # a window is never so narrow
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    browser.execute_script("document.querySelectorAll('details').forEach((e) => e.open = true)")
     assert browser.execute_script("return innerWidth === 400 && document.documentElement.scrollWidth <= 400")
+    boxes = browser.execute_script(
+        "return [...document.querySelectorAll('figure')].map((e) => [getComputedStyle(e).overflowX, e.offsetWidth])"
+    )
+    assert len(boxes) == 2
+    assert all(overflow == "auto" and width <= 400 for overflow, width in boxes)
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
