@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from realfake.composing.composition import compose
 from realfake.config import EvaluateConfig, PredictConfig, SignalsConfig
 from realfake.errors import UserError, quoted
 from realfake.files import one_line, require_folder
+from realfake.runs.settings import parse_override
 from realfake.scoring.metric_table import REPORTED
 
 if TYPE_CHECKING:
@@ -170,7 +171,9 @@ def fit(overrides: Sequence[str] = (), folder: str | Path | None = None) -> Trai
     """
     from realfake.experiments.execution import train
 
-    return TrainedRun(run := Path(train(_words(overrides), folder)["run"]), _read(run / "results.json"))
+    return TrainedRun(
+        run := Path(train(_words(overrides, hydra__run__dir="folder"), folder)["run"]), _read(run / "results.json")
+    )
 
 
 def evaluate_run(run: str | Path | TrainedRun, overrides: Sequence[str] = ()) -> EvaluatedRun:
@@ -183,7 +186,7 @@ def evaluate_run(run: str | Path | TrainedRun, overrides: Sequence[str] = ()) ->
     Raises:
         UserError: If the run or the data cannot be used.
     """
-    words = [*_words(overrides), _word("run", _folder(run))]
+    words = [*_words(overrides, run="run"), _word("run", _folder(run))]
     cfg = compose("evaluate", words, EvaluateConfig)
 
     from rich.console import Console
@@ -211,7 +214,7 @@ def predict_files(
         UserError: If there is no such run or file.
     """
     given = [files] if isinstance(files, str | Path) else list(files)
-    words = [*_words(overrides), _word("run", _folder(run)), _word("input", *given)]
+    words = [*_words(overrides, run="run", input="files"), _word("run", _folder(run)), _word("input", *given)]
     cfg = compose("predict", words, PredictConfig)
     assert cfg.run is not None
     assert cfg.input is not None
@@ -249,9 +252,9 @@ def extract_signals(overrides: Sequence[str]) -> ExtractedSignals:
 
 
 def compare_runs(
-    systems: Mapping[str, Sequence[str | Path | TrainedRun]],
+    systems: Mapping[str, str | Path | TrainedRun | Sequence[str | Path | TrainedRun]],
     *,
-    metrics: Sequence[str] | None = None,
+    metrics: Sequence[str] | str | None = None,
     margin: float | None = None,
     people: Sequence[int] | None = None,
     seed: int = 0,
@@ -259,26 +262,42 @@ def compare_runs(
     """Which system is better, by how much, by person over folds and seeds, as ``realfake compare`` says it.
 
     Args:
-        systems: Name → its runs, or their folders; runs are paired by fold and seed.
-        metrics: Names of ``docs/metrics.md``; ``None`` = the main ones.
+        systems: Name → its runs, or their folders, or one; runs are paired by fold and seed.
+        metrics: Names of ``docs/metrics.md``, or one; ``None`` = the main ones.
         margin: Of equivalence, in the metric's own unit.
         people: Numbers of people to tell the power of the comparison for.
         seed: Of everything that is drawn.
 
     Raises:
-        UserError: If runs do not match, with the reason.
+        UserError: If runs do not match or a value is none of its kind, with the reason.
     """
     from realfake.comparison import comparing
 
-    folders = {name: [_folder(run) for run in runs] for name, runs in systems.items()}
-    return comparing.compare_runs(folders, metrics=metrics, margin=margin, people=people, seed=seed)
+    given: Any = systems
+    if isinstance(systems, Mapping):
+        given = {name: _folders(runs) for name, runs in systems.items()}
+    return comparing.compare_runs(given, metrics=metrics, margin=margin, people=people, seed=seed)
 
 
-def _words(overrides: Sequence[str]) -> list[str]:
-    """The words of a command line; a single text would be taken for letters."""
-    if isinstance(overrides, str):
-        raise UserError(f"{overrides!r}: expected a list of overrides, as {overrides.split()!r}")
-    return [str(word) for word in overrides]
+def _words(overrides: Sequence[str], **arguments: str) -> list[str]:
+    """The words of a command line; a single text would be taken for letters.
+
+    Args:
+        overrides: As the user gave them.
+        arguments: Key that may not be among them, ``__`` for a dot → by which argument it is given.
+
+    Raises:
+        UserError: If they are no list, or one says what an argument says.
+    """
+    if isinstance(overrides, str) or not isinstance(overrides, Iterable):
+        example = overrides.split() if isinstance(overrides, str) else ["seed=1"]
+        raise UserError(f"{overrides!r}: expected a list of overrides, as {example!r}")
+    words = [str(word) for word in overrides]
+    taken = {key.replace("__", "."): argument for key, argument in arguments.items()}
+    for word in words:
+        if (argument := taken.get(parse_override(word)[0])) is not None:
+            raise UserError(f"{word}: give it as the argument {argument}, and not as an override")
+    return words
 
 
 def _word(key: str, *values: str | Path) -> str:
@@ -289,6 +308,11 @@ def _word(key: str, *values: str | Path) -> str:
 
 def _folder(run: str | Path | TrainedRun) -> str | Path:
     return run.folder if isinstance(run, TrainedRun) else run
+
+
+def _folders(runs: Any) -> Any:
+    """The same of one run or several; what is neither is refused where it is read."""
+    return [_folder(run) for run in runs] if isinstance(runs, Iterable) and not isinstance(runs, str) else _folder(runs)
 
 
 def _out(out: str | None) -> Path:

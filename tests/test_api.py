@@ -159,6 +159,23 @@ def test_runs_are_compared(trained: Trained) -> None:
     found = api.compare_runs(runs, metrics=["authenticity_accuracy"])
     assert "frames" in repr(found)
     assert len(found.to_frame()) > 0
+    one = {name: api.TrainedRun(run, {}) for name, (run,) in runs.items()}
+    assert repr(api.compare_runs(one, metrics="authenticity_accuracy")) == repr(found)
+
+
+@pytest.mark.parametrize(("call", "line"), [
+    (lambda: api.fit(None), "None: expected a list of overrides, as ['seed=1']"),  # type: ignore[arg-type]
+    (lambda: api.fit(["hydra.run.dir=x"], folder="y"), "hydra.run.dir=x: give it as the argument folder"),
+    (lambda: api.evaluate_run("x", ["run=y"]), "run=y: give it as the argument run, and not as an override"),
+    (lambda: api.predict_files("x", "y", ["input=z"]), "input=z: give it as the argument files"),
+    (lambda: api.compare_runs(None), "systems=None: expected names and runs"),  # type: ignore[arg-type]
+    (lambda: api.compare_runs({"a": None, "b": "x"}), "a=None: expected a folder"),  # type: ignore[dict-item]
+])  # fmt: skip
+def test_wrong_arguments_are_one_line(call: Callable[[], object], line: str) -> None:
+    with pytest.raises(api.UserError) as caught:
+        call()
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_page_runs(tiny: list[str], videos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

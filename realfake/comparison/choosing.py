@@ -58,11 +58,21 @@ def rows_of(runs: Sequence[FinishedRun], overrides: Sequence[str], key: str) -> 
         if not there:
             varying = varying_keys(runs)
             raise UserError(f"{key}={name}={value}: no run in dir has {name}; they differ in {', '.join(varying)}")
-        if value not in there:
+        if _compared(value) not in map(_compared, there):
             hint = nearest(value, there)
             raise UserError(f"{key}={name}={value}: no run in dir has it{hint} (there are: {', '.join(there)})")
-        runs = [run for run in runs if run.setting(name) == value]
+        runs = [run for run in runs if _compared(run.setting(name)) == _compared(value)]
     return list(runs)
+
+
+def _compared(value: str | None) -> str | float | None:
+    """A value as it is compared: ``1`` and ``1.0`` are one number, ``False`` and ``false`` one answer."""
+    if value is None or value.lower() in ("true", "false"):
+        return value and value.lower()
+    try:
+        return float(value)
+    except ValueError:
+        return value
 
 
 def systems_by(runs: Sequence[FinishedRun], keys: Sequence[str]) -> dict[str, list[FinishedRun]]:
@@ -78,9 +88,12 @@ def systems_by(runs: Sequence[FinishedRun], keys: Sequence[str]) -> dict[str, li
                 f"by={key}: no run in dir has it{nearest(key, varying)} (they differ in {', '.join(varying)})"
             )
     found: dict[str, list[FinishedRun]] = {}
+    named: dict[tuple[str | float | None, ...], str] = {}
     for run in runs:
         if run.config or run.overrides:  # else the job died before it began
-            found.setdefault(", ".join(str(run.setting(key)) for key in keys), []).append(run)
+            values = [run.setting(key) for key in keys]
+            name = named.setdefault(tuple(map(_compared, values)), ", ".join(map(str, values)))
+            found.setdefault(name, []).append(run)
     if len(found) < 2:
         raise UserError(f"by={','.join(keys)}: all runs in dir have {next(iter(found), 'none')}: nothing to compare")
     return dict(sorted(found.items()))

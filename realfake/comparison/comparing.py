@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +13,17 @@ import numpy as np
 from realfake.comparison.paired_runs import PairedRuns, ReadClips
 from realfake.comparison.power import ALPHA, PEOPLE, Power, power_curves
 from realfake.comparison.systems import Place, System, missing_of_sweeps, runs_at, same_folder, system_of
-from realfake.config import require
+from realfake.composing.messages import validate
+from realfake.config import CompareConfig, require
 from realfake.errors import UserError, nearest
-from realfake.pages import SYNTHETIC
+from realfake.pages import SYNTHETIC, counted
 from realfake.reports.finished import FinishedRun
 from realfake.reports.leaderboard import track
 from realfake.reports.spread import Spread, spread_of
 from realfake.runs.settings import look_up
 from realfake.scoring.metric_table import METRICS, REPORTED
 from realfake.scoring.statistics import PERMUTATIONS, RESAMPLES, Interval, compare, difference_limits, holm
-from realfake.scoring.wording import p_value
+from realfake.scoring.wording import NOTHING, decimals, p_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,6 +91,13 @@ class SystemPair:
     """Folds and seeds whose runs were paired."""
     metrics: tuple[MetricDifference, ...]
 
+    @property
+    def size(self) -> str:
+        """What it rests on, for a reader."""
+        people = "person" if self.people == 1 else "people"
+        pairs = "pair" if len(self.parts) == 1 else "pairs"
+        return f"{len(self.parts)} {pairs} of runs, {self.people:,} {people}, {counted(self.clips, 'clip')}"
+
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
@@ -104,10 +112,11 @@ class Comparison:
     def __repr__(self) -> str:
         lines = []
         for pair in self.pairs:
-            lines.append(f"{pair.a} − {pair.b}: {len(pair.parts)} pairs of runs, {pair.people} people")
+            lines.append(f"{pair.a} − {pair.b}: {pair.size}")
             lines += [
-                f"  {m.metric:31}{m.interval.value:+.3f} [{m.interval.low:+.3f}, {m.interval.high:+.3f}]"
-                f"  p {p_value(m.p_value)}  {m.verdict}"
+                f"  {m.metric:31}{decimals(m.interval.value, signed=True)}"
+                + (f" [{m.interval.low:+.3f}, {m.interval.high:+.3f}]" if math.isfinite(m.interval.low) else "")
+                + f"  p {NOTHING if math.isnan(m.p_value) else p_value(m.p_value)}  {m.verdict}"
                 for m in pair.metrics
             ]
         return "\n".join([*lines, *self.notes])
@@ -151,7 +160,7 @@ def _row(pair: SystemPair, m: MetricDifference) -> dict[str, Any]:
 def compare_runs(
     systems: Mapping[str, Sequence[Place | FinishedRun] | Place],
     *,
-    metrics: Sequence[str] | None = None,
+    metrics: Sequence[str] | str | None = None,
     margin: float | None = None,
     people: Sequence[int] | None = None,
     seed: int = 0,
@@ -164,7 +173,7 @@ def compare_runs(
 
     Args:
         systems: Name → its runs: folders of runs, sweeps, patterns of such, or runs that were read already.
-        metrics: Names as in ``docs/metrics.md``; ``None`` = :data:`USUAL`.
+        metrics: Names as in ``docs/metrics.md``, or one; ``None`` = :data:`USUAL`.
         margin: Differences smaller than this do not matter; ``None`` = equivalence is not asked for.
         people: Numbers of people whose power is told; ``None`` = 10 to 320, empty = none.
         seed: Of everything that is drawn.
@@ -175,14 +184,24 @@ def compare_runs(
         permutations: How many exchanges are tried; all of them if there are no more.
 
     Raises:
-        UserError: If there are fewer than two systems, or they cannot be compared: the line says why.
+        UserError: If there are fewer than two systems, they cannot be compared, or a value is none of its kind: the
+            line says why.
     """
+    if not isinstance(systems, Mapping) or not all(isinstance(name, str) for name in systems):
+        raise UserError(
+            f"systems={systems!r}: expected names and runs, as in {{'new': 'multirun/x', 'old': 'multirun/y'}}"
+        )
     if len(systems) < 2:
         raise UserError(f"{', '.join(systems) or 'no system'}: nothing to compare it with; give at least two systems")
-    if margin is not None and not 0.0 < margin < 1.0:
-        raise UserError(f"margin={margin}: expected more than 0 and less than 1, as in margin=0.05")
-    if people is not None and min(people, default=1) < 1:
-        raise UserError(f"people={list(people)}: expected numbers of people, as in people=[20,40]")
+    metrics = [metrics] if isinstance(metrics, str) else metrics
+    people = [n.item() if isinstance(n, np.generic) else n for n in people] if isinstance(people, Iterable) else people
+    options = {
+        "metric": list(metrics) if isinstance(metrics, Iterable) else metrics, "margin": margin, "people": people,
+        "seed": seed, "difference": difference, "same_data": same_data, "resamples": resamples,
+        "permutations": permutations,
+    }  # fmt: skip
+    others: dict[str, Any] = {**dict.fromkeys(CompareConfig.model_fields), "a": "a", "b": "b", "plugins": []}
+    validate(others | options, CompareConfig)
     found = {name: runs_at(places, name) for name, places in systems.items()}
     for run in itertools.chain(*found.values()):  # plugins may measure what is asked for
         for name in metrics or ():

@@ -70,7 +70,7 @@ def show(found: Comparison, page: Path, console: Console | None = None) -> None:
         print_table(console, title, *shown)
 
     for pair in found.pairs:
-        say(f"\nA = {pair.a}, B = {pair.b}: {_size(pair)}", style="bold")
+        say(f"\nA = {pair.a}, B = {pair.b}: {pair.size}", style="bold")
         table("", difference_table(pair))
         if any(m.trainings or m.within for m in pair.metrics):
             what = "Mean over trainings" + ", and the margin" * any(m.within for m in pair.metrics)
@@ -84,13 +84,6 @@ def show(found: Comparison, page: Path, console: Console | None = None) -> None:
     for line in (*explained(found), *found.notes):
         say(line)
     say(f"page {page}")
-
-
-def _size(pair: SystemPair) -> str:
-    return (
-        f"{len(pair.parts)} {'pairs' if len(pair.parts) > 1 else 'pair'} of runs, {pair.people:,} "
-        f"{'people' if pair.people > 1 else 'person'}, {pair.clips:,} clips"
-    )
 
 
 def difference_table(pair: SystemPair) -> tuple[list[str], list[list[str]]]:
@@ -233,7 +226,7 @@ def _shown(found: Comparison, pictures: Sequence[tuple[str, Path]]) -> dict[str,
             "title": f"{p.a} against {p.b}",
             "a": p.a,
             "b": p.b,
-            "size": _size(p),
+            "size": p.size,
             "parts": p.parts,
             "sentences": [sentence(p, m) for m in p.metrics],
             "differences": difference_table(p),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class System:
     """Of each run that has no result, what there is to say."""
 
 
-def runs_at(places: Place | Sequence[Place | FinishedRun], key: str) -> list[FinishedRun]:
+def runs_at(places: Place | FinishedRun | Sequence[Place | FinishedRun], key: str) -> list[FinishedRun]:
     """All runs at or below some places.
 
     Args:
@@ -43,7 +43,9 @@ def runs_at(places: Place | Sequence[Place | FinishedRun], key: str) -> list[Fin
     Raises:
         UserError: If there is none.
     """
-    given = [places] if isinstance(places, Place) else places
+    given = list(places) if isinstance(places, Iterable) and not isinstance(places, str) else [places]
+    if not all(isinstance(place, Place | FinishedRun) for place in given):
+        raise UserError(f"{key}={places!r}: expected a folder of runs, or a list, as in {key}=multirun/x")
     folders = [folder for place in given if isinstance(place, Place) for folder in _matching(place, key)]
     found = find_runs(folders, key) if folders else []
     read = [read_run(folder, name) for folder, name in track(found, "reading runs")]

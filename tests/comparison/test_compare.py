@@ -213,6 +213,8 @@ def test_one_person_gives_no_interval_and_says_why(tmp_path: Path) -> None:
         write_run(tmp_path / name, [], fake_config(), skill=skill, seed=len(name), subjects=["s1"], epochs=1)
     one = compare_runs({"a": tmp_path / "a", "b": tmp_path / "b"}, margin=0.1)
     assert any(note.startswith("a against b: one test person") for note in one.notes)
+    assert repr(one).startswith("a − b: 1 pair of runs, 1 person, 12 clips\n  joint_accuracy  ")
+    assert "nan" not in repr(one)
     for m in one.pairs[0].metrics:
         assert np.isnan([m.interval.low, m.interval.high]).all()
         assert m.at_difference is None
@@ -239,10 +241,25 @@ def test_systems_that_tell_emotions_alone_are_compared_by_these(tmp_path: Path) 
 def test_wrong_numbers_from_python_are_one_line() -> None:
     with pytest.raises(UserError, match=r"margin=0: expected more than 0"):
         compare_runs({"a": "x", "b": "y"}, margin=0)
-    with pytest.raises(UserError, match=r"people=\[0\]: expected numbers of people"):
+    with pytest.raises(UserError, match=r"people\.0=0: expected at least 1"):
         compare_runs({"a": "x", "b": "y"}, people=[0])
     with pytest.raises(UserError, match="a: nothing to compare it with"):
         compare_runs({"a": "x"})
+    both = {"a": "x", "b": "y"}
+    wrong: list[tuple[Any, dict[str, Any], str]] = [
+        (None, {}, "systems=None: expected names and runs"),
+        (["x", "y"], {}, r"systems=\['x', 'y'\]: expected names and runs"),
+        ({"a": None, "b": "y"}, {}, "a=None: expected a folder of runs, or a list"),
+        ({"a": ["x", 3], "b": "y"}, {}, r"a=\['x', 3\]: expected a folder of runs"),
+        (both, {"people": 5}, "people=5: expected a list"),
+        (both, {"people": [2.5]}, r"people\.0=2\.5: expected a whole number"),
+        (both, {"metrics": 3}, "metric=3: expected text"),
+        (both, {"seed": -1}, "seed=-1: expected at least 0"),
+    ]
+    for systems, options, said in wrong:
+        with pytest.raises(UserError, match=said) as error:
+            compare_runs(systems, **options)
+        assert "\n" not in str(error.value)
 
 
 def test_any_number_of_systems_is_compared_pair_by_pair(sweep: Path) -> None:
@@ -283,6 +300,21 @@ def test_systems_are_folders_patterns_or_rows(sweep: Path) -> None:
     assert list(names(f"systems=[{sweep}/temporal10,{sweep}/temporal11]")) == ["temporal10", "temporal11"]
     assert list(names(f"a={sweep}/temporal10", f"b={sweep}/temporal10"))[1].endswith("temporal10 (2)")
     assert names(f"dir={sweep}", "by=[approach,seed]").keys() >= {"temporal, 1", "single_task, 2"}
+
+
+def test_rows_are_chosen_by_value(tmp_path: Path) -> None:
+    for name, overrides, faces, seconds in (
+        ("x", [], False, 1), ("y", ["callbacks.faces=False", "data.seconds=1.0"], False, 1.0),
+        ("z", ["callbacks.faces=true"], True, 2),
+    ):  # fmt: skip
+        made = fake_config()
+        made["callbacks"]["faces"], made["data"]["seconds"] = faces, seconds
+        write_run(tmp_path / name, overrides, made, subjects=["s1"], epochs=1)
+    rows = names(
+        f"dir={tmp_path}", "a=[callbacks.faces=false,data.seconds=1.0]", "b=[callbacks.faces=True,data.seconds=2.0]"
+    )
+    assert list(rows.values()) == [["x", "y"], ["z"]]
+    assert names(f"dir={tmp_path}", "by=[callbacks.faces,data.seconds]") == {"false, 1": ["x", "y"], "true, 2": ["z"]}
 
 
 @pytest.mark.parametrize(("words", "said"), [
