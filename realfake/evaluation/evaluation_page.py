@@ -82,7 +82,7 @@ def print_report(console: Console, report: Mapping[str, Any]) -> None:
 def main_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Every metric of clips and samples, with its interval and the baselines."""
     clip, frame, baselines = report["metrics"]["clip"], report["metrics"]["frame"], report["baselines"]
-    columns = ["metric", "clips", "95 % interval", "samples", "95 % interval", *baselines, "p (shuffled labels)"]
+    columns = ["metric", "clips", "95 %, clips", "samples", "95 %, samples", *baselines, "p (shuffled labels)"]
     rows = []
     for m in clip:
         known = [number(m, found.get(m)) for found in baselines.values()]

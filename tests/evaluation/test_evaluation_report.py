@@ -244,6 +244,7 @@ def test_the_screen_shows_the_main_figures(evaluation):
 
 def test_every_metric_has_a_row_with_interval_and_chance_and_the_loss_where_it_is_known(evaluation, tmp_path):
     columns, rows = main_table(evaluation.report)
+    assert len(set(columns)) == len(columns), "a narrow screen shows them apart from each other"
     found = {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
     assert list(found) == [m.heading for m in REPORTED.values()]
     clip = evaluation.report["metrics"]["clip"]
