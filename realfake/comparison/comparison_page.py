@@ -110,7 +110,8 @@ def training_table(pair: SystemPair) -> tuple[list[str], list[list[str]]]:
     for m in pair.metrics:
         t = m.trainings
         row = [REPORTED[m.metric].heading]
-        row += [_figure(m.metric, t.interval.value, signed=True), _span(m.metric, t.interval)] if t else [NOTHING] * 2
+        mean = t.interval if t else Interval(math.nan, math.nan, math.nan)
+        row += [_figure(m.metric, mean.value, signed=True), _span(m.metric, mean) or NOTHING]
         if m.within is not None and m.margin is not None:
             row += [_span(m.metric, m.within) or NOTHING, "yes" if m.equivalent else "not shown"]
         rows.append(row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import shlex
 from collections.abc import Callable, Iterator
@@ -188,8 +189,9 @@ def test_the_same_runs_on_both_sides_are_said(sweep: Path) -> None:
 
 
 def test_the_power_of_equal_predictions_cannot_be_told(tmp_path: Path) -> None:
-    for name, other in (("a", 0), ("b", 1)):
-        write_run(tmp_path / name, [], fake_config(), seed=1, subjects=["s1", "s2", "s3"], epochs=1, seconds=other)
+    for name, fold in itertools.product("ab", range(2)):
+        people = [f"s{fold}{i}" for i in range(3)]
+        write_run(tmp_path / name / str(fold), [], fake_config(fold=fold), seed=fold, subjects=people, epochs=1)
     same = compare_runs({"a": tmp_path / "a", "b": tmp_path / "b"}, metrics=["joint_accuracy"], people=[10, 20])
     assert "a against b: all people show the same difference in both right: power cannot be told." in same.notes
     assert same.power_frame()["people"].tolist() == [10, 20]
@@ -202,6 +204,7 @@ def test_the_power_of_equal_predictions_cannot_be_told(tmp_path: Path) -> None:
     show(same, page, Console(file=screen, width=80))
     rows = [line.replace("│", " ").split() for line in screen.getvalue().splitlines()]
     assert [row for row in rows if row[:1] in (["10"], ["20"])] == [["10", "–"], ["20", "–"]]
+    assert all(all(row) for row in training_table(same.pairs[0])[1])
     assert {file.name for file in (tmp_path / "out").glob("*.png")} == {"differences.png", "power_of_mine.png"}
     assert "power cannot be told" in page.read_text()
     (saved,) = json.loads((tmp_path / "out" / "compare.json").read_text())["pairs"][0]["metrics"]
