@@ -51,6 +51,8 @@ class _Derivation:
 
     def __call__(self, found: Extracted) -> Extracted:
         """The derived stream, at the moments of its base (n,)."""
+        if not len(found.times_sec):  # nothing of the base could be computed
+            return Extracted(found.times_sec, np.zeros((0, *self.info.shape), np.float32), found.quality)
         times = found.times_sec.astype(np.float32)
         values, known = found.values.astype(np.float32), found.quality > 0
         for rule in self.info.rules:

@@ -169,16 +169,20 @@ def test_a_command_is_refused_what_follows_from_nothing(derived: str, line: str)
         compose("describe", ["signals=[drawn]", f"derived=[{derived}]"], DescribeConfig)
 
 
+@pytest.mark.parametrize("moments", [True, False], ids=["all are gaps", "no moments"])
 def test_clips_without_one_are_named(
-    store: PreparedStore, cfg: PrepareConfig, bases: dict[str, StoredStream], tmp_path: Path,
+    moments: bool, store: PreparedStore, cfg: PrepareConfig, bases: dict[str, StoredStream], tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    lost = shutil.copytree(bases["units"].folder, tmp_path / "lost")
-    rows = np.load(lost / "units.npy")
-    rows["quality"][: bases["units"].counts[0]] = 0.0
+    lost = shutil.copytree(bases["units"].folder, tmp_path / f"lost-{moments}")
+    rows, counts = np.load(lost / "units.npy"), np.load(lost / "counts.npy")
+    rows["quality"][: counts["units"][0]] = 0.0
+    if not moments:
+        rows, counts["units"][0] = rows[counts["units"][0] :], 0
     np.save(lost / "units.npy", rows)
+    np.save(lost / "counts.npy", counts)
     infos = streams_named(["units_phase"], cfg.signals).values()
     with caplog.at_level(logging.WARNING):
         of = derived_streams(store, infos, cfg.signals, {"units": replace(bases["units"], folder=lost)}, progress=False)
-    assert of["units_phase"].counts[0] == bases["units"].counts[0]
+    np.testing.assert_array_equal(of["units_phase"].counts, counts["units"])
     assert f"units_phase: 1 of {len(store)} clips have none, e.g. {store.table['clip'].array[0]}" in caplog.text

@@ -104,6 +104,13 @@ def test_in_a_mirror_a_derived_stream_is_what_its_description_says(name: str) ->
     assert not plain.values[[7, 8, 30]].any()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_clip_without_its_base_has_none(name: str) -> None:
+    info = stream_named(name, KNOWN)
+    found = derived(name, Extracted(*(values[:0] for values in some(info.source))), [Landmarker(symmetric_face())])
+    assert [part.shape for part in found] == [(0,), (0, *info.shape), (0,)]
+
+
 def test_rates_are_those_of_a_second() -> None:
     found = some("units")
     t = found.times_sec[:, None]
