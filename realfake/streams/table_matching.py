@@ -41,11 +41,33 @@ def match_tables(videos: Sequence[Path], root: Path | None, key: str) -> Matched
     Raises:
         UserError: If the root is no folder or holds no table, or a table would be that of two videos.
     """
-    if root is None:
-        near = {video: [p for p in _beside(video) if p.is_file()] for video in videos}
-        what = f"no table beside it; expected {{}}{ENDINGS[0]} there, or give {key}=/folder/of/tables"
-        missing = {video: what.format(video.stem) for video, tables in near.items() if not tables}
-        return Matched({video: tables[0] for video, tables in near.items() if tables}, missing)
+    named = {} if root is None else _named(root, key)
+    owners: dict[Path, Path] = {}
+    missing = {}
+    for video in videos:
+        expected = f"expected {video.stem}{ENDINGS[0]}"
+        if root is None:
+            best = [table for table in _beside(video) if table.is_file()]
+            none = f"no table beside it; {expected} there, or give {key}=/folder/of/tables"
+        else:
+            tables = [t for prefix in _PREFIXES for t in named.get(f"{prefix}{video.stem}".casefold(), [])]
+            fitting = [t for t in tables if _common(video, t) >= len(t.parent.relative_to(root).parts)]
+            best = [t for t in fitting if _common(video, t) == max(_common(video, other) for other in fitting)]
+            elsewhere = f" in folders named as the video's, unlike {tables[0]}" if tables else ""
+            none = f"no table below {root}; {expected}{elsewhere}"
+        if len(best) == 1:
+            if (other := owners.setdefault(best[0], video)) != video:
+                alike = other.parent == video.parent
+                fix = "give these videos names of their own" if alike else "put it in a folder named as its video's"
+                raise UserError(f"{key}: {best[0]} may be the table of {other} or of {video}; {fix}")
+        else:
+            missing[video] = f"{best[0]} and {best[1]} may both be its table; leave one there" if best else none
+    spare = (t for tables in named.values() for t in tables if t not in owners)
+    return Matched({v: t for t, v in owners.items()}, missing, tuple(f"{t}: no clip has this name" for t in spare))
+
+
+def _named(root: Path, key: str) -> dict[str, list[Path]]:
+    """The tables below a folder by their names without endings, in lower case."""
     if not root.is_dir():
         raise UserError(f"{key}={root}: no such folder; expected one with a table (CSV or Parquet) for each clip")
     if not os.access(root, os.R_OK | os.X_OK):
@@ -56,23 +78,7 @@ def match_tables(videos: Sequence[Path], root: Path | None, key: str) -> Matched
             named[name].append(path)
     if not named:
         raise UserError(f"{key}={root}: no table below it; expected names such as <video>{', <video>'.join(ENDINGS)}")
-    owners: dict[Path, Path] = {}
-    missing = {}
-    for video in videos:
-        tables = [t for prefix in _PREFIXES for t in named.get(f"{prefix}{video.stem}".casefold(), [])]
-        fitting = [t for t in tables if _common(video, t) >= len(t.parent.relative_to(root).parts)]
-        best = [t for t in fitting if _common(video, t) == max(_common(video, other) for other in fitting)]
-        if len(best) == 1:
-            if (other := owners.setdefault(best[0], video)) != video:
-                fix = "put it in a folder named as its video's"
-                raise UserError(f"{key}: {best[0]} may be the table of {other} or of {video}; {fix}")
-        elif best:
-            missing[video] = f"{best[0]} and {best[1]} may both be its table; leave one there"
-        else:
-            elsewhere = f" in folders named as the video's, unlike {tables[0]}" if tables else ""
-            missing[video] = f"no table below {root}; expected {video.stem}{ENDINGS[0]}{elsewhere}"
-    spare = (t for tables in named.values() for t in tables if t not in owners)
-    return Matched({v: t for t, v in owners.items()}, missing, tuple(f"{t}: no clip has this name" for t in spare))
+    return named
 
 
 def any_table(root: Path) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,18 @@ def test_beside_the_video(tmp_path: Path) -> None:
     found = match_tables(videos, None, KEY)
     assert found.tables == dict(zip(videos[:3], tables[:3], strict=True))
     assert found.missing == {videos[3]: f"no table beside it; expected N2S.csv there, or give {KEY}=/folder/of/tables"}
+
+
+def test_beside_too_a_table_is_of_one_video_and_a_video_has_one_table(tmp_path: Path) -> None:
+    videos = touch(tmp_path, "S1/HS.mp4", "S1/N2A.mp4", "S1/N2A.mov")
+    csv, tsv, shared = touch(tmp_path, "S1/HS.csv", "S1/HS.tsv", "S1/N2A.csv")
+    found = match_tables(videos[:2], None, KEY)
+    assert found.tables == {videos[1]: shared}
+    assert found.missing == {videos[0]: f"{csv} and {tsv} may both be its table; leave one there"}
+    line = f"{KEY}: {shared} may be the table of {videos[1]} or of {videos[2]}; give these videos names of their own"
+    for root in (None, tmp_path):
+        with pytest.raises(UserError, match=f"^{re.escape(line)}$"):
+            match_tables(videos, root, KEY)
 
 
 def test_below_a_root_folders_tell_equal_names_apart(tmp_path: Path) -> None:
