@@ -6,7 +6,6 @@ lost face, a damaged row, a line cut short) is a gap there; what concerns the ta
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import re
@@ -110,9 +109,7 @@ def _texts(source: Path | io.StringIO, name: str, form: TableFormat) -> tuple[pd
         text = source.read()
         heading, _, rest = text.partition("\n")
         separator = max(",;\t", key=heading.count)
-        last = rest.rpartition("\n")[2]
-        if last and len(next(csv.reader([last], delimiter=separator))) <= heading.count(separator):
-            text = text.removesuffix(last)  # cut short, perhaps within a number
+        text = text.removesuffix(rest.rpartition("\n")[2])  # trackers end each line: it is cut, perhaps in a number
         table = pd.read_csv(
             io.StringIO(text), sep=separator, dtype=str, skipinitialspace=True, on_bad_lines="skip", index_col=False,
             usecols=lambda column: column.strip() in form.wanted,
@@ -225,7 +222,7 @@ def _overlap(points: np.ndarray, times: np.ndarray, boxes: np.ndarray) -> np.nda
 
 
 def _with_holes(table: pd.DataFrame, form: TableFormat) -> pd.DataFrame:
-    """The same with gaps at both ends of every hole in the frames' numbers."""
+    """The same with gaps at both ends of every hole in the frames' numbers and in time."""
     import pandas as pd
 
     if form.frame not in table or len(table) < 3:
@@ -233,8 +230,8 @@ def _with_holes(table: pd.DataFrame, form: TableFormat) -> pd.DataFrame:
     frames, times = table[form.frame].to_numpy(), table["time"].to_numpy()
     steps = np.diff(frames)
     usual = np.nanquantile(steps, 0.5, method="lower")
-    after = np.flatnonzero(steps > 1.5 * usual)
     step_sec = float(np.nanmedian(np.diff(times) / steps) * usual)
+    after = np.flatnonzero((steps > 1.5 * usual) & (np.diff(times) > 1.5 * step_sec))
     ends = np.concatenate([times[after] + step_sec, times[after + 1] - step_sec])
     holes = pd.DataFrame({"time": np.unique(ends.astype(np.float32)), "quality": 0.0})
     return pd.concat([table, holes]).sort_values("time", kind="stable").drop_duplicates("time")
