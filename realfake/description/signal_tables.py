@@ -118,7 +118,7 @@ def write_signal_tables(cfg: SignalsConfig, console: Console | None = None) -> S
         with only_one(folder, lambda: log.warning("waiting for another process that writes into %s", folder)):
             for place in {folder, *(path.parent for path in tables.values())}:
                 remove_parts(place, deep=False)
-            _check_same(folder, identity, contents)
+            _check_same(folder, identity, contents, names, cfg.format)
             without = _write(tables, found, signals, cfg.derived_infos, console)
     lost = f" ({len(without)} clips have none)" if without else ""
     count = len(names) - len(without)
@@ -155,21 +155,31 @@ def _in_picture(options: SignalConfig) -> SignalConfig:
     return type(options).model_validate({**as_plain(options), "relative_to": "picture"})
 
 
-def _check_same(folder: Path, identity: dict[str, Any], contents: dict[str, str]) -> None:
+def _check_same(
+    folder: Path, identity: dict[str, Any], contents: dict[str, str], names: Sequence[str], form: str
+) -> None:
     """Write down what the tables of a folder are, or refuse a folder that holds others; those of other files go.
 
     Args:
         folder: Of the tables.
         identity: What all of them have in common.
         contents: Checksums of the files that they are of, by their names; a dataset's are in its identity.
+        names: Of the tables that are asked for.
+        form: Their format.
     """
+    formats = get_args(SignalsConfig.model_fields["format"].annotation)
     path = folder / _MARK
     before = json.loads(path.read_text()) if path.exists() else None
     known: dict[str, str] = before.pop("files", {}) if before else {}
     if before is not None and before != json.loads(json.dumps(identity)):
         raise UserError(f"{folder}: holds tables of other data or settings ({_MARK} says which); give another out=")
+    for other in (other for other in formats if before is not None and other != form):
+        if any((folder / f"{name}.{other}").exists() for name in known.keys() | set(names)):
+            raise UserError(
+                f"{folder}: holds tables with format={other}, not format={form}; give that, or another out="
+            )
     for name in (name for name, content in contents.items() if content != known.get(name, content)):
-        for ending in get_args(SignalsConfig.model_fields["format"].annotation):
+        for ending in formats:
             (folder / f"{name}.{ending}").unlink(missing_ok=True)
     now = {**identity, **({"files": known | contents} if contents else {})}
     if before is None or known | contents != known:

@@ -65,9 +65,14 @@ def test_what_is_there_stays_and_what_is_missing_is_written(
     assert first.read_bytes() == before[first]
     assert second.read_text() == "mine"
     second.write_bytes(before[second])
+    now = contents(tables)
     other = command("signals", *tiny_data, *FEW, "signals.drawn.unit_noise=0", "out=t", cwd=tables.parent)
     assert other.returncode == 1
     assert other.stderr.splitlines()[-1].startswith("error: t: holds tables of other data or settings")
+    other = command("signals", *tiny_data, *FEW, "format=parquet", "out=t", cwd=tables.parent)
+    line = "error: t: holds tables with format=csv, not format=parquet; give that, or another out="
+    assert (other.returncode, other.stderr.splitlines()[-1]) == (1, line)
+    assert contents(tables) == now
 
 
 def test_files_by_path_and_several_signals(
