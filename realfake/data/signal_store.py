@@ -159,9 +159,12 @@ def require_signals(signals: Iterable[SignalConfig], videos: Sequence[Path]) -> 
         UserError: If weights, packages or tables are missing, or no video at all has its table.
     """
     for options in signals:
-        signal = build_signal(options)
-        if isinstance(signal, Requires) and (reason := signal.require(videos)):
-            raise UserError(f"signals=[{options.name}]: none of {len(videos)} clips has it; the first, {reason}")
+        _require(build_signal(options), options.name, videos)
+
+
+def _require(signal: Signal, name: str, videos: Sequence[Path]) -> None:
+    if isinstance(signal, Requires) and (reason := signal.require(videos)):
+        raise UserError(f"signals=[{name}]: none of {len(videos)} clips has it; the first, {reason}")
 
 
 @dataclass(frozen=True)
@@ -209,6 +212,7 @@ def _planned(
     if not work.written:
         if store.root is None:
             raise UserError(f"{folder}: not computed yet; the videos are needed for it")
+        _require(signal, name, _videos(store))  # the crops may be older than the options
         folder.mkdir(parents=True, exist_ok=True)
     return work
 
@@ -248,7 +252,7 @@ def _identity(signal: Signal, store: PreparedStore, name: str) -> tuple[dict[str
     if not isinstance(signal, ReadsFiles):
         return identity, ()
     if store.root is not None:
-        inputs, remarks = signal.inputs([store.root / path for path in store.table["path"].tolist()])
+        inputs, remarks = signal.inputs(_videos(store))
         return {**identity, "inputs": inputs}, remarks
     # Nobody knows where the files lie: what was computed last counts.
     marks = sorted((store.folder / STREAMS).glob(f"{name}-*/{MARK}"), key=lambda path: path.stat().st_mtime)
@@ -280,6 +284,11 @@ def _compute(work: Work, shard: Shard = WHOLE) -> None:
                 raise result
 
 
+def _videos(store: PreparedStore) -> list[Path]:
+    assert store.root is not None
+    return [store.root / path for path in store.table["path"].tolist()]
+
+
 def _on_gpu(signal: Signal) -> bool:
     return isinstance(signal, OnDevice) and signal.uses_gpu()
 
@@ -287,8 +296,7 @@ def _on_gpu(signal: Signal) -> bool:
 def _parts(work: Work, shard: Shard) -> list[Part]:
     """The work on all clips of a shard, whatever of it is done: what is computed together is always the same."""
     store = work.store
-    assert store.root is not None
-    paths = [store.root / path for path in store.table["path"].tolist()]
+    paths = _videos(store)
     limits = [time_limit_sec(path.stat().st_size if path.exists() else 0, work.data.patience_sec) for path in paths]
     rows = [row for row in range(len(store)) if shard.has(row)]
     least = work.signal.batch if isinstance(work.signal, OverClips) and _on_gpu(work.signal) else 1

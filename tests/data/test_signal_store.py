@@ -6,6 +6,7 @@ import logging
 import re
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -154,6 +155,16 @@ def test_a_clip_by_itself_has_the_streams_that_it_has_in_a_dataset(store: Prepar
             assert ours.valid.all()
             for a, b in zip(ours, theirs, strict=True):
                 np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_missing_weights_are_told_before_any_work(store: PreparedStore, cfg: PrepareConfig) -> None:
+    """Of a dataset that is prepared, too, by the option's own name."""
+    words = ["signals=[features]", "signals.features.backbone=tiny_cnn", "signals.features.weights=no.pth"]
+    options = compose("prepare", words, PrepareConfig).signals["features"]
+    for call in (prepare_signal, partial(prepare_signal_shard, shard=Shard(1, 2))):
+        with pytest.raises(UserError, match=r"^signals=\[features\]: signals\.features\.weights=no\.pth: no such file"):
+            call(store, cfg.data, cfg.face, options, progress=False)
+    assert not list(store.folder.glob("streams/features-*"))
 
 
 @pytest.mark.parametrize("bits", [32, 16])
