@@ -115,7 +115,7 @@ def stream_named(name: str, known: Mapping[str, StreamInfo]) -> StreamInfo:
         suffixes.insert(0, last)
     if head not in known:
         ending = "".join(f"_{s}" for i, s in enumerate(suffixes) if all(later in RULES for later in suffixes[i:]))
-        near = nearest(name, [f"{k}{ending}" for k in known])
+        near = nearest(name, [near for k in known if _exists(near := f"{k}{ending}", known)])
         raise ValueError(
             f"the data have no stream {name}{near} (there are: {', '.join(known)}); others come from signals=[…]"
         )
@@ -124,6 +124,13 @@ def stream_named(name: str, known: Mapping[str, StreamInfo]) -> StreamInfo:
             raise ValueError(f"{name}: no stream follows by {suffix!r}{nearest(suffix, tuple(RULES))} (there are: "
                              f"{', '.join(f'{head}_{rule}' for rule in RULES)})")  # fmt: skip
     return _derived(name, known[head], suffixes) if suffixes else known[head]
+
+
+def _exists(name: str, known: Mapping[str, StreamInfo]) -> bool:
+    try:
+        return bool(stream_named(name, known))
+    except ValueError:
+        return False
 
 
 def _derived(name: str, base: StreamInfo, rules: Iterable[str]) -> StreamInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -231,6 +232,17 @@ def test_phases_are_numbers_of_a_rise_and_a_fall() -> None:
 def test_what_follows_from_nothing_is_refused(name: str, line: str) -> None:
     with pytest.raises(ValueError, match=f"^{line}"):
         stream_named(name, {**KNOWN, "pixels": PIXELS})
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("motion_asymmetry", ""), ("boxs_asymmetry", ""), ("boxs_velocity", "; did you mean 'box_velocity'?")],
+)
+def test_only_what_there_is_is_suggested(name: str, near: str) -> None:
+    with pytest.raises(
+        ValueError, match=f"^{re.escape(f'the data have no stream {name}{near} (there are: pixels, box)')}"
+    ):
+        stream_named(name, {"pixels": PIXELS, "box": BOX})
 
 
 def test_a_name_of_its_own_comes_before_a_suffix() -> None:
