@@ -74,6 +74,7 @@ STANDS_IN = {
 NOT_HERE = {
     "make test": "this is it",
     "make demo": "its command is that of the line below it; test_make_targets",
+    "make INSTALLER=pip demo": "likewise",
     "make lint": "the tools of the house; test_make_targets",
     "make bench": "test_benchmarks.py runs each benchmark",
     "make docs": "test_make_targets",
@@ -82,6 +83,7 @@ NOT_HERE = {
     "pip install": "test_command_word.py installs the wheel",
     "pip wheel": "test_command_word.py builds it",
     "realfake --help": "test_command_word.py",
+    "realfake train approach=multi_task backbone=numbers": "needs published weights; test_stored_features.py",
     "realfake compare a=": "tests/comparison/test_compare.py runs those of its page",
     "realfake compare dir=multirun/two": "likewise",
     "python -m benchmarks.": "test_benchmarks.py runs each benchmark",

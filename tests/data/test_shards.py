@@ -120,11 +120,11 @@ def test_shards_at_work_do_not_wait_for_each_other_but_a_run_waits_for_them(
 MOMENTS = [
     ("*.mjpeg", 0), ("*.mjpeg", 4), ("remove */.journal-shard-2-of-4.jsonl", 0), ("*/clips.parquet", 0),
     ("*/crops.npy", 0), ("*/store.json", 0), ("remove */.journal.jsonl", 0), ("remove */.journal.crops", 0),
-    ("remove */.lock-shard-1-of-4", 0), ("*/motion-*/parts/00000003.npz", 0), ("*/motion.npy", 0),
+    ("remove */.lock-shard-1-of-4", 0), ("*/motion-*/parts/00000003.zip", 0), ("*/motion.npy", 0),
     ("*/motion-*/stream.json", 0), ("remove */motion-*/parts", 0), ("*/drawn-*/counts.npy", 0),
     ("remove */drawn-*/.lock-shard-3-of-4", 0),
 ]  # fmt: skip
-MORE_MOMENTS = [("*/mediapipe-*/parts/00000005.npz", 0), ("*/mesh.npy", 0), ("remove */mediapipe-*/parts", 0)]
+MORE_MOMENTS = [("*/mediapipe-*/parts/00000005.zip", 0), ("*/mesh.npy", 0), ("remove */mediapipe-*/parts", 0)]
 
 
 @pytest.mark.slow
