@@ -20,8 +20,9 @@ from omegaconf import DictConfig
 
 from realfake.composing.catalogue import conf_dir
 from realfake.composing.composition import check_sweep
+from realfake.composing.composition_errors import COMPOSITION_ERRORS, explain
 from realfake.composing.help import help_text
-from realfake.composing.messages import COMPOSITION_ERRORS, explain, validate
+from realfake.composing.messages import validate
 from realfake.composing.overrides import is_sweep, name_sweep, ordered, rewrite
 from realfake.composing.plugin_words import load_given, load_plugins
 from realfake.config import Strict

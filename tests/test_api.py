@@ -201,7 +201,9 @@ def test_examples_of_prediction_run(
     for name in ("clip.mp4", "smile.mp4"):
         (tmp_path / name).write_bytes(videos[0].read_bytes())
     run = trained("approach=multi_task")
-    for block in re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+    assert any("realfake.load(" in block for block in blocks)
+    for block in blocks:
         text = re.sub(r"outputs/[a-z_]+/[^\"]+", str(run), block)
         exec(text, {"array": frames[0], "frames": np.stack(frames), "paths": ["smile.mp4"]})
 

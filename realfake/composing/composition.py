@@ -17,7 +17,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from realfake.composing.catalogue import conf_dir
-from realfake.composing.messages import COMPOSITION_ERRORS, explain, models_of, option_name, validate
+from realfake.composing.composition_errors import COMPOSITION_ERRORS, explain
+from realfake.composing.messages import models_of, option_name, validate
 from realfake.composing.overrides import SEVERAL, check_plugin, combinations, ordered, rewrite
 from realfake.composing.plugin_words import KEY as PLUGINS
 from realfake.composing.plugin_words import load_given, load_plugins
