@@ -9,7 +9,6 @@ is the most that one of them ever held. Needs the published file and the extra `
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -52,13 +51,22 @@ def looped(folder: Path, minutes: float, height: int) -> Path:
     return path
 
 
+ONLY_CHILD = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
+"""A small process between: Linux counts the memory of whoever starts a process as the process's own peak."""
+
+
 def peak_mib(*command: str) -> float:
     """The most that a process of a command ever held, in MiB."""
-    process = subprocess.Popen([sys.executable, "-m", *command], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
+    line = [sys.executable, "-S", "-c", ONLY_CHILD, sys.executable, "-m", *command]
+    done = subprocess.run(line, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
         raise SystemExit(f"failed: {' '.join(command)}")
-    return usage.ru_maxrss / 1024
+    return float(done.stdout) / 1024
 
 
 def main() -> None:
