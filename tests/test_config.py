@@ -66,7 +66,7 @@ def test_the_promised_groups_exist() -> None:
 def test_every_option_composes(n: int) -> None:
     """Option number n of every group at once, which shows too that groups do not get into each other's way."""
     chosen = {group: names[n % len(names)] for group, names in OPTIONS.items()}
-    clips = chosen["backbone"] in config.CLIP_BACKBONES + config.SEQUENCE_BACKBONES
+    clips = chosen["backbone"] in config.CLIP_BACKBONES + config.SEQUENCE_BACKBONES + config.STREAM_NETWORKS
     if clips != chosen["approach"].startswith("temporal"):
         chosen["approach"] = "temporal" if clips else "multi_task"
     if chosen["backbone"] in ("numbers", "pixels"):  # which these have nothing to train of
@@ -97,7 +97,8 @@ def test_every_term_has_a_file() -> None:
 
 
 def test_every_backbone_has_a_file() -> None:
-    known = {*config.FRAME_BACKBONES, *config.CLIP_BACKBONES, *config.SEQUENCE_BACKBONES, "timm", "numbers"}
+    sequences = {*config.CLIP_BACKBONES, *config.SEQUENCE_BACKBONES, *config.STREAM_NETWORKS}
+    known = {*config.FRAME_BACKBONES, *sequences, "timm", "numbers"}
     assert {*options("backbone", CONF)} == known
 
 

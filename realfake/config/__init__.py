@@ -9,6 +9,7 @@ these frozen objects and never sees an OmegaConf node. No heavy import belongs i
 from __future__ import annotations
 
 from realfake.config.approach import APPROACHES, AUTO, Approach, ApproachConfig
+from realfake.config.backbones import SEQUENCE_BACKBONES, STREAM_NETWORKS, BackboneConfig
 from realfake.config.base import (
     BelowOne,
     Count,
@@ -91,22 +92,14 @@ from realfake.config.networks import (
     CLIP_BACKBONES,
     FRAME_BACKBONES,
     FRAME_FEATURES,
-    RECURRENT_BACKBONES,
-    SEQUENCE_BACKBONES,
     TRAINED_STRIDE_SEC,
-    BackboneConfig,
+    AnyBackbone,
     ClipBackbone,
     ClipNetwork,
     FrameBackbone,
     FrameNetwork,
     InputSpec,
-    NumbersBackbone,
-    RecurrentBackbone,
-    SequenceBackbone,
-    SequenceEncoder,
-    TcnBackbone,
     TimmBackbone,
-    TransformerBackbone,
 )
 from realfake.config.optimisation import (
     Adagrad,
@@ -157,6 +150,16 @@ from realfake.config.stream_info import (
     PIXELS,
     SignalOptions,
     StreamInfo,
+)
+from realfake.config.stream_networks import (
+    RECURRENT_BACKBONES,
+    NumbersBackbone,
+    RecurrentBackbone,
+    SequenceBackbone,
+    SequenceEncoder,
+    StreamNetwork,
+    TcnBackbone,
+    TransformerBackbone,
 )
 from realfake.config.trackers import (
     IN_PICTURE,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from realfake.config.backbones import BackboneConfig
 from realfake.config.base import Fraction, Positive, PositiveFraction, Strict
 from realfake.config.guests import Guests
-from realfake.config.networks import BackboneConfig
 from realfake.labels import LabelSpace, told_by
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from realfake.config.approach import AUTO, AUTO_METRICS, ApproachConfig
+from realfake.config.backbones import BackboneConfig, ClipSeeing, choices
 from realfake.config.base import (
     Count,
     Fraction,
@@ -23,16 +24,11 @@ from realfake.config.data import FaceConfig, LocatedData, Sampling, SplitConfig,
 from realfake.config.guests import GuestFields, Guests, UsedPlugin, used_by
 from realfake.config.head_options import HeadConfig, MlpHead
 from realfake.config.losses import AuxiliaryConfig, Losses, MixConfig, check_terms
-from realfake.config.networks import (
-    BATCH_NORM_OF_VECTORS,
-    BackboneConfig,
-    ClipNetwork,
-    SequenceBackbone,
-    choices,
-)
+from realfake.config.networks import BATCH_NORM_OF_VECTORS, ClipNetwork
 from realfake.config.optimisation import Augmentation, Cosine, OptimizerConfig, Plateau, SchedulerConfig
 from realfake.config.recording import CallbacksConfig, LoggerConfig
 from realfake.config.signal_options import SignalConfig, Signals, StreamInfo, signals_of, streams_named
+from realfake.config.stream_networks import SequenceBackbone
 from realfake.errors import nearest
 from realfake.labels import LabelSpace, told_by
 from realfake.scoring.metric_table import measured_names
@@ -212,7 +208,7 @@ class TrainConfig(Strict):
     @model_validator(mode="after")
     def _check(self, info: ValidationInfo) -> TrainConfig:
         wants_clips = self.approach.samples == "sequences"
-        has_clips = isinstance(self.backbone, ClipNetwork | SequenceBackbone)
+        has_clips = isinstance(self.backbone, ClipSeeing)
         if wants_clips and not has_clips:
             raise ValueError(
                 f"backbone={self.backbone.name} is a frame backbone, but approach={self.approach.name} needs a clip "

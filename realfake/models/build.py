@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from torch import nn
 
@@ -20,6 +21,7 @@ from realfake.config import (
     SequenceBackbone,
     SequenceEncoder,
     StreamInfo,
+    StreamNetwork,
     TcnBackbone,
     TimmBackbone,
     TransformerBackbone,
@@ -41,6 +43,9 @@ from realfake.models.torchvision_networks import build_torchvision
 from realfake.models.weights import load_weights
 from realfake.streams.stream import SampleSpec, StreamSpec
 
+STREAM_NETWORKS: dict[type[StreamNetwork], Callable[[Any, Sequence[StreamInfo]], nn.Module]] = {}
+"""Options → what makes their network, of streams by their names to (B, features)."""
+
 
 def sample_spec(cfg: BackboneConfig, streams: Mapping[str, StreamInfo] | None = None) -> SampleSpec:
     """What the backbone takes of a clip, known without building it.
@@ -60,6 +65,10 @@ def sample_spec(cfg: BackboneConfig, streams: Mapping[str, StreamInfo] | None = 
         pixels = _input_spec(cfg.frame) if PIXELS.name in infos else None
         taken = [StreamSpec(i, "moments" if i == PIXELS else cfg.gather) for i in infos.values()]
         return SampleSpec(cfg.frames, cfg.stride_sec, cfg.repeat_crops, pixels, tuple(taken))
+    if isinstance(cfg, StreamNetwork):
+        assert streams is not None
+        numbers = tuple(StreamSpec(info, cfg.gather) for info in streams.values())
+        return SampleSpec(cfg.frames, cfg.stride_sec, True, None, numbers)
     return SampleSpec.of_pixels(_input_spec(cfg))
 
 
@@ -102,6 +111,8 @@ def _build(cfg: BackboneConfig, sample: SampleSpec) -> Backbone:
         return _build_sequence(cfg, sample)
     if isinstance(cfg, NumbersBackbone):
         return Backbone(cfg.name, Numbers(sample.numbers, standardise=cfg.standardise), sample)
+    if isinstance(cfg, StreamNetwork):
+        return Backbone(cfg.name, STREAM_NETWORKS[type(cfg)](cfg, sample.numbers), sample)
     assert sample.pixels is not None
     spec = sample.pixels
     if isinstance(cfg, TimmBackbone):

@@ -1,0 +1,51 @@
+"""All backbones: the group ``backbone``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from realfake.config.guests import Guests
+from realfake.config.networks import (
+    CLIP_BACKBONES,
+    FRAME_BACKBONES,
+    ClipBackbone,
+    ClipNetwork,
+    FrameBackbone,
+    FrameNetwork,
+    TimmBackbone,
+)
+from realfake.config.stream_networks import (
+    RECURRENT_BACKBONES,
+    NumbersBackbone,
+    RecurrentBackbone,
+    SequenceBackbone,
+    SequenceEncoder,
+    StreamNetwork,
+    TcnBackbone,
+    TransformerBackbone,
+)
+
+SEQUENCE_BACKBONES = (*RECURRENT_BACKBONES, "tcn", "transformer")
+"""Those that encode one stream or several over the moments of a sample."""
+
+STREAM_NETWORKS: tuple[str, ...] = ()
+"""Those that say themselves what they make of several streams of numbers."""
+
+ClipSeeing = ClipNetwork | SequenceBackbone | StreamNetwork
+"""Classes of those that see sequences."""
+
+_OverTime = RecurrentBackbone | TcnBackbone | TransformerBackbone
+BackboneConfig = Annotated[
+    FrameBackbone | TimmBackbone | NumbersBackbone | ClipBackbone | _OverTime,
+    Field(discriminator="kind"),
+    Guests("backbone"),
+]
+
+
+def choices(*, clips: bool) -> tuple[str, ...]:
+    """Names of the backbones that see clips, or single frames, those of plugins last."""
+    own = (*SEQUENCE_BACKBONES, *CLIP_BACKBONES, *STREAM_NETWORKS) if clips else (*FRAME_BACKBONES, "timm", "numbers")
+    bases = (ClipNetwork, SequenceEncoder) if clips else (FrameNetwork,)
+    return (*own, *(name for base in bases for name in Guests("backbone", base).classes()))
