@@ -31,6 +31,7 @@ from realfake.config import CsvData, MediapipeSignal, NoFace, PrepareConfig
 from realfake.data.clip_rows import gathered
 from realfake.data.faces import Box
 from realfake.data.media import Media
+from realfake.data.pictures import Frame
 from realfake.data.preparation import prepare
 from realfake.data.signal_store import prepare_signal
 from realfake.data.store import CROP
@@ -70,9 +71,9 @@ class Loop:
         """All frames."""
         return (frame.image for frame in read_video(self.path, FULL)[1])
 
-    def frames(self) -> Iterator[tuple[np.ndarray, Box]]:
+    def frames(self) -> Iterator[tuple[Frame, Box]]:
         """All frames, and the box around the true points of each, as a tracker would tell it."""
-        return zip(self.images(), self.boxes, strict=True)
+        return zip(read_video(self.path, FULL)[1], self.boxes, strict=True)
 
     def decode(self) -> None:
         """Read all frames."""

@@ -83,6 +83,10 @@ class Media:
 
     def frames(self, rate_fps: float | None = None) -> Iterator[tuple[float, np.ndarray, Box]]:
         """Frames of the prepared window in which the face is, with its box, turned as the crops are."""
+        return ((frame.time_sec, frame.image, box) for frame, box in self.pictures(rate_fps))
+
+    def pictures(self, rate_fps: float | None = None) -> Iterator[tuple[Frame, Box]]:
+        """As :meth:`frames`, of which nothing is converted before it is asked for."""
         rolls = np.unwrap(self.roll_deg.astype(np.float64), period=360.0)
         times = self.rows["time_sec"].astype(np.float64).tolist()
         boxes = np.column_stack([box_columns(self.rows), rolls]).tolist()
@@ -92,7 +96,7 @@ class Media:
             near = range(max(0, after - 1), min(after + 1, len(times)))
             if min(abs(times[i] - frame.time_sec) for i in near) <= spacing:
                 x, y, width, height, roll = _between(frame.time_sec, times, boxes, near)
-                yield frame.time_sec, frame.image, Box(x, y, width, height, roll_deg=roll)
+                yield frame, Box(x, y, width, height, roll_deg=roll)
 
     def _frames(self, rate_fps: float | None) -> Iterator[Frame]:
         window = (self.data.window[0], self.data.window[1])

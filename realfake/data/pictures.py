@@ -49,6 +49,22 @@ class Frame:
         """uint8 (H, W, 3), RGB."""
         return self._image
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self._image.shape[:2]
+
+    def part(self, left: int, top: int, right: int, bottom: int) -> tuple[np.ndarray, int, int]:
+        """A part of the picture that holds a rectangle: uint8 (h, w, 3), RGB, and its first column and row.
+
+        Args:
+            left: First column of the rectangle.
+            top: First row.
+            right: The column after its last one.
+            bottom: The row after its last one.
+        """
+        return self.image, 0, 0
+
     def reduced(self, width: int, height: int) -> np.ndarray:
         """The frame at a smaller size in pixels, uint8 (height, width, 3), RGB."""
         import cv2
@@ -115,17 +131,42 @@ class Converters:
     """From the decoder's pictures to RGB, for frames that one thread converts."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, int, str | None], VideoReformatter] = {}
+        self._known: dict[tuple[int, int, str | None] | None, VideoReformatter] = {}
 
     def rgb(self, decoded: VideoFrame, width: int, height: int, interpolation: str | None) -> np.ndarray:
         """A picture at a size in pixels, uint8 (height, width, 3)."""
+        return self._rgb((width, height, interpolation), decoded, width, height, interpolation)
+
+    def _rgb(self, key: Any, decoded: VideoFrame, width: int, height: int, interpolation: str | None) -> np.ndarray:
         from av.video.reformatter import VideoReformatter
 
-        key = width, height, interpolation
         if key not in self._known:
             self._known[key] = VideoReformatter()
         converted = self._known[key].reformat(decoded, width, height, "rgb24", interpolation=interpolation)
         return converted.to_ndarray()
+
+    def part(self, decoded: VideoFrame, left: int, top: int, right: int, bottom: int) -> np.ndarray:
+        """Some columns and rows of a picture of :data:`CONVERTED_BY_PARTS`, uint8 (rows, columns, 3)."""
+        from av import VideoFrame
+
+        some = VideoFrame(right - left, bottom - top, decoded.format.name)
+        for k, (plane, own) in enumerate(zip(decoded.planes, some.planes, strict=True)):
+            share = 2 if k else 1
+            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+            into = np.frombuffer(own, np.uint8).reshape(-1, own.line_size)
+            columns, high = slice(left // share, -(-right // share)), slice(top // share, -(-bottom // share))
+            into[: own.height, : own.width] = rows[high, columns]
+        for name in ("colorspace", "color_range", "color_primaries", "color_trc"):
+            setattr(some, name, getattr(decoded, name))
+        return self._rgb(None, some, some.width, some.height, None)
+
+
+CONVERTED_BY_PARTS = ("yuv420p", "yuvj420p")
+"""Formats of which a part is converted as it is within the whole: 8 bits, 2 × 2 pixels of one colour."""
+_STEP = 64
+"""Columns and rows in which parts begin and end, so that few sizes are met."""
+_WORTH = 0.5
+"""Share of the picture up to which a part alone takes less time than the whole."""
 
 
 class DecodedFrame(Frame):
@@ -158,6 +199,24 @@ class DecodedFrame(Frame):
         if self._decoded is not None:
             self._image, self._decoded = self._convert(self._decoded, *self._size), None
         return self._image
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self._size[1], self._size[0]
+
+    def part(self, left: int, top: int, right: int, bottom: int) -> tuple[np.ndarray, int, int]:
+        """As :meth:`Frame.part`, without converting much more than the rectangle; the decoder's picture is kept."""
+        decoded, width, height = self._decoded, *self._size
+        plain = Placement(width, height, False, False, False)
+        if decoded is None or decoded.format.name not in CONVERTED_BY_PARTS or self._placement != plain:
+            return super().part(left, top, right, bottom)
+        left, top = (max(0, first) // _STEP * _STEP for first in (left, top))
+        right, bottom = min(width, -(-right // _STEP) * _STEP), min(height, -(-bottom // _STEP) * _STEP)
+        share = max(0, right - left) * max(0, bottom - top) / (width * height)
+        if (decoded.width, decoded.height) != self._size or not 0 < share < _WORTH:
+            return super().part(left, top, right, bottom)
+        return self._converters.part(decoded, left, top, right, bottom), left, top
 
     @property
     def held_bytes(self) -> int:

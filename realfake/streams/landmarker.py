@@ -17,6 +17,7 @@ import numpy as np
 
 from realfake.config.landmarks import BLENDSHAPES
 from realfake.data.faces import Box
+from realfake.data.pictures import Frame
 from realfake.errors import UserError, install
 from realfake.published import file_digest, obtain
 from realfake.streams.blendshapes import INPUT_POINTS
@@ -93,6 +94,13 @@ class _Region(NamedTuple):
         x, y = size / 2 - a * self.x - b * self.y, size / 2 + d * self.x - c * self.y
         return np.array([[a, b, x], [-d, c, y], [0.0, 0.0, 1.0]])
 
+    def rectangle(self) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom of the pixels that interpolation within it looks at, and a few around them."""
+        cos, sin = abs(math.cos(self.angle)) / 2, abs(math.sin(self.angle)) / 2
+        across, down = self.width * cos + self.height * sin + 2.0, self.width * sin + self.height * cos + 2.0
+        left, top = math.floor(self.x - across), math.floor(self.y - down)
+        return left, top, math.ceil(self.x + across) + 1, math.ceil(self.y + down) + 1
+
     def place(self, points: np.ndarray, size: int = 1) -> np.ndarray:
         """Points (n, 3) float32 of a crop of ``size`` pixels as pixels of the image; z goes with the width."""
         cos, sin = math.cos(self.angle) / size, math.sin(self.angle) / size
@@ -131,10 +139,10 @@ class FaceLandmarker:
         Returns:
             ``None`` if there is no face.
         """
-        found = self.follow([(image, box)])
+        found = self.follow([(Frame(0.0, image), box)])
         return Landmarks(*(value[0] for value in found)) if found.presence[0] else None
 
-    def follow(self, frames: Iterable[tuple[np.ndarray, Box]]) -> Landmarks:
+    def follow(self, frames: Iterable[tuple[Frame, Box]]) -> Landmarks:
         """What is seen of one face in each frame of a clip.
 
         A frame's region follows from the landmarks of the frame before, as long as its middle lies in the tracked box
@@ -142,11 +150,11 @@ class FaceLandmarker:
         frames before it, and on nothing else: begin where the clip begins.
 
         Args:
-            frames: Image and tracked face of each, as for :meth:`find`.
+            frames: Each, and the tracked face in it, as for :meth:`find`.
         """
         return Landmarks(*map(np.concatenate, zip(*self.pieces(frames), strict=True)))
 
-    def pieces(self, frames: Iterable[tuple[np.ndarray, Box]]) -> Iterator[Landmarks]:
+    def pieces(self, frames: Iterable[tuple[Frame, Box]]) -> Iterator[Landmarks]:
         """The same, :data:`PIECE` frames after the other, each piece as soon as its last frame was looked at; the last
         one holds the rest, which may be none.
 
@@ -163,7 +171,7 @@ class FaceLandmarker:
             if last is None and (region := self._detect(image, box)):
                 last = self._read(image, region)
             track.append(last)
-            sizes.append(image.shape[:2])
+            sizes.append(image.shape)
             if len(track) == PIECE:
                 yield self._landmarks_of(track, sizes)
                 track, sizes = [], []
@@ -180,7 +188,7 @@ class FaceLandmarker:
         pose[there] = self.geometry.pose(points[there], width, height)
         return Landmarks(points, shapes, pose, presence)
 
-    def _detect(self, image: np.ndarray, box: Box) -> _Region | None:
+    def _detect(self, image: Frame, box: Box) -> _Region | None:
         """The region of the face that lies most in the box, by the detector."""
         side = _AROUND * max(box.width, box.height)
         look = _Region(box.x + box.width / 2, box.y + box.height / 2, side, side, 0.0)
@@ -203,7 +211,7 @@ class FaceLandmarker:
         width, height = _REGION * side * face[1]
         return _Region(float(middle[0]), float(middle[1]), width, height, _angle(left_eye, right_eye))
 
-    def _read(self, image: np.ndarray, region: _Region) -> _Seen | None:
+    def _read(self, image: Frame, region: _Region) -> _Seen | None:
         """What the networks see in a region; ``None`` if that is no face."""
         _sample(image, region, self._landmarks, (1.0 / 255.0, 0.0), cv2.BORDER_REPLICATE)
         raw, logit, _ = self._landmarks.run()
@@ -299,12 +307,13 @@ def _interpreter() -> Any:
     return Interpreter
 
 
-def _sample(image: np.ndarray, region: _Region, network: _Network, values: tuple[float, float], border: int) -> None:
+def _sample(image: Frame, region: _Region, network: _Network, values: tuple[float, float], border: int) -> None:
     """Fill a network's input with a region; ``values`` = factor of 0 to 255, and what is added."""
     size = (network.size, network.size)
-    matrix, crop = region.onto(network.size), network.crop
+    part, left, top = image.part(*region.rectangle())
+    matrix, crop = region._replace(x=region.x - left, y=region.y - top).onto(network.size), network.crop
     # Not warpAffine, which rounds places in the image more coarsely: landmarks would differ ten times as much.
-    cv2.warpPerspective(image, matrix, size, dst=crop, flags=cv2.INTER_LINEAR, borderMode=border)
+    cv2.warpPerspective(part, matrix, size, dst=crop, flags=cv2.INTER_LINEAR, borderMode=border)
     filled = network.input
     np.multiply(crop, np.float32(values[0]), out=filled[0])
     if values[1]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from realfake.config import MediapipeSignal, StreamInfo, as_plain
 from realfake.data.faces import Box
+from realfake.data.pictures import Frame
 from realfake.streams.blendshapes import units_of
 from realfake.streams.landmark_geometry import FaceGeometry
 from realfake.streams.landmarker import SHA256, FaceLandmarker, landmarker_file
@@ -57,11 +58,11 @@ class Mediapipe:
         times: list[float] = []
         boxes: list[Box] = []
 
-        def frames() -> Iterator[tuple[np.ndarray, Box]]:
-            for time_sec, image, box in media.frames(None if rate == "full" else rate):
-                times.append(time_sec)
+        def frames() -> Iterator[tuple[Frame, Box]]:
+            for frame, box in media.pictures(None if rate == "full" else rate):
+                times.append(frame.time_sec)
                 boxes.append(box)
-                yield image, box
+                yield frame, box
 
         for seen in self.landmarker.pieces(frames()):
             values = {

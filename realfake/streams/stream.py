@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from realfake.data.faces import Box
+    from realfake.data.pictures import Frame
     from realfake.data.video import VideoInfo
     from realfake.streams.landmark_geometry import FaceGeometry
 
@@ -80,6 +81,10 @@ class ClipMedia(Protocol):
         Args:
             rate_fps: How many a second; ``None`` = all that the file has.
         """
+        ...
+
+    def pictures(self, rate_fps: float | None = None) -> Iterator[tuple[Frame, Box]]:
+        """The same; of a picture no more is converted to RGB than is asked for."""
         ...
 
     def face(self, image: np.ndarray, box: Box, size: int) -> np.ndarray:

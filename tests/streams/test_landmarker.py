@@ -14,9 +14,12 @@ from landmark_cases import CLIPS, FACE, WEIGHTS, astronaut, digest, drawn, landm
 from processes import environment
 from weights import weights_file
 
-from benchmarks.landmarks import Loop
+from benchmarks.landmarks import Loop, clip_of
 from realfake.config.landmarks import BLENDSHAPES, PARTNERS, UNITS, mirrored_names
 from realfake.data.faces import Box
+from realfake.data.pictures import DecodedFrame, Frame
+from realfake.data.synthetic import SyntheticSettings
+from realfake.data.synthetic.generation import jobs
 from realfake.errors import UserError
 from realfake.published import published_folder
 from realfake.streams.blendshapes import INPUT_POINTS, units_of
@@ -91,11 +94,12 @@ def test_a_face_of_a_twentieth_of_the_picture_is_seen(found: FaceLandmarker, smi
 
 
 def test_where_no_face_is_none_is_found(found: FaceLandmarker) -> None:
-    image = astronaut()
-    assert found.find(image, Box(0, 200, 90, 90)) is None
+    picture = astronaut()
+    image = Frame(0.0, picture)
+    assert found.find(picture, Box(0, 200, 90, 90)) is None
     assert found.find(np.full((90, 90, 3), 127, np.uint8), Box(20, 20, 40, 40)) is None
-    assert found.find(image, Box(-500, -500, 90, 90)) is None
-    nothing = found.follow([(image, Box(0, 200, 90, 90)), (image, FACE), (image, Box(0, 200, 90, 90))])
+    assert found.find(picture, Box(-500, -500, 90, 90)) is None
+    nothing = found.follow([(image, box) for box in (Box(0, 200, 90, 90), FACE, Box(0, 200, 90, 90))])
     assert nothing.presence.astype(bool).tolist() == [False, True, False]
     assert not any(part[[0, 2]].any() for part in nothing)
     assert [part.shape for part in found.follow([])] == [(0, 478, 3), (0, 52), (0, 4, 4), (0,)]
@@ -105,6 +109,18 @@ def test_faces_of_generated_clips_are_where_they_are_drawn(clips: list[Loop]) ->
     errors = np.stack([clip.errors() for clip in clips])
     assert np.isfinite(errors).all()  # a face in each frame
     assert np.median(errors) < 0.05
+
+
+def test_a_part_of_a_large_picture_tells_what_the_whole_tells(found: FaceLandmarker, tmp_path: Path) -> None:
+    settings = SyntheticSettings(subjects=4, seconds=0.5, fps=20.0, size=540, width=960, seed=3)
+    clip = Loop(found, *clip_of(tmp_path, settings, jobs(settings)[0]))
+    whole = found.follow((Frame(frame.time_sec, frame.image), box) for frame, box in clip.frames())
+    assert whole.presence.all()
+    assert digest(clip.whole()) == digest(whole)
+    frame, box = next(iter(clip.frames()))
+    assert isinstance(frame, DecodedFrame)
+    around = (int(box.x), int(box.y), int(box.x + box.width), int(box.y + box.height))
+    assert frame.part(*around)[0].size < 0.5 * frame.image.size
 
 
 def test_the_same_clip_gives_the_same_bytes_in_any_process(clips: list[Loop], tmp_path: Path) -> None:
@@ -120,8 +136,8 @@ def test_the_same_clip_gives_the_same_bytes_in_any_process(clips: list[Loop], tm
 
 
 def test_a_face_that_jumps_is_looked_for_again(found: FaceLandmarker, smiling: Landmarks) -> None:
-    image = astronaut()
-    moved = np.ascontiguousarray(np.roll(image, (150, -120), axis=(0, 1)))
+    image = Frame(0.0, astronaut())
+    moved = Frame(0.0, np.ascontiguousarray(np.roll(astronaut(), (150, -120), axis=(0, 1))))
     jumped = Box(FACE.x - 120, FACE.y + 150, FACE.width, FACE.height)
     seen = found.follow([(image, FACE), (moved, jumped), (image, FACE)])
     assert seen.points[0] == pytest.approx(smiling.points)
