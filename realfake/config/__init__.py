@@ -37,18 +37,14 @@ from realfake.config.commands import (
     SignalsConfig,
 )
 from realfake.config.data import (
-    AutoFace,
     CsvData,
     DataConfig,
     Dataset,
     Decoder,
-    FaceConfig,
-    HaarFace,
     HoldoutSplit,
     KFoldSplit,
     LocatedData,
     LosoSplit,
-    NoFace,
     Sampling,
     SaseFeChallengeData,
     SaseFeData,
@@ -60,11 +56,11 @@ from realfake.config.data import (
     TableColumns,
     ThesisSplit,
     UvaNemoData,
-    YunetFace,
     check_enough,
     check_groups,
     check_subjects,
 )
+from realfake.config.face_options import AutoFace, FaceConfig, HaarFace, NoFace, YunetFace
 from realfake.config.guests import Guests, UsedPlugin, require
 from realfake.config.head_options import HeadConfig, LinearHead, MlpHead
 from realfake.config.losses import (

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from realfake.config.base import Count, NonNegative, Positive, Seed, Strict, check_three
-from realfake.config.data import Decoder, FaceConfig, LocatedData, SplitConfig
+from realfake.config.data import Decoder, LocatedData, SplitConfig
+from realfake.config.face_options import FaceConfig
 from realfake.config.signal_options import Signals, streams_named
 from realfake.config.stream_info import StreamInfo
 from realfake.config.trackers import TRACKERS

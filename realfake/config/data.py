@@ -1,8 +1,9 @@
-"""Datasets, splits, faces and sampling: the groups ``data``, ``split``, ``face`` and ``sampling``."""
+"""Datasets, splits and sampling: the groups ``data``, ``split`` and ``sampling``."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -12,6 +13,11 @@ from realfake.config.guests import Guests
 from realfake.labels import AUTHENTICITIES, LabelSpace
 
 Decoder = Literal["pyav", "decord", "torchcodec"]
+
+
+def dataset_title(name: str, root: str | None) -> str:
+    """What people call a dataset: a table of theirs is called like its file."""
+    return Path(root).stem if name == "csv" and root else name
 
 
 class _Data(Strict):
@@ -65,6 +71,11 @@ class _Data(Strict):
     def space(self) -> LabelSpace:
         """The classes of the clips."""
         return LabelSpace(tuple(self.emotions))
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return dataset_title(self.name, self.root)  # type: ignore[attr-defined]
 
 
 class _RecordedData(_Data):
@@ -266,54 +277,6 @@ def check_subjects(data: DataConfig, split: SplitConfig) -> None:
     """Raise ``ValueError`` if the number of subjects is known without looking, and too small for the split."""
     if isinstance(data, SyntheticData) and data.root is None:
         check_groups(split, data.subjects)
-
-
-class _Face(Strict):
-    margin: Annotated[float, Field(ge=0.0, le=1.0)]
-    """Added on each side of the detected box, as a part of its side."""
-    detect_every_sec: Positive
-    """Time between two frames on which the detector runs; the box is interpolated in between."""
-    detect_width: Annotated[int, Field(ge=80)]
-    """Width in pixels to which a wider frame is reduced for detection."""
-    min_face: Annotated[float, Field(gt=0.0, lt=1.0)]
-    """Smallest face, as a part of the frame's shorter side."""
-
-
-class HaarFace(_Face):
-    """OpenCV's ``haarcascade_frontalface_alt2``."""
-
-    name: Literal["haar"]
-
-
-class _EyesFace(_Face):
-    weights: str | None
-    """Path of ``face_detection_yunet_2023mar.onnx``; null = that of the folder of published files, downloaded once."""
-    sha256: str | None
-    """Expected checksum of the weights file; null = the published file's."""
-    score: Fraction
-    align: bool
-    """Turn each crop so that the eyes are level, and do nothing else to it."""
-
-
-class YunetFace(_EyesFace):
-    """OpenCV's ``FaceDetectorYN``."""
-
-    name: Literal["yunet"]
-
-
-class AutoFace(_EyesFace):
-    """``yunet`` if its weights are at hand or can be had, else ``haar``: see :mod:`realfake.data.face_choice`."""
-
-    name: Literal["auto"]
-
-
-class NoFace(Strict):
-    """Videos that are cropped to the face already."""
-
-    name: Literal["none"]
-
-
-FaceConfig = Annotated[HaarFace | YunetFace | AutoFace | NoFace, Field(discriminator="name")]
 
 
 class Sampling(Strict):

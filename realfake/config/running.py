@@ -20,7 +20,8 @@ from realfake.config.base import (
     as_plain,
     is_new,
 )
-from realfake.config.data import FaceConfig, LocatedData, Sampling, SplitConfig, check_pairs, check_subjects
+from realfake.config.data import LocatedData, Sampling, SplitConfig, check_pairs, check_subjects
+from realfake.config.face_options import FaceConfig
 from realfake.config.guests import GuestFields, Guests, UsedPlugin, used_by
 from realfake.config.head_options import HeadConfig, MlpHead
 from realfake.config.losses import AuxiliaryConfig, Losses, MixConfig, check_terms

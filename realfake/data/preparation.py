@@ -272,7 +272,7 @@ def _work(plan: Plan, journal: Journal, todo: list[Job]) -> None:
     todo = [replace(job, known=elsewhere[job.clip].known(job.clip)) if job.clip in elsewhere else job for job in todo]
     work = partial(prepare_clip, folder=folder, data=data, face=face)
     with closing(run_all(work, todo, data.prepare_workers or cores(), attrgetter("limit_sec"))) as results:
-        for job, result in shown(results, len(todo), f"preparing {data.name}", plan.progress):
+        for job, result in shown(results, len(todo), f"preparing {data.title}", plan.progress):
             if isinstance(result, Crashed | Hung):  # what has killed a process is only hashed here
                 _detector.cache_clear()  # it may be in use until the end
                 journal.add(Record(job.clip, job.mtime_ns, sha256_in_time(job), str(result)), NO_ROWS)

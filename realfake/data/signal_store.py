@@ -275,7 +275,7 @@ def _compute(work: Work, shard: Shard = WHOLE) -> None:
     clips = sum(len(part.rows) for part in todo)
     with closing(run_all(compute, todo, workers, attrgetter("limit_sec"))) as results:
         each = ((part, row, result) for part, result in results for row in part.rows)
-        for _, row, result in shown(each, clips, f"{work.name} of {data.name}", work.progress, after_sec=2.0):
+        for _, row, result in shown(each, clips, f"{work.name} of {data.title}", work.progress, after_sec=2.0):
             if isinstance(result, Crashed | Hung):
                 write_part(part_file(folder, row), {}, str(result))
             elif isinstance(result, OSError):

@@ -33,7 +33,6 @@ from realfake.runs.network import Network
 from realfake.runs.origin import UNKNOWN
 from realfake.runs.other_trackers import concerns
 from realfake.runs.results import COMPLETED, describe_run, read_results, write_results
-from realfake.runs.settings import dataset_title
 from realfake.scoring.metric_table import LEVELS
 
 if TYPE_CHECKING:
@@ -269,7 +268,7 @@ def _about(cfg: EvaluateConfig, tester: Tester, tested: Tested, elsewhere: bool)
         "run": tester.run.path.name,
         "approach": tester.cfg.approach.name,
         "backbone": tester.cfg.backbone.name,
-        "data": dataset_title({"data": as_plain(tested.data.data)}),
+        "data": tested.data.data.title,
         "part": "all clips" if elsewhere else cfg.part,
     }
     if notes := tester.reading(cfg.tables, tuple(cfg.accept)).notes:

@@ -38,7 +38,7 @@ def tell_data(data: ClipDataModule) -> None:
         f"{part}: clips {len(samples.rows)}, people {len(set(subjects[samples.rows]))}"
         for part, samples in data.sets.items()
     )
-    log.info("data %s, fingerprint %s; %s", data.data.name, store.fingerprint, "; ".join(parts))
+    log.info("data %s, fingerprint %s; %s", data.data.title, store.fingerprint, "; ".join(parts))
     log.info("streams: %s", ", ".join(data.spec.names))
 
 

@@ -22,7 +22,7 @@ from realfake.reports.pooling import read_clips
 from realfake.reports.ranking import command
 from realfake.runs.folder import RunFolder
 from realfake.runs.foreign import YAML_BYTES, Unreadable, read_text
-from realfake.runs.settings import dataset_title, look_up
+from realfake.runs.settings import look_up, title_of_data
 from realfake.scoring.baselines import chance
 from realfake.scoring.metric_table import ACCURACIES, REPORTED, main_metrics, told_metrics
 from realfake.scoring.predictions import Predictions, pair_numbers, subject_numbers
@@ -62,7 +62,7 @@ def bring_up_to_date(run: FinishedRun) -> Path | None:
 
 def _page(run: FinishedRun) -> dict[str, Any]:
     results, clips, details = run.results, read_clips(run), read_details(RunFolder(run.folder))
-    title = f"{results.get('approach')} on {dataset_title(run.config)}"
+    title = f"{results.get('approach')} on {title_of_data(run.config)}"
     experiment = results.get("experiment")
     values: dict[str, Any] = {
         "title": f"{title} ({experiment})" if experiment else title,

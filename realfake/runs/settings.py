@@ -6,8 +6,9 @@ import json
 import re
 from collections.abc import Iterable
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
+
+from realfake.config.data import dataset_title
 
 _NOT_VARIED = ("sweep.", "hydra.", "hydra/")
 _NOT_VARIED_GROUPS = ("launcher", "search")
@@ -100,10 +101,9 @@ def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
     return found
 
 
-def dataset_title(config: dict[str, Any]) -> str:
-    """What people call the dataset of a configuration: a table of theirs is called like its file."""
-    name, root = look_up(config, "data"), look_up(config, "data.root")
-    return Path(root).stem if name == "csv" and root else str(name)
+def title_of_data(config: dict[str, Any]) -> str:
+    """What people call the dataset of a configuration."""
+    return dataset_title(str(look_up(config, "data")), look_up(config, "data.root"))
 
 
 def look_up(config: dict[str, Any], key: str) -> str | None:
