@@ -276,6 +276,14 @@ class WithoutStory(logging.Filter):
         return record.name != STORY
 
 
+class WithoutJobs(logging.Filter):
+    """Keeps off a screen Hydra's line for each run of a sweep, also for those that are left as they are."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is shown."""
+        return not record.getMessage().startswith("\t#")
+
+
 class Locked(Exception):
     """Another process works in the folder."""
 

@@ -427,9 +427,11 @@ def test_jobs_of_a_sweep_have_plugins_and_a_changed_one_trains_again(
     assert done.returncode == 0, done.stderr
     runs = sorted(p.parent for p in (lab / "multirun/s").glob("*/results.json"))
     assert len(runs) == 2
+    assert all(done.stdout.count(f"{run.relative_to(lab)}: backbone=patch_net") == 1 for run in runs), done.stdout
     shutil.copy(lab / "patch_net.py", lab / "moved.py")
     done = command("train", *words, "plugins=[moved.py]", cwd=lab)
     assert "2 of 2 runs were completed before and left as they are" in done.stdout
+    assert "backbone=patch_net" not in done.stdout  # a line says it all
     (lab / "moved.py").write_text(EXAMPLES["patch_net.py"].replace("nn.ReLU()", "nn.GELU()"))
     done = command("train", *words, "plugins=[moved.py]", cwd=lab)
     assert done.stdout.count("begun with other settings: plugins.backbone=patch_net (") == 2, done.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from realfake.experiments.interruption import StopBetweenBatches
 from realfake.experiments.placement import keep_threads, note_threads
 from realfake.experiments.run_log import logged
 from realfake.experiments.start import check_start, resolved
+from realfake.experiments.summary import from_here
 from realfake.files import STORY, Locked, disk_error, one_line, only_one, remove_parts
 from realfake.registry import files as plugin_files
 from realfake.runs.folder import RunFolder
@@ -116,6 +118,8 @@ def carry_out(
             cfg = keep_threads(
                 _unless_damaged(resolved(cfg, begun_with=begun_with), run), run, in_sweep=in_sweep, share=share
             )
+            if in_sweep:
+                log.info("%s: %s", from_here(run.path), shlex.join(run.overrides()))
             return _train(cfg, run, stop, lock)
         except Interrupted as error:
             write_results(run.results, describe_run(cfg, run) | {"status": INTERRUPTED, "error": str(error)})

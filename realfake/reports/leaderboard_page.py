@@ -113,6 +113,7 @@ def _chosen(board: Leaderboard, figures: Figures) -> dict[str, Any] | None:
         "value": group.mean(board.metric),
         "interval": figures.groups.get(group, {}).get(board.metric),
         "spread": spread(group, board.metric),
+        "several": number > 1,
         "runs": f"mean of {number} runs" if number > 1 else group.completed[0].name,
         "settings": settings,
     }
