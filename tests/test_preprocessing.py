@@ -27,6 +27,7 @@ class Recorder(nn.Module):
     """Stands in for a backbone: keeps its input, and gives features that training can move."""
 
     features = 4
+    standardised = frozenset[str]()
 
     def __init__(self, cfg: BackboneConfig, streams: dict[str, StreamInfo]) -> None:
         super().__init__()

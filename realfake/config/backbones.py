@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from realfake.config.guests import Guests
+from realfake.config.map_networks import CompactBilinearBackbone
 from realfake.config.networks import (
     CLIP_BACKBONES,
     FRAME_BACKBONES,
@@ -30,15 +31,16 @@ from realfake.config.stream_networks import (
 SEQUENCE_BACKBONES = (*RECURRENT_BACKBONES, "tcn", "transformer")
 """Those that encode one stream or several over the moments of a sample."""
 
-STREAM_NETWORKS: tuple[str, ...] = ()
+STREAM_NETWORKS: tuple[str, ...] = ("compact_bilinear",)
 """Those that say themselves what they make of several streams of numbers."""
 
 ClipSeeing = ClipNetwork | SequenceBackbone | StreamNetwork
 """Classes of those that see sequences."""
 
 _OverTime = RecurrentBackbone | TcnBackbone | TransformerBackbone
+_OfStreams = CompactBilinearBackbone
 BackboneConfig = Annotated[
-    FrameBackbone | TimmBackbone | NumbersBackbone | ClipBackbone | _OverTime,
+    FrameBackbone | TimmBackbone | NumbersBackbone | ClipBackbone | _OverTime | _OfStreams,
     Field(discriminator="kind"),
     Guests("backbone"),
 ]

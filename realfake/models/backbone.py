@@ -78,10 +78,15 @@ class Backbone(nn.Module):
         super().train(mode and not self.frozen)
         return self
 
+    @property
+    def standardised(self) -> set[str]:
+        """Streams whose statistics :meth:`take_statistics` takes."""
+        return {m.stream for m in self.modules() if isinstance(m, Standardise) and not m.fixed}
+
     def take_statistics(self, statistics: Mapping[str, tuple[Tensor, Tensor]]) -> None:
         """Standardise numbers by mean and standard deviation (size,) of each stream in the training part."""
         for module in self.modules():
-            if isinstance(module, Standardise):
+            if isinstance(module, Standardise) and not module.fixed:
                 module.take(*statistics[module.stream])
 
     def blank(self, batch: int, device: str | torch.device = "cpu") -> Inputs:

@@ -13,6 +13,7 @@ from realfake.config import (
     BackboneConfig,
     ClipBackbone,
     ClipNetwork,
+    CompactBilinearBackbone,
     FrameBackbone,
     FrameNetwork,
     InputSpec,
@@ -29,6 +30,7 @@ from realfake.config import (
 from realfake.errors import UserError
 from realfake.models.backbone import Backbone
 from realfake.models.cnn3d import Cnn3d
+from realfake.models.compact_bilinear import CompactBilinear
 from realfake.models.fusion import FrameEncoder, Fused, NumberEncoder, Numbers, encoded_size
 from realfake.models.inception_resnet_v1 import InceptionResnetV1, inception_resnet_v1_wide
 from realfake.models.pytorchvideo_networks import FEATURES as PYTORCHVIDEO
@@ -43,7 +45,9 @@ from realfake.models.torchvision_networks import build_torchvision
 from realfake.models.weights import load_weights
 from realfake.streams.stream import SampleSpec, StreamSpec
 
-STREAM_NETWORKS: dict[type[StreamNetwork], Callable[[Any, Sequence[StreamInfo]], nn.Module]] = {}
+STREAM_NETWORKS: dict[type[StreamNetwork], Callable[[Any, Sequence[StreamInfo]], nn.Module]] = {
+    CompactBilinearBackbone: lambda cfg, infos: CompactBilinear(cfg, infos[0]),
+}
 """Options → what makes their network, of streams by their names to (B, features)."""
 
 
