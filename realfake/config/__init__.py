@@ -83,7 +83,7 @@ from realfake.config.losses import (
     UncertaintyMix,
     WeightedMix,
 )
-from realfake.config.map_networks import CompactBilinearBackbone
+from realfake.config.map_networks import CompactBilinearBackbone, TrajectoryFeaturesBackbone
 from realfake.config.networks import (
     BATCH_NORM_OF_VECTORS,
     CLIP_BACKBONES,
@@ -155,6 +155,7 @@ from realfake.config.stream_networks import (
     RecurrentBackbone,
     SequenceBackbone,
     SequenceEncoder,
+    SiameseBackbone,
     StreamNetwork,
     TcnBackbone,
     TransformerBackbone,

@@ -14,10 +14,7 @@ from realfake.config.guests import Guests
 from realfake.config.landmarks import BLENDSHAPES, PARTNERS, UNITS, mirrored_names
 from realfake.config.networks import FRAME_FEATURES, FRAME_MAPS
 from realfake.config.stream_info import PREPARED, SignalOptions, StreamInfo
-from realfake.config.trackers import DrawnSignal, OpenfaceSignal, PyfeatSignal
-
-IN_BOX = "longer sides of the face's box, from its middle"
-"""Unit of points whose pixels can be told from the face's path."""
+from realfake.config.trackers import IN_BOX, DrawnSignal, OpenfaceSignal, PyfeatSignal
 
 
 class MotionSignal(SignalOptions):

@@ -91,14 +91,14 @@ class Backbone(nn.Module):
 
     def blank(self, batch: int, device: str | torch.device = "cpu") -> Inputs:
         """An input of zeros."""
-        time = () if self.spec.frames is None else (self.spec.frames,)
+        time = () if self.spec.frames is None else (self.spec.moments,)
 
         def pixels() -> Tensor:
             return torch.zeros(batch, 3, *time, self.pixels.size, self.pixels.size, device=device)
 
         if self.spec.pixels_alone:
             return pixels()
-        steps = self.spec.frames or 1
+        steps = self.spec.moments
         when, valid = (
             torch.zeros(batch, steps, device=device),
             torch.ones(batch, steps, dtype=torch.bool, device=device),
