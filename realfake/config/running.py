@@ -29,7 +29,7 @@ from realfake.config.networks import BATCH_NORM_OF_VECTORS, ClipNetwork
 from realfake.config.optimisation import Augmentation, Cosine, OptimizerConfig, Plateau, SchedulerConfig
 from realfake.config.recording import CallbacksConfig, LoggerConfig
 from realfake.config.signal_options import SignalConfig, Signals, StreamInfo, signals_of, streams_named
-from realfake.config.stream_networks import SequenceBackbone, SiameseBackbone
+from realfake.config.stream_networks import SequenceBackbone, SiameseBackbone, StreamNetwork
 from realfake.errors import nearest
 from realfake.labels import LabelSpace, told_by
 from realfake.scoring.metric_table import measured_names
@@ -236,7 +236,7 @@ class TrainConfig(Strict):
 
     def _check_streams(self) -> None:
         try:
-            streams = streams_named(self.backbone.takes, self.signals)
+            streams_named(self.backbone.takes, self.signals)
         except ValueError as error:
             raise ValueError(f"backbone.streams=[{','.join(self.backbone.takes)}]: {error}") from None
 
@@ -255,6 +255,8 @@ class TrainConfig(Strict):
                 f"data.window=[{first},{last}]: {neutral[0]} is measured from the beginning of each clip; expected "
                 f"data.window=[0.0,{last}] (sampling.window=[{first},{last}] may stay)"
             )
+        if isinstance(self.backbone, StreamNetwork):
+            self.backbone.check(self.streams, self.face)
         t, s = self.trainer, self.scheduler
         if t.fast_dev_run:
             return

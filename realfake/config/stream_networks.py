@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -13,6 +14,9 @@ from realfake.config.stream_info import PIXELS
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from realfake.config.face_options import FaceConfig
+    from realfake.config.stream_info import StreamInfo
 
 RECURRENT_BACKBONES = ("lstm", "gru")
 
@@ -46,6 +50,9 @@ class StreamNetwork(_OfStreams):
     """As :attr:`SequenceBackbone.gather`."""
     frames: Count
     stride_sec: Positive | None
+
+    def check(self, streams: Mapping[str, StreamInfo], face: FaceConfig) -> None:
+        """Raise ``ValueError``, in one line, if the network cannot take streams of crops that are cut so."""
 
     @model_validator(mode="after")
     def _check_numbers(self) -> StreamNetwork:

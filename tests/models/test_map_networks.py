@@ -9,13 +9,27 @@ import pytest
 import torch
 from model_cases import backbone_config
 
-from realfake.composing.composition import option
-from realfake.config import FRAME_MAPS, FeaturesSignal, FrameBackbone
+from realfake.composing.composition import compose, option
+from realfake.config import (
+    FRAME_MAPS,
+    IN_BOX,
+    FeaturesSignal,
+    FrameBackbone,
+    HaarFace,
+    StreamInfo,
+    TrainConfig,
+    tracker_info,
+)
 from realfake.config.derivations import stream_named
+from realfake.data.faces import Box, crop
+from realfake.data.store import CROP
+from realfake.errors import UserError
 from realfake.models import build_backbone
 from realfake.models.tensor_sketch import TensorSketch
+from realfake.models.trajectory_features import normalised, on_crop
 from realfake.streams.frozen_features import MAP_LAYERS
-from realfake.streams.stream import StreamValues
+from realfake.streams.stream import Extracted, StreamValues
+from realfake.streams.tracker_signals import boxed
 
 MAPS = option(FeaturesSignal, backbone="alexnet", streams=["maps"]).infos()[0]
 MAPS_CENTRED = stream_named("maps_centred", {"maps": MAPS})
@@ -80,3 +94,69 @@ def test_compact_bilinear_of_the_published_size() -> None:
     torch.testing.assert_close(backbone({"maps_centred": stream}), found)
     found.square().sum().backward()
     assert all(torch.isfinite(p.grad).all() for p in backbone.parameters())
+
+
+def test_maps_are_read_where_the_points_lie() -> None:
+    """Maps that say their own place: what is read at a point is where it lies on the crop."""
+    shape, margin = (2, 8, 8), 0.2
+    infos = {"maps": StreamInfo("maps", shape, "ramps"), "landmarks": tracker_info("landmarks", "OpenFace 2", IN_BOX)}
+    words = [f"backbone.margin={margin}", "backbone.normalise=none", "backbone.pool=[mean,max,deviation]"]
+    network = build_backbone(backbone_config("trajectory_features", "backbone.frames=3", *words), infos)
+    assert network.features == 3 * 68 * 2
+    middles = (torch.arange(8) + 0.5) / 4 - 1.0  # of cells, where the crop reaches from -1 to 1
+    ramps = torch.stack([middles.expand(8, 8), middles[:, None].expand(8, 8)]).expand(1, 3, -1, -1, -1)
+    points = torch.rand(1, 3, 68, 2, generator=torch.Generator().manual_seed(0)) - 0.5  # within the box
+    valid = torch.tensor([[True, False, True]])
+    streams = {"maps": StreamValues(ramps, torch.zeros(1, 3), torch.ones(1, 3) > 0),
+               "landmarks": StreamValues(torch.where(valid[..., None, None], points, torch.nan), valid, valid)}  # fmt: skip
+    seen = points[:, [0, 2]] / (0.5 + margin)
+    pools = [seen.mean(dim=1), seen.amax(dim=1), seen.std(dim=1, correction=0)]
+    expected = torch.cat([pool.flatten(1) for pool in pools], dim=1)
+    expected = expected.sign() * expected.abs().sqrt()
+    torch.testing.assert_close(network(streams), expected / expected.norm(), atol=1e-4, rtol=1e-4)
+
+
+def test_maps_are_normalised_by_place_or_by_channel() -> None:
+    maps = torch.rand(2, 3, 4, 5, 5) + 0.1
+    assert torch.equal(normalised(maps, "none"), maps)
+    torch.testing.assert_close(normalised(maps, "channel").amax(dim=2), torch.ones(2, 3, 5, 5))
+    torch.testing.assert_close(normalised(maps, "spatiotemporal").amax(dim=(1, 3, 4)), torch.ones(2, 4))
+
+
+def test_a_point_painted_into_a_picture_is_where_the_crop_has_it() -> None:
+    rows = np.zeros(2, CROP)
+    rows["time_sec"], rows["x"], rows["y"], rows["width"], rows["height"] = [0.0, 1.0], [60, 80], 40, 50, [80, 80]
+    points = np.random.default_rng(0).uniform((75, 50), (115, 110), (1, 68, 2)).astype(np.float32)
+    face = option(HaarFace)
+    found = boxed(Extracted(np.array([0.5], np.float32), points, np.ones(1, np.float32)), rows)
+    places = on_crop(torch.from_numpy(found), face.margin).numpy()[0]
+    for point, place in zip(points[0].round(), places, strict=True):
+        picture = np.zeros((200, 200, 3), np.uint8)
+        x, y = point.astype(int).tolist()
+        picture[y, x] = 255
+        crop_of = crop(picture, Box(70, 40, 50, 80), face, 224)[..., 0]
+        row, column = np.unravel_index(int(crop_of.argmax()), crop_of.shape)
+        np.testing.assert_allclose((place + 1) * 112, [column, row], atol=3.0)
+    assert np.abs(places).max() < 1.0
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("signals.drawn.relative_to=face", r"lie; expected them as they are found, of a tracker with relative_to=box"),
+        ("backbone.streams=[landmarks]", r"takes maps and the points of the face, such as \[maps,landmarks\]"),
+        ("backbone.streams=[maps,landmarks_steady]", r"backbone=trajectory_features has to know where in the crop"),
+        ("face=yunet face.align=true", r"expected face\.align=false"),
+        ("signals.features.backbone=vit_b_16", r"signals\.features\.streams=\[maps\]: vit_b_16 has no maps"),
+        ("signals.features.streams=[features]", r"backbone\.streams=\[maps,landmarks\]: the data have no stream maps"),
+        ("backbone=compact_bilinear backbone.streams=[maps,landmarks]", r"compact_bilinear takes one stream"),
+        ("backbone=compact_bilinear backbone.frames=16", r"backbone\.frames=16: expected a multiple of backbone\.fr"),
+        ("backbone=compact_bilinear backbone.gather=interval", r"backbone\.gather=interval: expected"),
+    ],
+)  # fmt: skip
+def test_what_the_networks_cannot_take_is_one_line(words: str, line: str) -> None:
+    given = ["approach=temporal", "backbone=trajectory_features", "signals=[drawn,features]",
+             "signals.drawn.relative_to=box", "signals.features.streams=[maps]"]  # fmt: skip
+    with pytest.raises(UserError, match=line) as error:
+        compose("train", [*given, *words.split()], TrainConfig)
+    assert "\n" not in str(error.value)
