@@ -62,6 +62,15 @@ def test_the_promised_groups_exist() -> None:
     assert set(GROUPS) == set(promised.split())
 
 
+NEEDED = {
+    "compact_bilinear": ("signals=[features]", "signals.features.streams=[maps]"),
+    "trajectory_features": (
+        "signals=[drawn,features]", "signals.features.streams=[maps]", "signals.drawn.relative_to=box",
+    ),
+}  # fmt: skip
+"""Backbone → the signals that give the streams of its file."""
+
+
 @pytest.mark.parametrize("n", range(max(map(len, OPTIONS.values()))))
 def test_every_option_composes(n: int) -> None:
     """Option number n of every group at once, which shows too that groups do not get into each other's way."""
@@ -69,9 +78,12 @@ def test_every_option_composes(n: int) -> None:
     clips = chosen["backbone"] in config.CLIP_BACKBONES + config.SEQUENCE_BACKBONES + config.STREAM_NETWORKS
     if clips != chosen["approach"].startswith("temporal"):
         chosen["approach"] = "temporal" if clips else "multi_task"
-    if chosen["backbone"] in ("numbers", "pixels"):  # which these have nothing to train of
+    if chosen["backbone"] in ("numbers", "pixels", "trajectory_features"):  # which these have nothing to train of
         chosen |= {"auxiliary": "pair_ranking", "loss_mix": "sum"}
-    cfg = compose(*(f"{group}={option}" for group, option in chosen.items()), "data.root=/videos")
+    needed = NEEDED.get(chosen["backbone"], ())
+    if needed:
+        chosen.pop("signals")
+    cfg = compose(*(f"{group}={option}" for group, option in chosen.items()), "data.root=/videos", *needed)
     expected = chosen | ({"backbone": cfg.backbone.name} if chosen["backbone"] == "timm" else {})
     for group, option in expected.items():
         node = cfg

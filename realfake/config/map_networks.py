@@ -61,6 +61,12 @@ class TrajectoryFeaturesBackbone(StreamNetwork):
     pool: Annotated[list[Literal["mean", "max", "deviation"]], Field(min_length=1)]
     """Over the moments of each point's trajectory, side by side."""
 
+    @model_validator(mode="after")
+    def _check_frozen(self) -> TrajectoryFeaturesBackbone:
+        if not self.freeze:
+            raise ValueError("backbone.freeze=false: backbone=trajectory_features has nothing to train; expected true")
+        return self
+
     def check(self, streams: Mapping[str, StreamInfo], face: FaceConfig) -> None:
         """Refuse streams that are not one of maps and one of points that can be laid onto them."""
         shown = f"backbone.streams=[{','.join(self.streams)}]: backbone=trajectory_features"
