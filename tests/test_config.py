@@ -162,7 +162,7 @@ def test_what_files_inherit_is_no_option(command: Command, tmp_path: Path) -> No
         compose("data=_shared")
     with pytest.raises(UserError, match=r"data=shared: no such option \(there are: csv, sase_fe, "):
         compose("data=shared")
-    with pytest.raises(UserError, match=r"backbone\.cache_features is a key of backbone=efficientnet_v2_m or .* only"):
+    with pytest.raises(UserError, match=r"backbone\.cache_features is a key of backbone=alexnet or .* only"):
         compose("approach=temporal", "backbone.cache_features=false")
     shown = command("train", "--help", cwd=tmp_path).stdout
     assert "uva_nemo" in shown
@@ -263,7 +263,7 @@ def test_launcher_and_search_take_keys_under_their_own_names() -> None:
 def test_every_experiment_composes(name: str) -> None:
     cfg = compose(f"experiment={name}", *(["init_from=outputs/x"] if "from_run" in name else []))
     assert cfg.experiment_name == name
-    if "from_run" not in name:
+    if "from_run" not in name and not name.startswith("field/"):  # which are called as in the field
         assert name.rpartition("/")[2].startswith(cfg.approach.name)
     if name.startswith("thesis/"):
         assert (cfg.split.name, cfg.sampling.window) == ("thesis", [0.4, 0.9])
