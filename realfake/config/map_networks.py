@@ -42,8 +42,7 @@ class CompactBilinearBackbone(StreamNetwork):
             raise ValueError(f"{shown}: backbone=compact_bilinear takes one stream, such as [maps_centred]")
         if self.frames % self.frames_per_step:
             raise ValueError(
-                f"backbone.frames={self.frames}: expected a multiple of backbone.frames_per_step="
-                f"{self.frames_per_step}"
+                f"backbone.frames={self.frames}: expected a multiple of backbone.frames_per_step={self.frames_per_step}"
             )
         return self
 

@@ -65,8 +65,10 @@ class FeaturesSignal(SignalOptions):
         if len({*self.streams}) < len(self.streams):
             raise ValueError(f"{shown}: expected each stream once")
         if "maps" in self.streams and self.backbone not in FRAME_MAPS:
-            known = ", ".join(FRAME_MAPS)
-            raise ValueError(f"{shown}: {self.backbone} has no maps; expected signals.features.backbone= one of {known}")
+            raise ValueError(
+                f"{shown}: {self.backbone} has no maps; expected signals.features.backbone= one of "
+                f"{', '.join(FRAME_MAPS)}"
+            )
         return self
 
 

@@ -216,7 +216,8 @@ def sliding_windows(
         most: Windows.
 
     Returns:
-        Middles (M,), moments of each window (M, neutral + frames), its start and end (M, 2), and the width, all in seconds.
+        Middles (M,), moments of each window (M, neutral + frames), its start and end (M, 2), and the width, all in
+        seconds.
     """
     assert spec.frames is not None
     start, end = interval

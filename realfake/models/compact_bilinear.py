@@ -12,7 +12,7 @@ from realfake.streams.stream import StreamValues
 
 
 class CompactBilinear(nn.Module):
-    """Maps of some moments → one bilinear vector; these → LSTM; its last output, of length 1 → a sketch of its products.
+    """Maps of some moments → a bilinear vector; these → LSTM; its last output, of length 1 → a sketch of its products.
 
     After Ozkan & Akar 2017, https://arxiv.org/abs/1708.07335, and the code that they published for the challenge.
 

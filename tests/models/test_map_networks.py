@@ -107,8 +107,11 @@ def test_maps_are_read_where_the_points_lie() -> None:
     ramps = torch.stack([middles.expand(8, 8), middles[:, None].expand(8, 8)]).expand(1, 3, -1, -1, -1)
     points = torch.rand(1, 3, 68, 2, generator=torch.Generator().manual_seed(0)) - 0.5  # within the box
     valid = torch.tensor([[True, False, True]])
-    streams = {"maps": StreamValues(ramps, torch.zeros(1, 3), torch.ones(1, 3) > 0),
-               "landmarks": StreamValues(torch.where(valid[..., None, None], points, torch.nan), valid, valid)}  # fmt: skip
+    with_gaps = torch.where(valid[..., None, None], points, torch.nan)
+    streams = {
+        "maps": StreamValues(ramps, torch.zeros(1, 3), torch.ones(1, 3) > 0),
+        "landmarks": StreamValues(with_gaps, torch.zeros(1, 3), valid),
+    }
     seen = points[:, [0, 2]] / (0.5 + margin)
     pools = [seen.mean(dim=1), seen.amax(dim=1), seen.std(dim=1, correction=0)]
     expected = torch.cat([pool.flatten(1) for pool in pools], dim=1)
@@ -160,3 +163,17 @@ def test_what_the_networks_cannot_take_is_one_line(words: str, line: str) -> Non
     with pytest.raises(UserError, match=line) as error:
         compose("train", [*given, *words.split()], TrainConfig)
     assert "\n" not in str(error.value)
+
+
+def test_features_along_trajectories_of_the_published_size() -> None:
+    """Maps of 512 × 7 × 7 at 68 points, two pools; and a step of the head that stands on them."""
+    cfg = compose("train", ["experiment=field/trajectory_features"], TrainConfig)
+    network = build_backbone(cfg.backbone, cfg.streams)
+    shapes = {"maps": (2, 32, 512, 7, 7), "landmarks": (2, 32, 68, 2)}
+    beside = torch.zeros(2, 32), torch.ones(2, 32) > 0
+    found = network({name: StreamValues(torch.rand(shape), *beside) for name, shape in shapes.items()})
+    assert (found.shape, list(network.parameters())) == ((2, 2 * 68 * 512), [])
+    torch.testing.assert_close(found.norm(dim=1), torch.ones(2))
+    head = torch.nn.Linear(found.shape[1], 12)
+    head(found).square().mean().backward()
+    assert torch.isfinite(head.weight.grad).all()

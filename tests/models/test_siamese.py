@@ -7,7 +7,8 @@ import torch
 from model_cases import backbone_config
 from torchvision.models import densenet121
 
-from realfake.config import BOX
+from realfake.composing.composition import compose
+from realfake.config import BOX, TrainConfig
 from realfake.models import build_backbone
 from realfake.models.densenet3d import DenseNet3d
 from realfake.streams.stream import StreamValues
@@ -63,11 +64,26 @@ def test_densenet_121_in_three_dimensions() -> None:
 
 def test_the_volume_sees_moments_and_places_as_they_are() -> None:
     words = ["backbone@backbone.frame=pixels", "backbone.frame.input.size=32", "backbone.encoder=densenet3d",
-             "backbone.growth=4", "backbone.layers=[1,1]", "backbone.frames=4", "backbone.neutral_frames=2"]  # fmt: skip
+             "backbone.growth=4", "backbone.layers=[1,1]", "backbone.frames=4",
+             "backbone.neutral_frames=2"]  # fmt: skip
     torch.manual_seed(0)
     backbone = build_backbone(backbone_config("siamese", *words)).eval()
     x = torch.randn(2, 3, 6, 32, 32)
     net = backbone.net.encoder.encoder.net
     torch.testing.assert_close(backbone(x), net(x[:, :, 2:]) - net(x[:, :, :2]))
-    with pytest.raises(ValueError, match="encoder=densenet3d: it looks at pixels alone, not at streams=.box. through"):
+    with pytest.raises(
+        ValueError, match=r"encoder=densenet3d: it looks at pixels alone, not at streams=\[box\] through"
+    ):
         backbone_config("siamese", "backbone.streams=[box]", "backbone.encoder=densenet3d")
+
+
+@pytest.mark.slow
+def test_one_step_of_training_at_the_published_size() -> None:
+    cfg = compose("train", ["experiment=field/siamese_neutral"], TrainConfig).backbone
+    torch.manual_seed(0)
+    backbone = build_backbone(cfg)
+    assert backbone.blank(2).shape == (2, 3, 32, 112, 112)
+    optimizer = torch.optim.SGD(backbone.parameters(), lr=0.01)
+    backbone(torch.randn(2, 3, 32, 112, 112)).square().mean().backward()
+    optimizer.step()
+    assert all(p.grad is not None and p.isfinite().all() for p in backbone.parameters())

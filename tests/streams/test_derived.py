@@ -10,8 +10,8 @@ from scipy.spatial.transform import Rotation
 
 from realfake.streams.derived import (
     asymmetry,
-    fit_similarity,
     centred,
+    fit_similarity,
     from_neutral,
     mirror_partners,
     phases,
