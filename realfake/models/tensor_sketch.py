@@ -10,8 +10,8 @@ class TensorSketch(nn.Module):
     """The tensor sketch of degree 2 of vectors: ``⟨s(x), s(y)⟩`` has the mean ``⟨x, y⟩²``.
 
     Two count sketches of a vector, each of which adds every number, by a random sign, to a random place, are convolved
-    in a circle by the FFT (Pham & Pagh 2013, https://doi.org/10.1145/2487575.2487591, algorithm 1). The variance is at
-    most ``8 |x|⁴ |y|⁴ / size`` (lemma 7 there, with ``p = 2``).
+    in a circle by the FFT (Pham & Pagh 2013, https://doi.org/10.1145/2487575.2487591). The variance is at most
+    ``(3² − 1) |x|⁴ |y|⁴ / size``.
 
     Args:
         inputs: Numbers of a vector.
@@ -33,7 +33,7 @@ class TensorSketch(nn.Module):
         """``(…, inputs)`` → ``(…, size)``; the mean over the axis ``mean_of``, where there is one.
 
         With that axis being places of a map, this is compact bilinear pooling (Gao et al. 2016,
-        https://arxiv.org/abs/1511.06062, sec. 3.2).
+        https://arxiv.org/abs/1511.06062).
         """
         # Half precision has no FFT, and too few digits for sums over places.
         with torch.autocast("cpu" if x.is_meta else x.device.type, enabled=False):

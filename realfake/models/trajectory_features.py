@@ -19,7 +19,7 @@ class TrajectoryFeatures(nn.Module):
     """Maps read at the points of the face at each moment, pooled over time point by point; nothing is learned.
 
     After Kulkarni et al. 2018, https://arxiv.org/abs/1707.04061; maps are normalised as by Wang et al. 2015
-    (https://arxiv.org/abs/1505.04868, sec. 3.3), and what is pooled by its signed root and to length 1.
+    (https://arxiv.org/abs/1505.04868), and what is pooled by its signed root and to length 1.
 
     Args:
         cfg: The group ``backbone`` of the configuration.
