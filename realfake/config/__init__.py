@@ -83,11 +83,13 @@ from realfake.config.losses import (
     UncertaintyMix,
     WeightedMix,
 )
+from realfake.config.map_networks import CompactBilinearBackbone, TrajectoryFeaturesBackbone
 from realfake.config.networks import (
     BATCH_NORM_OF_VECTORS,
     CLIP_BACKBONES,
     FRAME_BACKBONES,
     FRAME_FEATURES,
+    FRAME_MAPS,
     TRAINED_STRIDE_SEC,
     AnyBackbone,
     ClipBackbone,
@@ -153,6 +155,7 @@ from realfake.config.stream_networks import (
     RecurrentBackbone,
     SequenceBackbone,
     SequenceEncoder,
+    SiameseBackbone,
     StreamNetwork,
     TcnBackbone,
     TransformerBackbone,

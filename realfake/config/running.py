@@ -29,7 +29,7 @@ from realfake.config.networks import BATCH_NORM_OF_VECTORS, ClipNetwork
 from realfake.config.optimisation import Augmentation, Cosine, OptimizerConfig, Plateau, SchedulerConfig
 from realfake.config.recording import CallbacksConfig, LoggerConfig
 from realfake.config.signal_options import SignalConfig, Signals, StreamInfo, signals_of, streams_named
-from realfake.config.stream_networks import SequenceBackbone
+from realfake.config.stream_networks import SequenceBackbone, SiameseBackbone, StreamNetwork
 from realfake.errors import nearest
 from realfake.labels import LabelSpace, told_by
 from realfake.scoring.metric_table import measured_names
@@ -247,11 +247,16 @@ class TrainConfig(Strict):
                 f"sampling.window=[{start},{end}] reaches beyond data.window=[{first},{last}], the part of each clip "
                 f"that is prepared; expected a window within it, such as sampling.window=[{first},{last}]"
             )
-        if neutral := [name for name, info in self.streams.items() if "neutral" in info.rules and first > 0]:
+        neutral = [name for name, info in self.streams.items() if "neutral" in info.rules]
+        if isinstance(self.backbone, SiameseBackbone):
+            neutral.append(f"the neutral face of backbone={self.backbone.name}")
+        if neutral and first > 0:
             raise ValueError(
                 f"data.window=[{first},{last}]: {neutral[0]} is measured from the beginning of each clip; expected "
                 f"data.window=[0.0,{last}] (sampling.window=[{first},{last}] may stay)"
             )
+        if isinstance(self.backbone, StreamNetwork):
+            self.backbone.check(self.streams, self.face)
         t, s = self.trainer, self.scheduler
         if t.fast_dev_run:
             return

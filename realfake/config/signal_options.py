@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from realfake.config.base import Positive
 from realfake.config.derivations import stream_named
 from realfake.config.guests import Guests
 from realfake.config.landmarks import BLENDSHAPES, PARTNERS, UNITS, mirrored_names
-from realfake.config.networks import FRAME_FEATURES
+from realfake.config.networks import FRAME_FEATURES, FRAME_MAPS
 from realfake.config.stream_info import PREPARED, SignalOptions, StreamInfo
-from realfake.config.trackers import DrawnSignal, OpenfaceSignal, PyfeatSignal
-
-IN_BOX = "longer sides of the face's box, from its middle"
-"""Unit of points whose pixels can be told from the face's path."""
+from realfake.config.trackers import IN_BOX, DrawnSignal, OpenfaceSignal, PyfeatSignal
 
 
 class MotionSignal(SignalOptions):
@@ -49,18 +47,46 @@ class FeaturesSignal(SignalOptions):
     """A frame backbone, with the input and all else that its file says."""
     weights: str
     """``default``, the name of published weights, or the path of a file."""
+    streams: Annotated[list[Literal["features", "maps"]], Field(min_length=1)]
+    """What is kept of them: the features, the last maps from which the network makes them, or both."""
     dtype: Literal[32, 16]
     """Bits of a stored number."""
 
     def infos(self) -> tuple[StreamInfo, ...]:
-        """``features``: (F,)."""
-        return (features_info(self.backbone, FRAME_FEATURES[self.backbone], self.dtype),)
+        """``features``: (F,); ``maps``: (C, h, w)."""
+        found = {"features": features_info(self.backbone, FRAME_FEATURES[self.backbone], self.dtype)}
+        if "maps" in self.streams:
+            found["maps"] = maps_info(self.backbone, self.dtype)
+        return tuple(found[name] for name in self.streams)
+
+    @model_validator(mode="after")
+    def _check_maps(self) -> FeaturesSignal:
+        shown = f"signals.features.streams=[{','.join(self.streams)}]"
+        if len({*self.streams}) < len(self.streams):
+            raise ValueError(f"{shown}: expected each stream once")
+        if "maps" in self.streams and self.backbone not in FRAME_MAPS:
+            raise ValueError(
+                f"{shown}: {self.backbone} has no maps; expected signals.features.backbone= one of "
+                f"{', '.join(FRAME_MAPS)}"
+            )
+        return self
 
 
 def features_info(backbone: str, size: int, bits: Literal[32, 16] = 32) -> StreamInfo:
     """The stream of what a frame backbone gives, ``size`` numbers for each crop."""
     words = f"outputs of the frozen {backbone} for the face crop"
     return StreamInfo("features", (size,), words, dtype="float32" if bits == 32 else "float16")
+
+
+@cache
+def maps_info(backbone: str, bits: Literal[32, 16] = 32) -> StreamInfo:
+    """The stream of a frame backbone's last maps (C, h, w); a mirrored face has them from right to left."""
+    channels, height, width = FRAME_MAPS[backbone]
+    rows = range(0, channels * height * width, width)
+    mirrored = tuple((row + column, 1.0) for row in rows for column in range(width - 1, -1, -1))
+    words = f"last maps of the frozen {backbone} for the face crop"
+    dtype: Literal["float32", "float16"] = "float32" if bits == 32 else "float16"
+    return StreamInfo("maps", (channels, height, width), words, dtype=dtype, mirrored=mirrored)
 
 
 class MediapipeSignal(SignalOptions):

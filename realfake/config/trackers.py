@@ -37,6 +37,9 @@ OPENFACE_3_UNITS = tuple(f"unit_{k}" for k in range(1, 9))
 IN_PICTURE = "heights of the picture"
 """Unit of points from the middle of the picture: their pixels can be told."""
 
+IN_BOX = "longer sides of the face's box, from its middle"
+"""Unit of points whose pixels can be told from the face's path."""
+
 IN_EYES = "distances between the eyes' corners"
 
 _ANGLES, _TURNED = ("pitch", "yaw", "roll"), ((0, 1.0), (1, -1.0), (2, -1.0))
@@ -91,9 +94,10 @@ class TrackerSignal(SignalOptions):
 
     streams: Annotated[list[TrackedStream], Field(min_length=1)]
     """Those that are read; a table without the columns of one is refused."""
-    relative_to: Literal["face", "picture"]
+    relative_to: Literal["face", "box", "picture"]
     """Landmarks from the middle of eyes and nose, in distances between the outer corners of the eyes (their median over
-    the clip), or from the middle of the picture, in parts of its height."""
+    the clip); from the middle of the face's box, in parts of its longer side; or from the middle of the picture, in
+    parts of its height."""
 
     @property
     def tracker(self) -> str:
@@ -102,7 +106,7 @@ class TrackerSignal(SignalOptions):
 
     def infos(self) -> tuple[StreamInfo, ...]:
         """The streams that are read."""
-        unit = IN_EYES if self.relative_to == "face" else IN_PICTURE
+        unit = {"face": IN_EYES, "box": IN_BOX, "picture": IN_PICTURE}[self.relative_to]
         return tuple(tracker_info(stream, self.tracker, unit) for stream in self.streams)
 
     @model_validator(mode="after")

@@ -65,6 +65,7 @@ NEW: dict[int, dict[str, Any]] = {
         "face.align": where("face", ("yunet",), False),
         "plugins": [],
         "callbacks.faces": True,
+        "signals.features.streams": ["features"],
     },
 }
 """Format → dotted key that came with it or since the one before → the value that reproduces what runs without it did.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -208,10 +208,11 @@ class ClipDataModule(LightningDataModule):
         counted = {task: y[y != ABSENT] for task, y in labels.items()}
         return {task: np.bincount(counted[task], minlength=self.space.size(task)).tolist() for task in TASKS}
 
-    def statistics(self) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-        """Mean and standard deviation (size,) float32 of each stream of numbers, over the training part."""
+    def statistics(self, names: Container[str] | None = None) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        """Mean and standard deviation (size,) float32 of streams of numbers, those named or all, over the training
+        part."""
         found = {}
-        for info in self.spec.numbers:
+        for info in (info for info in self.spec.numbers if names is None or info.name in names):
             values = self.sets["train"].streams[info.name].values_of(self.sets["train"].rows).reshape(-1, info.size)
             mean, deviation = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
             found[info.name] = torch.from_numpy(mean).float(), torch.from_numpy(deviation).float()
