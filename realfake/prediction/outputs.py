@@ -115,8 +115,8 @@ class Record:
             writer.writerows(as_rows(item))
         write_whole(self.folder / "predictions.csv", table.getvalue().encode("utf-8", "backslashreplace"))
         items = [as_plain(item) for item in self.items]
-        notes = {"accepted": list(self.predictor.read.notes)} if self.predictor.read.notes else {}
-        notes |= {"decided": [self.decided]} if self.decided else {}
+        notes: dict[str, object] = {"decided": self.decided} if self.decided else {}
+        notes |= {"accepted": list(self.predictor.read.notes)} if self.predictor.read.notes else {}
         content = {"run": self.cfg.run, "threads": torch.get_num_threads(), **notes, "items": items}
         write_whole(self.folder / "predictions.json", json.dumps(content, indent=1) + "\n")
 
