@@ -24,8 +24,8 @@ from realfake.scoring.metric_table import LEVELS
 from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import Predictions, clip_names, pair_numbers, subject_numbers
 from realfake.scoring.protocols import decide, explained
-from realfake.scoring.statistics import HOLDS, LEVEL, RESAMPLES, Interval, bootstrap, compare, wilson
-from realfake.scoring.tables import by_emotion
+from realfake.scoring.statistics import HOLDS, LEVEL, RESAMPLES, Interval, bootstrap, compare
+from realfake.scoring.tables import by_emotion, proportion
 from realfake.scoring.weak_spots import plain_emotions, plain_subjects
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ def evaluate_predictions(
 
     Returns:
         The report's keys: ``about``, ``settings``, ``counts``; ``metrics`` (level → metric → value, low, high),
-        ``proportions`` (task → right, total and Wilson's interval, clips taken as independent), ``by_emotion``,
+        ``proportions`` (task → right, total and Wilson's interval, see :func:`realfake.scoring.tables.proportion`),
+        ``by_emotion``,
         ``by_subject``, ``baselines``, ``first_frame`` and ``against`` (differences to them), ``shuffle``,
         ``calibration``, ``temperatures`` (level → task → used, fitted, why refused), ``leaks``, ``people``.
 
@@ -199,10 +200,8 @@ def _quality(p: Predictions, task: str, ending: str) -> dict[str, float | None]:
 
 
 def _proportion(p: Predictions, task: str) -> dict[str, float]:
-    known = p.true(task) != ABSENT
-    right, total = int((p.predicted(task) == p.true(task))[known].sum()), int(known.sum())
-    low, high = wilson(right, total)
-    return {"right": right, "total": total, "low": low, "high": high}
+    right, total, interval = proportion(p, task)
+    return {"right": right, "total": total, "low": interval.low, "high": interval.high}
 
 
 def _against(rival: Rival, clips: Predictions, table: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from realfake.scoring.baselines import shuffle_test
 from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import Predictions, pair_numbers, read_table
 from realfake.scoring.protocols import compared, decide, explained
-from realfake.scoring.statistics import bootstrap, compare
+from realfake.scoring.statistics import Interval, bootstrap, compare, wilson
+from realfake.scoring.tables import proportion
 
 DECIDED = ("joint_accuracy", "authenticity_accuracy", "joint_f1", "authenticity_balanced_accuracy")
 
@@ -181,6 +182,16 @@ def test_chance_stays_chance_when_clips_are_compared(digits: int | None) -> None
     level = {name: float(np.mean(hits)) for name, hits in small.items()}
     # A figure that moves in steps, as the pairs of 8 people that are right, reaches less than 5 %.
     assert all(0.01 < share < 0.05 + 3 * np.sqrt(0.05 * 0.95 / nulls) for share in level.values()), level
+
+
+def test_two_clips_are_one_answer() -> None:
+    """20 of 30 pairs are 40 of 60 videos, with the interval of 30: that of the 2017 challenge's best figure."""
+    right = np.repeat(np.arange(30) < 20, 2)
+    p = scored(*np.where(np.arange(60) % 2 == right, 0.8, 0.2))
+    hits, clips, interval = proportion(decide(p, "forced_choice", np.arange(60) // 2), "authenticity")
+    assert (hits, clips) == (40, 60)
+    assert (round(interval.low, 2), round(interval.high, 2)) == (0.49, 0.81)
+    assert proportion(p, "authenticity")[2] == Interval(40 / 60, *wilson(40, 60))
 
 
 def test_compared_pairs() -> None:
