@@ -76,8 +76,10 @@ def test_every_option_composes(n: int) -> None:
     """Option number n of every group at once, which shows too that groups do not get into each other's way."""
     chosen = {group: names[n % len(names)] for group, names in OPTIONS.items()}
     clips = chosen["backbone"] in config.CLIP_BACKBONES + config.SEQUENCE_BACKBONES + config.STREAM_NETWORKS
-    if clips != chosen["approach"].startswith("temporal"):
+    if clips != (config.APPROACHES[chosen["approach"]][0] == "sequences"):
         chosen["approach"] = "temporal" if clips else "multi_task"
+    if chosen["approach"] == "ranking":  # which learns by it
+        chosen["auxiliary"] = "pair_ranking"
     if chosen["backbone"] in ("numbers", "pixels", "trajectory_features"):  # which these have nothing to train of
         chosen |= {"auxiliary": "pair_ranking", "loss_mix": "sum"}
     needed = NEEDED.get(chosen["backbone"], ())
@@ -382,7 +384,7 @@ def test_a_pattern_becomes_its_experiments() -> None:
 
 
 @pytest.mark.parametrize(("overrides", "line"), [
-    ("approach=tempral", r"approach=tempral: no such option; did you mean 'temporal'\? \(there are: multi_task, s"),
+    ("approach=tempral", r"approach=tempral: no such option; did you mean 'temporal'\? \(there are: multi_task, r"),
     ("trainer.gpu=1", r"unknown key 'trainer\.gpu'; did you mean 'trainer\.gpus'\?"),
     ("optimizer.lrr=0.1", r"unknown key 'optimizer\.lrr'; did you mean 'optimizer\.lr'\?"),
     ("+optimizer.lrr=0.1", r"unknown key 'optimizer\.lrr'; did you mean 'optimizer\.lr'\?"),

@@ -8,7 +8,7 @@ these frozen objects and never sees an OmegaConf node. No heavy import belongs i
 
 from __future__ import annotations
 
-from realfake.config.approach import APPROACHES, AUTO, Approach, ApproachConfig
+from realfake.config.approach import APPROACHES, AUTO, Approach, ApproachConfig, RankingApproach
 from realfake.config.backbones import SEQUENCE_BACKBONES, STREAM_NETWORKS, BackboneConfig
 from realfake.config.base import (
     BelowOne,

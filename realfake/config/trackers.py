@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from realfake.config.base import Positive
 from realfake.config.stream_info import SignalOptions, StreamInfo
+from realfake.errors import nearest
 
 TrackedStream = Literal["landmarks", "units", "pose", "gaze"]
 TRACKERS = {"openface": "OpenFace 2", "openface3": "OpenFace 3", "pyfeat": "py-feat", "mediapipe": "MediaPipe"}
@@ -169,3 +170,20 @@ class DrawnSignal(TrackerSignal):
     def tracker(self) -> str:
         """Whose tables they look like."""
         return "OpenFace 2"
+
+
+def _one_tracker(accept: list[str]) -> list[str]:
+    for tracker in accept:
+        if tracker not in TRACKERS:
+            known = tuple(TRACKERS)
+            raise ValueError(
+                f"accept=[{','.join(accept)}]: no tracker {tracker}{nearest(tracker, known)}; expected one of "
+                f"{', '.join(known)}"
+            )
+    if len(accept) > 1:
+        raise ValueError(f"accept=[{','.join(accept)}]: expected one, whose streams stand for those of the run")
+    return accept
+
+
+Accept = Annotated[list[str], AfterValidator(_one_tracker)]
+"""Another tracker than that of the run whose streams may stand for the run's own, by the names of their components."""
