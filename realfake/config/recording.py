@@ -21,6 +21,8 @@ class CallbacksConfig(Strict):
     model_summary: bool
     plots: bool | Literal["auto"]
     """Draw the pictures of ``plots/`` after testing; ``auto``: of a sweep, only of the run that its report chooses."""
+    optimism: bool
+    """Measure after each epoch what the best test epoch would have claimed: :mod:`realfake.experiments.optimism`."""
     faces: bool
     """Whether crops of faces may get into the run's folder; without, people stay out of what can be passed on."""
 

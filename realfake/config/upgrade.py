@@ -67,6 +67,7 @@ NEW: dict[int, dict[str, Any]] = {
         "callbacks.faces": True,
         "signals.features.streams": ["features"],
         "protocol": THRESHOLD,
+        "callbacks.optimism": False,
     },
 }
 """Format → dotted key that came with it or since the one before → the value that reproduces what runs without it did.
