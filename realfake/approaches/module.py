@@ -23,6 +23,7 @@ from realfake.losses.tasks import TaskLoss, build_task_loss
 from realfake.models import build_backbone, build_head
 from realfake.models.backbone import Inputs
 from realfake.scoring.calibration import log_loss
+from realfake.scoring.metric_table import OPTIMISM, told_metrics
 from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import Predictions, pair_numbers
 from realfake.scoring.protocols import decide
@@ -202,6 +203,11 @@ class ApproachModule(LightningModule):
         """Log the metrics and keep the predictions."""
         found, self.test_predictions = self._measure("test")
         self._log_all(found)
+
+    def log_optimism(self) -> None:
+        """Log what the test clips of the record came to, under names that nothing is chosen by."""
+        found, _ = self._measure("test")
+        self._log_all({f"{OPTIMISM}/test/clip/{m}": found[f"test/clip/{m}"] for m in told_metrics(self.told)})
 
     def _measure(self, stage: str) -> tuple[dict[str, float], Predictions]:
         record: EpochRecord = self.records[stage]  # type: ignore[assignment]

@@ -33,6 +33,8 @@ from realfake.config.stream_networks import SequenceBackbone, SiameseBackbone, S
 from realfake.errors import nearest
 from realfake.labels import LabelSpace, Protocol, told_by
 from realfake.scoring.metric_table import measured_names
+from realfake.labels import LabelSpace, told_by
+from realfake.scoring.metric_table import OPTIMISM, measured_names
 
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true")
 """The trainer's strategies that fit processes started by torchrun, with gradients clipped by their norm."""
@@ -299,7 +301,7 @@ class TrainConfig(Strict):
             self._check_metric("scheduler.monitor", self.scheduler.monitor)
 
     def _check_metric(self, key: str, metric: str) -> None:
-        if metric.partition("/")[0] in ("train", "test"):
+        if metric.partition("/")[0] in ("train", "test", OPTIMISM):
             raise ValueError(
                 f"{key}={metric}: expected a validation metric such as val/clip/joint_accuracy (nothing is chosen "
                 "by training or test figures)"

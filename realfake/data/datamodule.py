@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from realfake.streams.frozen_features import FeaturesOf
 
 
+_REDRAWN = 1
+"""Tells what is drawn of a part that is otherwise fixed from what is drawn in training."""
+
+
 class ClipDataModule(LightningDataModule):
     """Batches (:class:`realfake.data.batch.Batch`) of a dataset, split by subject.
 
@@ -246,6 +250,13 @@ class ClipDataModule(LightningDataModule):
     def test_dataloader(self) -> DataLoader[Batch]:
         """Fixed samples in a fixed order."""
         return self.loader("test")
+
+    def redrawn_loader(self, part: str) -> DataLoader[Batch]:
+        """The loader of a part whose samples are drawn anew in each epoch as in training, from a stream of their own."""
+        name = f"{part} redrawn"
+        if name not in self.sets:
+            self.sets[name] = self.sets[part].redrawn([self.seed, _REDRAWN])
+        return self.loader(name)
 
     def loader(self, part: str) -> DataLoader[Batch]:
         """The loader of a part, made once so that its workers live on."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -68,7 +69,7 @@ class ClipSamples(Dataset[Batch], ABC):
         seed: int = 0,
     ) -> None:
         self.store, self.streams, self.sampling, self.spec = store, streams, sampling, spec
-        self.random, self.stream = random, int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
+        self.random, self.stream = random, _stream_of(seed)
         self.rows = np.asarray(rows, dtype=np.int64)
         table = store.table
         self.emotion = table["emotion"].to_numpy(np.int8)[self.rows]
@@ -104,6 +105,12 @@ class ClipSamples(Dataset[Batch], ABC):
             streams=take(self.streams, self.rows[clips], times, sample_spans(start, end, times, self.spec)),
         )
 
+    def redrawn(self, seed: Sequence[int]) -> ClipSamples:
+        """The same clips, whose samples are drawn at random by another seed."""
+        found = copy(self)
+        found.random, found.stream = True, _stream_of(seed)
+        return found
+
     def nearest_crops(self, clips: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Rows of the store's crops (B, T) nearest to moments (B, T) of some of these clips (B,)."""
         timestamps = np.asarray(self.store.crops["time_sec"])
@@ -133,6 +140,11 @@ class ClipSamples(Dataset[Batch], ABC):
     @abstractmethod
     def _sample_ids(self, numbers: np.ndarray, clips: np.ndarray, times: np.ndarray) -> np.ndarray:
         """What tells samples apart, (B,) int64; of those that share it, one counts."""
+
+
+def _stream_of(seed: int | Sequence[int]) -> int:
+    """64 bits that name a sequence of random numbers."""
+    return int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
 
 
 class FrameSamples(ClipSamples):

@@ -20,7 +20,7 @@ from realfake.errors import UserError
 from realfake.experiments.story import tell_epoch
 from realfake.files import write_whole
 from realfake.runs.checkpoints import write_checkpoint
-from realfake.scoring.metric_table import minimised
+from realfake.scoring.metric_table import OPTIMISM, minimised
 
 WIDE = 100
 """Columns of a screen that has room for the loss behind a progress bar."""
@@ -53,7 +53,7 @@ class MetricsTable(Checkpoint):
         """Add the row of the epoch and write the table."""
         row: dict[str, float] = {"epoch": trainer.current_epoch}
         measured: dict[str, float] = pl_module.measured  # type: ignore[assignment]
-        row |= {k: measured[k] for k in sorted(measured) if k.startswith(("train/", "val/"))}
+        row |= {k: measured[k] for k in sorted(measured) if k.startswith(("train/", "val/", f"{OPTIMISM}/"))}
         row["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
         row["seconds"] = time.monotonic() - self._started
         self.rows.append(row)

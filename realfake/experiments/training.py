@@ -31,6 +31,7 @@ from realfake.experiments.callbacks import (
 )
 from realfake.experiments.interruption import StopBetweenBatches
 from realfake.experiments.loggers import build_loggers
+from realfake.experiments.optimism import EachEpochTested, claims
 from realfake.experiments.overhead import spare_overhead
 from realfake.experiments.story import tell_beginning, tell_data, tell_network, tell_results
 from realfake.models.weights import obtain_weights
@@ -116,7 +117,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
             take_backbone(module.backbone, str(initial))
         tell_network(cfg, module)
     table = MetricsTable(run.metrics, cfg.metric)
-    trainer = build_trainer(cfg, run, devices, [stop, table])
+    trainer = build_trainer(cfg, run, devices, [stop, *([EachEpochTested()] if cfg.callbacks.optimism else []), table])
     if trainer.is_global_zero:
         run.forget_tests()
         run.save_config(cfg, data.opened().fingerprint, data.signals_read())
@@ -148,6 +149,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         "best_epoch": best.get("epoch"),
         "epochs": len(table.rows),
         "overfit": _learned_by_heart(table.rows) if cfg.trainer.overfit_batches else None,
+        "optimism": claims(table.rows, metrics) if cfg.callbacks.optimism else None,
         "samples_per_second": _speed(batches, data, trainer.world_size, table.rows),
         "parameters": {
             "all": sum(p.numel() for p in module.parameters()),

@@ -17,7 +17,7 @@ _NOT_VARIED_GROUPS = ("launcher", "search")
 
 NOT_COMPUTED = (
     "sweep", "logger", "ckpt", "published", "experiment_name", "callbacks.progress_bar", "callbacks.model_summary",
-    "callbacks.plots", "callbacks.faces", "callbacks.lr_monitor", "trainer.gpus", "trainer.require_gpu",
+    "callbacks.plots", "callbacks.faces", "callbacks.lr_monitor", "callbacks.optimism", "trainer.gpus", "trainer.require_gpu",
     "trainer.threads",
     "data.workers", "data.prepare_workers", "data.patience_sec", "data.cache", "backbone.cache_features",
 )  # fmt: skip

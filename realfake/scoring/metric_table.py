@@ -110,6 +110,8 @@ METRICS = {name: m for name, m in REPORTED.items() if m.of is not None}
 """What :func:`realfake.scoring.metrics.metrics` computes of predictions alone."""
 ACCURACIES = ("joint_accuracy", "emotion_accuracy", "authenticity_accuracy")
 """Of each task; training samples are counted in these as well."""
+OPTIMISM = "optimism"
+"""Before the names of figures that nothing is chosen by: :mod:`realfake.experiments.optimism`."""
 LEVELS = ("frame", "clip")
 """Over single samples, and over the means of a clip's samples."""
 
