@@ -355,7 +355,7 @@ def test_distributed_runs_in_a_sweep(command: Command, tiny: list[str], tmp_path
 
     done = sweep(
         command, tmp_path, *tiny, f"approach={','.join(approaches)}", "trainer.cpu_processes=2",
-        "data.limit_clips=65", "sweep.name=two", "trainer.max_epochs=1",
+        "data.limit_clips=65", "sweep.name=two", "trainer.max_epochs=1", "callbacks.optimism=true",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["multirun"]
@@ -368,6 +368,8 @@ def test_distributed_runs_in_a_sweep(command: Command, tiny: list[str], tmp_path
         predictions, clips = read_table(folder / "predictions.csv")
         assert len(predictions) == len(set(clips["clip"]))
         assert len(predictions) % 2 == 1
+        right = results["optimism"]["authenticity_accuracy"]["claimed"] * len(predictions)
+        assert right == pytest.approx(round(right), abs=1e-6)
         alone = Tester(folder).test().metrics
         for key, value in alone.items():
             assert results["metrics"][key] == pytest.approx(value, abs=1e-6, nan_ok=True), (name, key)

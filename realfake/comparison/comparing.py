@@ -55,6 +55,8 @@ class MetricDifference:
     """The smallest adjusted one that the tests could have given."""
     trainings: Spread | None
     """Mean over runs of the difference, with an interval that includes training; ``None`` = one run."""
+    optimism: tuple[float, float] = (math.nan, math.nan)
+    """What the best test epochs of either would have claimed too much (:meth:`System.optimism`); NaN: not measured."""
     within: Interval | None = None
     """The 90 % interval over people, if a margin was given."""
     margin: float | None = None
@@ -153,6 +155,7 @@ def _row(pair: SystemPair, m: MetricDifference) -> dict[str, Any]:
         "mean": trainings.value if trainings else math.nan, "mean low": trainings.low if trainings else math.nan,
         "mean high": trainings.high if trainings else math.nan, "margin": m.margin,
         "low 90": m.within.low if m.within else math.nan, "high 90": m.within.high if m.within else math.nan,
+        **{f"optimism {side}": v for side, v in zip("ab", m.optimism, strict=True) if math.isfinite(v)},
         "equivalent": m.equivalent, "pairs of runs": len(pair.parts), "people": pair.people, "clips": pair.clips,
     }  # fmt: skip
 
@@ -298,6 +301,7 @@ def _tested(
             smallest_p=d.smallest_p,
             p_holm=math.nan,
             smallest_holm=math.nan,
+            optimism=(runs.a.optimism(name), runs.b.optimism(name)),
             trainings=spread_of(runs.differences(name), difference_limits(name)),
             within=Interval(d.value, narrow[name].low, narrow[name].high) if narrow else None,
             margin=margin,

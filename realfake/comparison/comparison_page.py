@@ -16,6 +16,7 @@ from realfake.comparison.comparison_pictures import forest, power
 from realfake.comparison.power import ALPHA, Power
 from realfake.files import write_whole
 from realfake.pages import render
+from realfake.reports.leaderboard_page import TOLD_OPTIMISM
 from realfake.reports.spread import INCLUDES
 from realfake.runs.results import write_results
 from realfake.scoring.metric_table import REPORTED
@@ -87,7 +88,8 @@ def show(found: Comparison, page: Path, console: Console | None = None) -> None:
 
 
 def difference_table(pair: SystemPair) -> tuple[list[str], list[list[str]]]:
-    """Both figures of each metric, their difference with its interval over people, and p-values."""
+    """Both figures of each metric, their difference with its interval over people, p-values, optimism if measured."""
+    measured = any(math.isfinite(v) for m in pair.metrics for v in m.optimism)
     rows = [
         [
             REPORTED[m.metric].heading,
@@ -97,10 +99,11 @@ def difference_table(pair: SystemPair) -> tuple[list[str], list[list[str]]]:
             _span(m.metric, m.interval) or NOTHING,
             p_value(_known(m.p_value)),
             p_value(_known(m.p_holm)),
+            *([", ".join(_figure(m.metric, v, signed=True) for v in m.optimism)] if measured else []),
         ]
         for m in pair.metrics
     ]
-    return ["metric", "A", "B", "A − B", "95 %, people", "p", "Holm"], rows
+    return ["metric", "A", "B", "A − B", "95 %, people", "p", "Holm", *(["optimism"] if measured else [])], rows
 
 
 def training_table(pair: SystemPair) -> tuple[list[str], list[list[str]]]:
@@ -173,6 +176,8 @@ def explained(found: Comparison) -> list[str]:
     words += [f"95 % interval, trainings: {text}" for over, text in INCLUDES.items() if over in overs]
     if (tested := sum(not math.isnan(m.p_holm) for m in everything)) > 1:
         words.append(f"Holm: adjusted for the {tested} differences that are tested here; metric=… asks for fewer")
+    if any(math.isfinite(v) for m in everything for v in m.optimism):
+        words.append(f"optimism of A and of B: {TOLD_OPTIMISM}")
     curves = [m.at_difference for m in everything if m.at_difference is not None and m.at_difference.known]
     if curves and not all(curve.trainings for curve in curves):
         words.append(LUCK)

@@ -14,6 +14,7 @@ from realfake.reports.expected import SWEEP_FILE, missing_notes
 from realfake.reports.finding import find_runs
 from realfake.reports.finished import FinishedRun, read_run
 from realfake.reports.leaderboard import track
+from realfake.reports.ranking import mean_optimism
 from realfake.reports.spread import split_of
 from realfake.runs.settings import differences, look_up, without
 
@@ -31,6 +32,10 @@ class System:
     runs: Mapping[Part, FinishedRun]
     unfinished: tuple[str, ...]
     """Of each run that has no result, what there is to say."""
+
+    def optimism(self, metric: str) -> float:
+        """By how much its best test epochs would have claimed more, the mean over runs; NaN if it was not measured."""
+        return mean_optimism(self.runs.values(), metric)
 
 
 def runs_at(places: Place | FinishedRun | Sequence[Place | FinishedRun], key: str) -> list[FinishedRun]:

@@ -252,7 +252,7 @@ class ClipDataModule(LightningDataModule):
         return self.loader("test")
 
     def redrawn_loader(self, part: str) -> DataLoader[Batch]:
-        """The loader of a part whose samples are drawn anew in each epoch as in training, from a stream of their own."""
+        """The loader of a part whose samples are drawn anew in each epoch, as in training but by another seed."""
         name = f"{part} redrawn"
         if name not in self.sets:
             self.sets[name] = self.sets[part].redrawn([self.seed, _REDRAWN])

@@ -43,7 +43,7 @@ CURVE_POINTS = 150
 
 _TEXT, _NUMBER = "a text", "a number"
 _TYPES = {
-    **dict.fromkeys(("metrics", "published", "versions", "intervals"), "keys and values"),
+    **dict.fromkeys(("metrics", "published", "versions", "intervals", "optimism"), "keys and values"),
     **dict.fromkeys(("best_epoch", "epochs", "samples_per_second", "metric_definitions", "seed"), _NUMBER),
     **dict.fromkeys(
         (
@@ -121,6 +121,12 @@ class FinishedRun:
     def metric(self, name: str) -> float:
         """A metric, NaN if the run has none of that name."""
         return self.metrics.get(name, math.nan)
+
+    def optimism(self, metric: str) -> float:
+        """By how much the best test epoch would have claimed more of a metric of test clips, by its full name or its
+        last part (:func:`realfake.experiments.optimism.claims`); NaN if that was not measured."""
+        told = (self.results.get("optimism") or {}).get(metric.removeprefix("test/clip/"))
+        return _number(told.get("optimism")) if isinstance(told, dict) else math.nan
 
     def log_tail(self, lines: int) -> list[str]:
         """The last lines of the run's log, without colour codes."""

@@ -21,6 +21,7 @@ from realfake.reports.pooling import Figures, compute_figures
 from realfake.reports.ranking import Leaderboard, command, rank, short_name
 from realfake.reports.spread import explained, spread
 from realfake.scoring.statistics import HOLDS, Interval
+from realfake.scoring.wording import decimals
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -117,6 +118,7 @@ def leaderboard_table(board: Leaderboard, figures: Figures) -> pd.DataFrame:
                 board.metric: run.metric(board.metric),
                 f"{board.metric} low": interval.low if interval else math.nan,
                 f"{board.metric} high": interval.high if interval else math.nan,
+                **({f"{board.metric} optimism": run.optimism(board.metric)} if board.optimism else {}),
                 **{name: run.metric(name) for name in metrics},
                 "people": figures.people.get(run),
                 "metric_definitions": run.definitions if run.completed else None,
@@ -139,7 +141,7 @@ def leaderboard_table(board: Leaderboard, figures: Figures) -> pd.DataFrame:
 def group_table(board: Leaderboard, figures: Figures) -> pd.DataFrame:
     """One row a group of runs: of each main metric the mean, standard deviation and number over runs, the ends of the
     95 % interval of the mean over what ``mean over`` says (:func:`realfake.reports.spread.spread`), and the figure
-    of the pooled predictions with its 95 % interval over subjects."""
+    of the pooled predictions with its 95 % interval over subjects; where runs measured it, their mean optimism."""
     rows = []
     for place, group in enumerate(board.groups, start=1):
         row: dict[str, Any] = {
@@ -160,6 +162,8 @@ def group_table(board: Leaderboard, figures: Figures) -> pd.DataFrame:
             }
             if (trained := spread(group, name)) is not None:
                 row |= {f"{name} mean low": trained.interval.low, f"{name} mean high": trained.interval.high}
+            if math.isfinite(optimism := group.optimism(name)):
+                row[f"{name} optimism"] = optimism
             if (pooled := figures.groups.get(group, {}).get(name)) is not None:
                 row |= {f"{name} pooled": pooled.value, f"{name} low": pooled.low, f"{name} high": pooled.high}
         rows.append(row)
@@ -184,7 +188,8 @@ def _run_columns(board: Leaderboard, metrics: Sequence[str], *, wrap: bool) -> T
     for key in board.varying or ("run",):
         table.add_column(Text(key), overflow="fold", no_wrap=not wrap)
     table.add_column("status", no_wrap=True)
-    for name in ("val", *map(short_name, metrics), "time"):
+    optimism = ("optimism",) if board.optimism else ()
+    for name in ("val", *map(short_name, metrics), *optimism, "time"):
         table.add_column(name, justify="right", no_wrap=True)
     for place, run in enumerate(board.runs[:ROWS_ON_SCREEN], start=1):
         settings = [run.setting(key) or "–" for key in board.varying] or [run.name]
@@ -194,6 +199,7 @@ def _run_columns(board: Leaderboard, metrics: Sequence[str], *, wrap: bool) -> T
             Text(run.status, style="green" if run.completed else "red"),
             figure(run.metric(board.selection)),
             *(figure(run.metric(name)) for name in metrics),
+            *(decimals(run.optimism(board.metric), signed=True) for _ in optimism),
             duration(run.seconds),
         )
     if len(board.runs) > ROWS_ON_SCREEN:

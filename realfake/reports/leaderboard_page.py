@@ -28,6 +28,11 @@ CURVES = 12
 POINT_BUDGET = 250_000
 """Points of learning curves that the page holds altogether, so that a browser opens it at once."""
 
+TOLD_OPTIMISM = (
+    "how much more the epoch that is best on the test clips would have claimed, by samples drawn at random, than the "
+    "one that validation chose"
+)
+
 
 @dataclass(frozen=True)
 class PageOptions:
@@ -68,6 +73,8 @@ def render_page(board: Leaderboard, figures: Figures, options: PageOptions) -> s
         chosen=_chosen(board, figures),
         rows=[_row(board, run, figures, options.out) for run in board.runs],
         heads=heads,
+        has_optimism=board.optimism,
+        told_optimism=TOLD_OPTIMISM,
         has_intervals=bool(figures.runs),
         groups=[_group_row(board, g, figures, scale) for g in board.groups if not g.outdated] if varied else [],
         group_keys=group_keys,
@@ -145,6 +152,7 @@ def _row(board: Leaderboard, run: FinishedRun, figures: Figures, out: Path) -> d
         "settings": [{"text": run.setting(key), "given": key in run.settings} for key in board.varying],
         "selection": run.metric(board.selection),
         "metrics": [run.metric(name) for name in board.metrics],
+        "optimism": run.optimism(board.metric),
         "interval": figures.runs.get(run),
         "best_epoch": results.get("best_epoch"),
         "seconds": run.seconds,
@@ -177,6 +185,7 @@ def _group_row(board: Leaderboard, group: RunGroup, figures: Figures, scale: dic
         "subjects": figures.subjects.get(group),
         "metrics": [{"mean": group.mean(name), "deviation": group.deviation(name)} for name in board.metrics],
         "spread": spread(group, board.metric),
+        "optimism": group.optimism(board.metric),
         "interval": found,
         "bar": _bar(found, scale),
     }

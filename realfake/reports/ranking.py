@@ -24,6 +24,12 @@ PROTOCOL = "protocol"
 """Key that rows show if it differs, whoever has set it."""
 
 
+def mean_optimism(runs: Iterable[FinishedRun], metric: str) -> float:
+    """Mean of :meth:`FinishedRun.optimism` over the runs that measured it, NaN without any."""
+    values = [value for run in runs if math.isfinite(value := run.optimism(metric))]
+    return float(np.mean(values)) if values else math.nan
+
+
 @dataclass(frozen=True, eq=False)
 class RunGroup:
     """Runs that differ only in the pooled keys (seeds and folds), the best first."""
@@ -51,6 +57,10 @@ class RunGroup:
         """Sample standard deviation over those runs, NaN for fewer than two."""
         values = self.values(metric)
         return float(values.std(ddof=1)) if len(values) > 1 else math.nan
+
+    def optimism(self, metric: str) -> float:
+        """Mean over the completed runs that measured it, NaN without any."""
+        return mean_optimism(self.completed, metric)
 
     def values(self, metric: str) -> np.ndarray:
         """The completed runs' values of a metric, (n,), without NaN."""
@@ -83,6 +93,11 @@ class Leaderboard:
         """The group that validation prefers, which is what may be chosen without looking at test figures."""
         known = [g for g in self.groups if math.isfinite(g.mean(self.selection)) and not g.outdated]
         return min(known, key=lambda group: _order(group.mean(self.selection), self.selection), default=None)
+
+    @property
+    def optimism(self) -> bool:
+        """Whether any run measured what its best test epoch would have claimed of the ranking metric."""
+        return math.isfinite(mean_optimism(self.runs, self.metric))
 
     @property
     def counts(self) -> dict[str, int]:

@@ -75,6 +75,7 @@ def _page(run: FinishedRun) -> dict[str, Any]:
         "config": _configuration(run),
         "command": command(run),
         "path": printable(str(run.folder)),
+        "optimism": _optimism(run),
         "said": [], "tiles": [], "main": None, "emotions": None, "subjects": None, "faces": [], "examples": [],
         "words": [],
     }  # fmt: skip
@@ -115,6 +116,22 @@ def _notes(run: FinishedRun) -> list[str]:
     for origin in (learned.get("unknown") or []) if isinstance(learned, dict) else []:
         notes.append(f"Whom {origin} has learned is not known: tested people may be among them.")
     return notes
+
+
+def _optimism(run: FinishedRun) -> str | None:
+    """What the best test epoch would have claimed, in a sentence; ``None`` if that was not measured."""
+    told = run.results.get("optimism") or {}
+    claims = [
+        f"{number(m, told[m].get('claimed'))} {REPORTED[m].heading} ({number(m, run.optimism(m), signed=True)})"
+        for m in main_metrics()
+        if math.isfinite(run.optimism(m))
+    ]
+    if not claims:
+        return None
+    return (
+        "Had the epoch that is best on the test clips been kept, by samples drawn at random, this run would have "
+        f"claimed {', '.join(claims)}: in brackets selection optimism, which is what such a claim has too much."
+    )
 
 
 def _known(run: FinishedRun, metric: str) -> bool:

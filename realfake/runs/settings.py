@@ -17,8 +17,8 @@ _NOT_VARIED_GROUPS = ("launcher", "search")
 
 NOT_COMPUTED = (
     "sweep", "logger", "ckpt", "published", "experiment_name", "callbacks.progress_bar", "callbacks.model_summary",
-    "callbacks.plots", "callbacks.faces", "callbacks.lr_monitor", "callbacks.optimism", "trainer.gpus", "trainer.require_gpu",
-    "trainer.threads",
+    "callbacks.plots", "callbacks.faces", "callbacks.lr_monitor", "callbacks.optimism", "trainer.gpus",
+    "trainer.require_gpu", "trainer.threads",
     "data.workers", "data.prepare_workers", "data.patience_sec", "data.cache", "backbone.cache_features",
 )  # fmt: skip
 """Keys that do not change what a run computes, but for rounding."""

@@ -87,7 +87,8 @@ def test_the_best_so_far_outlives_an_interruption(tiny: list[str], both: tuple[P
 def test_limits_are_kept(tiny: list[str], tmp_path: Path, words: list[str]) -> None:
     train([*tiny, *WORDS, ON, "trainer.max_epochs=1", "data.eval_batch_size=4", *words], tmp_path / "run")
     found = read_results(tmp_path / "run")
-    assert found is not None and found["optimism"]["authenticity_accuracy"]["claimed"] in (0.0, 0.25, 0.5, 0.75, 1.0)
+    assert found is not None
+    assert found["optimism"]["authenticity_accuracy"]["claimed"] in (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 @pytest.mark.parametrize("key", ["optimized_metric", "scheduler=plateau scheduler.monitor"])
