@@ -41,23 +41,16 @@ from realfake.config.data import (
     DataConfig,
     Dataset,
     Decoder,
-    HoldoutSplit,
-    KFoldSplit,
     LocatedData,
-    LosoSplit,
     Sampling,
     SaseFeChallengeData,
     SaseFeData,
     SeedFramesData,
     SeedMultiTaskData,
     SeedSequencesData,
-    SplitConfig,
     SyntheticData,
     TableColumns,
-    ThesisSplit,
     UvaNemoData,
-    check_enough,
-    check_groups,
     check_subjects,
 )
 from realfake.config.face_options import AutoFace, FaceConfig, HaarFace, NoFace, YunetFace
@@ -142,6 +135,16 @@ from realfake.config.signal_options import (
     signals_of,
     stream_infos,
     streams_named,
+)
+from realfake.config.split_options import (
+    HoldoutSplit,
+    KFoldSplit,
+    LosoSplit,
+    OfficialSplit,
+    SplitConfig,
+    ThesisSplit,
+    check_enough,
+    check_groups,
 )
 from realfake.config.stream_info import (
     BOX,

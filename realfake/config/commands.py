@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from realfake.config.base import Count, NonNegative, Positive, Seed, Strict, check_three
-from realfake.config.data import Decoder, LocatedData, SplitConfig
+from realfake.config.data import Decoder, LocatedData
 from realfake.config.face_options import FaceConfig
 from realfake.config.signal_options import Signals, streams_named
+from realfake.config.split_options import SplitConfig
 from realfake.config.stream_info import StreamInfo
 from realfake.config.trackers import Accept
 from realfake.labels import Protocol

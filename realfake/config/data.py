@@ -1,4 +1,4 @@
-"""Datasets, splits and sampling: the groups ``data``, ``split`` and ``sampling``."""
+"""Datasets and sampling: the groups ``data`` and ``sampling``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from realfake.config.base import Count, Fraction, NonNegative, Parallel, Positive, Strict, check_window
 from realfake.config.guests import Guests
+from realfake.config.split_options import DECLARES_NONE, OfficialSplit, SplitConfig, check_groups
 from realfake.labels import AUTHENTICITIES, LabelSpace
 
 Decoder = Literal["pyav", "decord", "torchcodec"]
@@ -206,76 +207,11 @@ LocatedData = Annotated[DataConfig, AfterValidator(_root_given)]
 """A dataset that a command is about to read: all but the generated one have to lie somewhere."""
 
 
-class HoldoutSplit(Strict):
-    """Random subjects into three parts; ``official: true`` obeys the dataset's own parts where it has them."""
-
-    name: Literal["holdout"]
-    test: Annotated[float, Field(gt=0.0, lt=1.0)]
-    val: Annotated[float, Field(gt=0.0, lt=1.0)]
-    """Part of the subjects that are left after the test part."""
-    seed: NonNegative
-    official: bool
-
-
-class ThesisSplit(Strict):
-    """40 training and 10 test subjects (80/20 for other sizes); validation carved from the training subjects."""
-
-    name: Literal["thesis"]
-    val: Annotated[float, Field(gt=0.0, lt=1.0)]
-    seed: NonNegative
-
-
-class KFoldSplit(Strict):
-    """``folds`` groups of subjects with balanced classes; one is the test part."""
-
-    name: Literal["kfold"]
-    folds: Annotated[int, Field(ge=2)]
-    fold: NonNegative
-    val: Annotated[float, Field(gt=0.0, lt=1.0)]
-    seed: NonNegative
-    official: bool
-    """Use the dataset's own folds where it has them (UvA-NEMO)."""
-
-    @model_validator(mode="after")
-    def _check(self) -> KFoldSplit:
-        if self.fold >= self.folds:
-            raise ValueError(f"split.fold={self.fold}: expected 0 to {self.folds - 1}, since split.folds={self.folds}")
-        return self
-
-
-class LosoSplit(Strict):
-    """Leave one subject out: subject number ``fold`` (sorted by name) is the test part."""
-
-    name: Literal["loso"]
-    fold: NonNegative
-    val: Annotated[float, Field(gt=0.0, lt=1.0)]
-    seed: NonNegative
-
-
-SplitConfig = Annotated[HoldoutSplit | ThesisSplit | KFoldSplit | LosoSplit, Field(discriminator="name")]
-
-
-def check_enough(split: SplitConfig, count: int) -> None:
-    """Raise ``ValueError`` unless ``count`` subjects make three parts."""
-    if count < 3:
-        raise ValueError(
-            f"split={split.name}: {count} {'subject' if count == 1 else 'subjects'}; at least 3 are needed, one each "
-            "to train, validate and test"
-        )
-
-
-def check_groups(split: SplitConfig, count: int) -> None:
-    """Raise ``ValueError`` unless ``count`` subjects can be split so."""
-    check_enough(split, count)
-    if isinstance(split, KFoldSplit) and split.folds > count:
-        raise ValueError(f"split.folds={split.folds}: there are only {count} subjects; use fewer folds")
-    if isinstance(split, LosoSplit) and split.fold >= count:
-        raise ValueError(f"split.fold={split.fold}: expected 0 to {count - 1}, one for each subject")
-
-
 def check_subjects(data: DataConfig, split: SplitConfig) -> None:
     """Raise ``ValueError`` if the number of subjects is known without looking, and too small for the split."""
     if isinstance(data, SyntheticData) and data.root is None:
+        if isinstance(split, OfficialSplit):
+            raise ValueError(f"split=official: data=synthetic {DECLARES_NONE}")
         check_groups(split, data.subjects)
 
 

@@ -20,7 +20,7 @@ from realfake.config.base import (
     as_plain,
     is_new,
 )
-from realfake.config.data import LocatedData, Sampling, SplitConfig, check_pairs, check_subjects
+from realfake.config.data import LocatedData, Sampling, check_pairs, check_subjects
 from realfake.config.face_options import FaceConfig
 from realfake.config.guests import GuestFields, Guests, UsedPlugin, used_by
 from realfake.config.head_options import HeadConfig, MlpHead
@@ -29,6 +29,7 @@ from realfake.config.networks import BATCH_NORM_OF_VECTORS, ClipNetwork
 from realfake.config.optimisation import Augmentation, Cosine, OptimizerConfig, Plateau, SchedulerConfig
 from realfake.config.recording import CallbacksConfig, LoggerConfig
 from realfake.config.signal_options import SignalConfig, Signals, StreamInfo, signals_of, streams_named
+from realfake.config.split_options import SplitConfig
 from realfake.config.stream_networks import SequenceBackbone, SiameseBackbone, StreamNetwork
 from realfake.errors import nearest
 from realfake.labels import LabelSpace, Protocol, told_by

@@ -68,6 +68,7 @@ NEW: dict[int, dict[str, Any]] = {
         "signals.features.streams": ["features"],
         "protocol": THRESHOLD,
         "callbacks.optimism": False,
+        "split.by": where("split", ("kfold",), "balance"),
     },
 }
 """Format → dotted key that came with it or since the one before → the value that reproduces what runs without it did.

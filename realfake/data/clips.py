@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PARTS = ("train", "val", "test")
+UNUSED = ""
+"""Part of a clip that is left out: it belongs to an official part whose labels were never published."""
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,14 @@ from torch.utils.data import DataLoader
 from realfake.config import PIXELS, DataConfig, FaceConfig, Sampling, SignalConfig, SplitConfig, signals_of
 from realfake.data.batch import Batch
 from realfake.data.cache import MemmapCache, cache_path, open_cache
+from realfake.data.clips import UNUSED
 from realfake.data.learned import Known, Learned
 from realfake.data.people import check_people, people_note
 from realfake.data.preparation import prepare
 from realfake.data.samples import ClipSamples, CropReader, EpochBatches, FrameSamples, WindowSamples
 from realfake.data.signal_store import prepare_here
 from realfake.data.sources.columns import IGNORED
-from realfake.data.splits import UNUSED, assign_parts, check_split
+from realfake.data.splits import assign_parts, check_split
 from realfake.data.stored_streams import StoredStream
 from realfake.data.stream_sets import CropRows, ValueReader, compute_streams, stream_set
 from realfake.data.work import cores

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from realfake.config import CsvData, DataConfig, HoldoutSplit, SplitConfig, SyntheticData, UvaNemoData
+from realfake.config import (
+    CsvData,
+    DataConfig,
+    HoldoutSplit,
+    OfficialSplit,
+    SplitConfig,
+    SyntheticData,
+    UvaNemoData,
+)
 from realfake.data.clips import Listing
 from realfake.errors import UserError
 
@@ -25,7 +33,8 @@ def check_people(listing: Listing, data: DataConfig, split: SplitConfig | None) 
     """
     if isinstance(data, SyntheticData) or data.subjects == "each_clip":
         return
-    official = data.parts_without_people and (split is None or (isinstance(split, HoldoutSplit) and split.official))
+    obeyed = split is None or (split.official if isinstance(split, HoldoutSplit) else isinstance(split, OfficialSplit))
+    official = data.parts_without_people and obeyed
     unknown = [c for c in listing.clips if not c.subject and not (official and c.part)]
     if not unknown:
         return

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from realfake.data.clips import PARTS
-from realfake.data.splits import UNUSED
+from realfake.data.clips import PARTS, UNUSED
 from realfake.labels import ABSENT, AUTHENTICITIES, TASKS, LabelSpace, several
 from realfake.scoring.predictions import subject_names
 

@@ -15,6 +15,7 @@ from realfake.config import (
     EvaluateConfig,
     HoldoutSplit,
     KFoldSplit,
+    OfficialSplit,
     PrepareConfig,
     SaseFeChallengeData,
     SplitConfig,
@@ -51,7 +52,7 @@ def test_people_have_to_be_known_or_waived_in_every_dataset() -> None:
     ("split", "works"),
     [
         (HOLDOUT, True), (None, True), (option(HoldoutSplit, official=False), False),
-        (option(KFoldSplit), False),
+        (option(KFoldSplit), False), (option(OfficialSplit), True),
     ],
 )  # fmt: skip
 def test_the_challenge_may_test_people_whom_it_does_not_name(split: SplitConfig | None, works: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import unicodedata
@@ -16,6 +17,7 @@ import pytest
 from realfake.composing.composition import option
 from realfake.config import (
     CsvData,
+    OfficialSplit,
     SaseFeChallengeData,
     SaseFeData,
     SeedFramesData,
@@ -27,6 +29,7 @@ from realfake.data.clips import Clip, Listing
 from realfake.data.sources import build_source, limit_clips
 from realfake.data.sources.sase_fe import CODES, SaseFe
 from realfake.data.sources.seed import derive_subject
+from realfake.data.splits import assign_parts, check_split
 from realfake.errors import UserError
 from realfake.labels import ABSENT, EMOTIONS, SASE_FE, Authenticity, Emotion
 
@@ -465,6 +468,37 @@ def test_uva_nemo_folds_that_are_wrong(tmp_path: Path) -> None:
         smiles(root, folds=str(tmp_path / "nowhere"))
     with pytest.raises(UserError, match=r"data\.details=.*detail: no such file"):
         smiles(root, details=str(tmp_path / "detail"))
+
+
+def test_official_protocols_of_the_releases(tmp_path: Path) -> None:
+    """Ten folds of the smiles and the parts of the challenge, from their layouts to who is tested."""
+    kinds = {"P": "deliberate", "S": "spontaneous"}
+    videos = touch(
+        tmp_path / "nemo/videos", *(f"{k:03}_{kind}_smile_1.mp4" for k in range(20) for kind in kinds.values())
+    )
+    lines = [f"{k:03}_{kind}_smile_1.mp4\tP{k}\t{'male' if k % 2 else 'female'}\t30\t{kind}" for k in range(20)
+             for kind in kinds.values()]  # fmt: skip
+    details = tmp_path / "nemo/UvA-NEMO_Smile_Database_File_Details.txt"
+    details.write_text("\n".join(["Filename\tSubject Code\tGender\tAge\tSmile type", *lines]))
+    for fold, (letter, kind) in itertools.product(range(1, 11), kinds.items()):
+        names = [f"{k:03}_{kind}_smile_1.mp4" for k in range(20) if k % 10 == fold - 1]
+        touch(tmp_path / "nemo", f"folds/{letter}_fold_all_{fold}.txt")
+        (tmp_path / f"nemo/folds/{letter}_fold_all_{fold}.txt").write_text("\n".join(names))
+    nemo = smiles(videos).frame()
+    tested = [set(nemo["subject"][assign_parts(nemo, option(OfficialSplit, fold=k)) == "test"]) for k in range(10)]
+    assert [len(people) for people in tested] == [2] * 10
+    assert set.union(*tested) == set(nemo["subject"])
+    with pytest.raises(UserError, match="has 10 folds; expected one of them"):
+        check_split(nemo, option(OfficialSplit))
+
+    root = touch(tmp_path / "challenge", *(f"train/{k}/{code}.MP4" for k in range(5) for code in ("N2H", "S2N2H")))
+    touch(root, "val/0000000001_HAPPY.mp4", "test/0000000002_HAPPY.mp4", "test/0000000003_HAPPY.mp4")
+    with pytest.raises(UserError, match="no authenticity is known in the dataset's own test part"):
+        check_split(challenge(root).frame(), option(OfficialSplit))
+    (root / "test/test_labels.csv").write_text("0000000002_HAPPY,real\n0000000003_HAPPY,fake\n")
+    (root / "val/val_labels.csv").write_text("0000000001_HAPPY,real\n")
+    frame = challenge(root).frame()
+    assert assign_parts(frame, option(OfficialSplit)).tolist() == frame["part"].tolist()
 
 
 # --- the thesis's prepared folders -----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realfake.composing.composition import option
-from realfake.config import HoldoutSplit, KFoldSplit, LosoSplit, SplitConfig, ThesisSplit
-from realfake.data.clips import Clip, clip_frame
-from realfake.data.splits import UNUSED, assign_parts, balanced_folds, group_clips, leaks
+from realfake.composing.composition import compose, option
+from realfake.config import HoldoutSplit, KFoldSplit, LosoSplit, OfficialSplit, SplitConfig, ThesisSplit, TrainConfig
+from realfake.data.clips import UNUSED, Clip, clip_frame
+from realfake.data.grouping import balanced_folds, group_clips
+from realfake.data.splits import assign_parts, check_split, leaks
 from realfake.errors import UserError
 from realfake.labels import ABSENT, EMOTIONS
 
@@ -183,6 +185,74 @@ def test_official_folds() -> None:
 
 
 # --- leaks -----------------------------------------------------------------------------------------------------------
+
+
+def folds_of(frame: pd.DataFrame, numbers: int) -> pd.DataFrame:
+    return frame.assign(fold=frame["subject"].str.slice(1).astype(int) % numbers)
+
+
+def test_official_takes_what_the_dataset_declares_and_nothing_else() -> None:
+    """One name for the ten folds of UvA-NEMO and for the parts of the challenge, with or without a validation part."""
+    nemo = folds_of(table(f"s{i}" for i in range(30)), 10)
+    tested = [of_part(nemo, assign_parts(nemo, option(OfficialSplit, fold=k)), "test") for k in range(10)]
+    assert tested == [{f"s{i}" for i in range(30) if i % 10 == k} for k in range(10)]
+    same = option(KFoldSplit, folds=10, fold=3)
+    assert (assign_parts(nemo, option(OfficialSplit, fold=3)) == assign_parts(nemo, same)).all()
+    challenge = pd.concat(
+        [table([f"{part}{i}" for i in range(4)], part=part) for part in ("train", "val", "test")], ignore_index=True
+    )
+    parts = assign_parts(challenge, option(OfficialSplit))
+    assert parts.tolist() == challenge["part"].tolist()
+    unnamed = challenge.assign(authenticity=np.where(challenge["part"] == "val", ABSENT, challenge["authenticity"]))
+    parts = assign_parts(unnamed, option(OfficialSplit))
+    assert set(parts[challenge["part"] == "val"]) == {UNUSED}
+    assert len(of_part(unnamed, parts, "val")) == 1
+    assert of_part(unnamed, parts, "val") < {f"train{i}" for i in range(4)}
+
+
+@pytest.mark.parametrize(("keys", "line"), [
+    ({"part": ""}, "the dataset declares neither parts nor folds; expected split=holdout, kfold, loso or thesis"),
+    ({"part": "train"}, "the dataset declares no test part"),
+    ({"part": ["train"] * 36 + ["test"] * 12, "authenticity": ABSENT}, "no authenticity is known in the dataset's own"),
+    ({"fold": [0] * 24 + [1] * 24}, r"has 2 folds; expected one of them, split\.fold=0 to 1"),
+    ({"fold": [0] * 24 + [1] * 24, "split": 2}, r"split\.fold=2: expected 0 to 1, the dataset's own folds"),
+    ({"part": ["train"] * 36 + ["test"] * 12, "split": 0}, r"split\.fold=0: the dataset has parts and no folds"),
+])  # fmt: skip
+def test_official_where_nothing_of_the_kind_is_declared(keys: dict[str, Any], line: str) -> None:
+    frame = table(f"s{i}" for i in range(4))
+    split = option(OfficialSplit, fold=keys.pop("split", None))
+    for ask in (check_split, assign_parts):
+        with pytest.raises(UserError, match=line) as error:
+            ask(frame.assign(**keys), split)
+        assert "\n" not in str(error.value)
+
+
+def test_official_parts_that_leak_say_how_to_do_without() -> None:
+    torn = table(f"s{i}" for i in range(6)).assign(part=["test", *["train"] * 59, *["test"] * 12])
+    with pytest.raises(UserError, match=r"leak: .* is in train and test .*use split=kfold split\.official=false"):
+        assign_parts(torn, option(OfficialSplit))
+
+
+def test_generated_faces_declare_nothing() -> None:
+    with pytest.raises(UserError, match="split=official: data=synthetic declares neither parts nor folds"):
+        compose("train", ["split=official"], TrainConfig)
+
+
+def test_folds_by_the_number_of_the_subject() -> None:
+    frame = folds_of(table(f"s{i:02}" for i in range(1, 24)), 2)  # the dataset's own folds are left alone
+    for fold in range(10):
+        split = option(KFoldSplit, folds=10, fold=fold, by="subject_number")
+        tested = of_part(frame, assign_parts(frame, split), "test")
+        assert tested == {f"s{i:02}" for i in range(1, 24) if i % 10 == fold}
+    for subjects, line in (
+        (["anna", "s1", "s2"], "'anna' has no numbers"),
+        (["a1b2", "s1", "s2"], "'a1b2' has several numbers"),
+        (["s1", "s3", "s5"], r"split\.folds=2: no subject's number has the remainder 0"),
+    ):
+        split = option(KFoldSplit, folds=2, by="subject_number")
+        for ask in (check_split, assign_parts):
+            with pytest.raises(UserError, match=line):
+                ask(table(subjects), split)
 
 
 def test_leaks_are_named() -> None:
