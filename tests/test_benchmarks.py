@@ -16,6 +16,9 @@ import torch
 from videos import write_video
 from weights import weights_file
 
+from benchmarks.field import MARKS, put_into
+from realfake.errors import UserError
+
 
 def figures(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> dict[str, Any]:
     """What ``python -m benchmarks.<name>`` writes, run in this process."""
@@ -37,6 +40,38 @@ def test_throughput(tiny_data: list[str], tmp_path: Path, monkeypatch: pytest.Mo
     assert 0 < found["waiting"][0] <= found["waiting"][1] < 1
     assert set(found["seconds"]) == {"run", "by hand", "bare trainer", "step alone", "loader alone"}
     assert found["bare_over_by_hand"][0] > 0
+
+
+@pytest.mark.slow
+def test_field(tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{MARKS[0]}\nold\n{MARKS[1]}\nafter\n")
+    few = ["--systems", "synthetic/streams/temporal_units", "--folds", "2", "--seeds", "1", "--data-seeds", "0", "1"]
+    words = [*few, "--processes", "1", "--page", str(page), *tiny, "trainer.max_epochs=1"]
+    found = figures("field", tmp_path, monkeypatch, *words)
+    system = found["systems"]["temporal_units"]
+    assert (system["runs"], system["failed"], system["sees"]) == (2, [], ["units"])
+    value, low, high = system["authenticity_auroc"]
+    assert 0 <= low <= value <= high <= 1
+    assert system["processor_seconds"] > 0
+    assert len(system["null"]["optimism"]) == 3
+    assert set(found["oracle"]["null"]) == {"units, as tracked", "landmarks, as tracked", "units, as drawn"}
+    before, table, after = page.read_text().partition("| `temporal_units` | units |")
+    assert before.startswith("before\n")
+    assert "old" not in page.read_text()
+    assert after.endswith("after\n")
+    assert table
+    runs = {path: path.stat().st_mtime_ns for path in tmp_path.glob("multirun/*/*/results.json")}
+    assert len(runs) == 4
+    figures("field", tmp_path, monkeypatch, *words)
+    assert {path: path.stat().st_mtime_ns for path in runs} == runs, "what is there is not trained again"
+
+
+def test_the_table_goes_between_marks_alone(tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text("no marks")
+    with pytest.raises(UserError, match="are not in it"):
+        put_into(tmp_path / "page.md", "table")
 
 
 @pytest.mark.slow

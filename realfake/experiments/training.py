@@ -88,7 +88,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         Diverged: If a loss is no number.
         Interrupted: If a signal came.
     """
-    started, phases = time.monotonic(), Phases()
+    started, used, phases = time.monotonic(), _processor_sec(), Phases()
     quiet_warnings()
     spare_overhead()
     seed_everything(cfg.seed, workers=True, verbose=False)
@@ -172,12 +172,17 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
     with phases.measure("plots"):
         write_results(run.results, results | {"seconds": {**phases, "total": time.monotonic() - started}})
         draw_pictures(cfg, run, results["metrics"])
-    results["seconds"] = {**phases, "total": time.monotonic() - started}
+    results["seconds"] = {**phases, "processor": _processor_sec() - used, "total": time.monotonic() - started}
     write_results(run.results, results)
     write_run_page(run)
     tell_results(results)
     log.info("run completed in %.1f seconds", results["seconds"]["total"])
     return results
+
+
+def _processor_sec() -> float:
+    """Processor time of this process, and of those that it started and that have ended."""
+    return sum(os.times()[:4])
 
 
 def _check_limits(cfg: TrainerConfig, data: ClipDataModule, processes: int) -> None:
