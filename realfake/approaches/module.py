@@ -207,7 +207,8 @@ class ApproachModule(LightningModule):
     def log_optimism(self) -> None:
         """Log what the test clips of the record came to, under names that nothing is chosen by."""
         found, _ = self._measure("test")
-        self._log_all({f"{OPTIMISM}/test/clip/{m}": found[f"test/clip/{m}"] for m in told_metrics(self.told)})
+        names = {f"test/clip/{metric}" for metric in told_metrics(self.told)}
+        self._log_all({f"{OPTIMISM}/{name}": value for name, value in found.items() if name in names})
 
     def _measure(self, stage: str) -> tuple[dict[str, float], Predictions]:
         record: EpochRecord = self.records[stage]  # type: ignore[assignment]

@@ -5,10 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -33,6 +30,7 @@ from realfake.experiments.interruption import StopBetweenBatches
 from realfake.experiments.loggers import build_loggers
 from realfake.experiments.optimism import EachEpochTested, claims
 from realfake.experiments.overhead import spare_overhead
+from realfake.experiments.phases import Phases
 from realfake.experiments.story import tell_beginning, tell_data, tell_network, tell_results
 from realfake.models.weights import obtain_weights
 from realfake.runs.checkpoints import (
@@ -58,19 +56,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Phases(dict[str, float]):
-    """Seconds of each phase of a run."""
-
-    @contextmanager
-    def measure(self, name: str) -> Iterator[None]:
-        """Add the time that the block takes to the phase ``name``."""
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self[name] = self.get(name, 0.0) + time.monotonic() - start
-
-
 def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBetweenBatches) -> dict[str, Any]:
     """Train and test in this process; as one of several, if an environment (torchrun, SLURM) started several.
 
@@ -88,7 +73,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         Diverged: If a loss is no number.
         Interrupted: If a signal came.
     """
-    started, used, phases = time.monotonic(), _processor_sec(), Phases()
+    phases = Phases()
     quiet_warnings()
     spare_overhead()
     seed_everything(cfg.seed, workers=True, verbose=False)
@@ -170,19 +155,14 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         network = Network(module.eval(), cfg, trainer.strategy.root_device, batch_size) if cfg.callbacks.plots else None
         results |= write_artifacts(cfg, run, data, module.test_predictions, network)
     with phases.measure("plots"):
-        write_results(run.results, results | {"seconds": {**phases, "total": time.monotonic() - started}})
+        write_results(run.results, results | {"seconds": phases.spent()})
         draw_pictures(cfg, run, results["metrics"])
-    results["seconds"] = {**phases, "processor": _processor_sec() - used, "total": time.monotonic() - started}
+    results["seconds"] = phases.spent()
     write_results(run.results, results)
     write_run_page(run)
     tell_results(results)
     log.info("run completed in %.1f seconds", results["seconds"]["total"])
     return results
-
-
-def _processor_sec() -> float:
-    """Processor time of this process, and of those that it started and that have ended."""
-    return sum(os.times()[:4])
 
 
 def _check_limits(cfg: TrainerConfig, data: ClipDataModule, processes: int) -> None:
