@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from realfake.composing.composition import compose
 from realfake.config import TrainConfig
@@ -63,6 +64,14 @@ def test_it_is_the_best_of_the_epochs_beside_what_is_reported(both: tuple[Path, 
         assert told["kept"] == found["metrics"][f"test/clip/{metric}"]
         flattering = told["kept"] - best if metric == "authenticity_brier" else best - told["kept"]
         assert told["optimism"] == pytest.approx(flattering)
+
+
+def test_loggers_have_every_epoch(both: tuple[Path, Path]) -> None:
+    events = EventAccumulator(str(both[1] / "tensorboard"))
+    events.Reload()
+    column = "optimism/test/clip/authenticity_brier"
+    logged = [event.value for event in events.Scalars(column)]
+    assert logged == pytest.approx(epochs(both[1])[column].tolist(), abs=1e-6)
 
 
 def test_windows_are_drawn_anew(trained: Callable[..., Path], both: tuple[Path, Path]) -> None:
