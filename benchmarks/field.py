@@ -91,7 +91,7 @@ def nothing_to_find(runs: Sequence[FinishedRun]) -> dict[str, list[float]]:
         "auroc": [run.metric(f"test/clip/{RANKED}") for run in runs if run.completed],
         "optimism": [run.optimism(f"test/clip/{CLAIMED}") for run in runs if run.completed],
     }
-    return {name: _ends(found) for name, found in values.items() if found}
+    return {name: _ends(found, -1.0 if name == "optimism" else 0.0) for name, found in values.items() if found}
 
 
 def ceilings(words: Sequence[str], seeds: Sequence[int]) -> dict[str, list[float]]:
@@ -106,9 +106,12 @@ def ceilings(words: Sequence[str], seeds: Sequence[int]) -> dict[str, list[float
     return {name: _ends(values) for name, values in found.items()}
 
 
-def _ends(values: Sequence[float]) -> list[float]:
+def _ends(values: Sequence[float], least: float = 0.0) -> list[float]:
+    """Mean and Student's 95 % interval, as far as a figure can be that; without a spread it has none."""
     mean = t_interval(np.array([v for v in values if np.isfinite(v)]))
-    return [mean.value, mean.low, mean.high]
+    if mean.low == mean.high:
+        return [mean.value, np.nan, np.nan]
+    return [mean.value, *(float(np.clip(end, least, 1.0)) for end in (mean.low, mean.high))]
 
 
 def shown(metric: str, figure: Sequence[float] | None, *, signed: bool = False) -> str:
