@@ -53,7 +53,8 @@ class MetricsTable(Checkpoint):
         """Add the row of the epoch and write the table."""
         row: dict[str, float] = {"epoch": trainer.current_epoch}
         measured: dict[str, float] = pl_module.measured  # type: ignore[assignment]
-        row |= {k: measured[k] for k in sorted(measured) if k.startswith(("train/", "val/", f"{OPTIMISM}/"))}
+        for prefixes in (("train/", "val/"), f"{OPTIMISM}/"):
+            row |= {k: measured[k] for k in sorted(measured) if k.startswith(prefixes)}
         row["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
         row["seconds"] = time.monotonic() - self._started
         self.rows.append(row)

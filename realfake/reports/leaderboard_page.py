@@ -19,7 +19,7 @@ from realfake.reports.pooling import Figures
 from realfake.reports.ranking import Leaderboard, RunGroup, command, explanation, short_keys, short_name
 from realfake.reports.run_page import bring_up_to_date
 from realfake.reports.spread import explained, spread
-from realfake.scoring.metric_table import minimised
+from realfake.scoring.metric_table import OPTIMISM, minimised
 from realfake.scoring.statistics import HOLDS, Interval
 from realfake.scoring.wording import decimals
 
@@ -281,7 +281,8 @@ def _data(board: Leaderboard, figures: Figures) -> dict[str, Any]:
 
 def _curve_names(board: Leaderboard) -> list[str]:
     """The curves worth a look first: what selected the epoch, then losses, then the rest as they come."""
-    names = list(dict.fromkeys(name for run in board.runs for name in run.curves))
+    every = dict.fromkeys(name for run in board.runs for name in run.curves)
+    names = [name for name in every if not name.startswith(f"{OPTIMISM}/")]  # by which nobody is to choose
     wanted = [board.selection, *(n for n in names if n.endswith("/loss")), *(n for n in names if "/clip/" in n), *names]
     return [n for n in dict.fromkeys(wanted) if n in names and n != "seconds"][:CURVES]
 
