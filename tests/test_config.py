@@ -265,6 +265,7 @@ def test_launcher_and_search_take_keys_under_their_own_names() -> None:
 def test_every_experiment_composes(name: str) -> None:
     cfg = compose(f"experiment={name}", *(["init_from=outputs/x"] if "from_run" in name else []))
     assert cfg.experiment_name == name
+    assert cfg.callbacks.optimism == name.startswith("field/"), "systems of the field inherit field/_base/common"
     if "from_run" not in name and not name.startswith("field/"):  # which are called as in the field
         assert name.rpartition("/")[2].startswith(cfg.approach.name)
     if name.startswith("thesis/"):
