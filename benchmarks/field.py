@@ -32,6 +32,7 @@ from realfake.data.sources.synthetic import Synthetic
 from realfake.data.synthetic.oracle import draw_traces, score, tell
 from realfake.errors import UserError
 from realfake.files import write_whole
+from realfake.pages import counted
 from realfake.reports.finding import find_runs
 from realfake.reports.finished import FinishedRun, read_run
 from realfake.reports.pooling import compute_figures
@@ -185,8 +186,8 @@ def main() -> None:
     }
     host = machine()
     about = (
-        f"{time.strftime('%Y-%m-%d')}, {host['processor']}, {host['cores']} cores, {options.processes} runs at a time "
-        f"with a thread each; {options.folds} of 5 folds, {options.seeds} seeds, data seeds of the last columns "
+        f"{time.strftime('%Y-%m-%d')}, {host['processor']}, {host['cores']} cores, "
+        f"{counted(options.processes, 'run')} at a time with a thread each; {options.folds} of 5 folds, {options.seeds} seeds, data seeds of the last columns "
         f"{', '.join(map(str, options.data_seeds))}."
     )
     failed = [line for found in systems.values() for line in found["failed"]]

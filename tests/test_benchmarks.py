@@ -46,7 +46,7 @@ def test_throughput(tiny_data: list[str], tmp_path: Path, monkeypatch: pytest.Mo
 def test_field(tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{MARKS[0]}\nold\n{MARKS[1]}\nafter\n")
+    page.write_text(f"before\n{MARKS[0]}\nan earlier table\n{MARKS[1]}\nafter\n")
     few = ["--systems", "synthetic/streams/temporal_units", "--folds", "2", "--seeds", "1", "--data-seeds", "3"]
     words = [*few, "--processes", "1", "--page", str(page), *tiny, "trainer.max_epochs=1"]
     found = figures("field", tmp_path, monkeypatch, *words)
@@ -59,7 +59,7 @@ def test_field(tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert set(found["oracle"]["null"]) == {"units, as tracked", "landmarks, as tracked", "units, as drawn"}
     before, table, after = page.read_text().partition("| `temporal_units` | units |")
     assert before.startswith("before\n")
-    assert "old" not in page.read_text()
+    assert "earlier" not in page.read_text()
     assert after.endswith("after\n")
     assert table
     runs = {path: path.stat().st_mtime_ns for path in tmp_path.glob("multirun/*/*/results.json")}
