@@ -187,8 +187,8 @@ def main() -> None:
     host = machine()
     about = (
         f"{time.strftime('%Y-%m-%d')}, {host['processor']}, {host['cores']} cores, "
-        f"{counted(options.processes, 'run')} at a time with a thread each; {options.folds} of 5 folds, {options.seeds} seeds, data seeds of the last columns "
-        f"{', '.join(map(str, options.data_seeds))}."
+        f"{counted(options.processes, 'run')} at a time with a thread each; {options.folds} of 5 folds, "
+        f"{counted(options.seeds, 'seed')}, data seeds of the last columns {', '.join(map(str, options.data_seeds))}."
     )
     failed = [line for found in systems.values() for line in found["failed"]]
     rows = [
