@@ -9,13 +9,11 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from realfake.config.base import Count, NonNegative, Positive, Seed, Strict, check_three
 from realfake.config.data import Decoder, LocatedData
 from realfake.config.face_options import FaceConfig
-from realfake.config.signal_options import Signals, StreamInfo, streams_named
+from realfake.config.signal_options import Signals, streams_named
 from realfake.config.split_options import SplitConfig
 from realfake.config.stream_info import StreamInfo
 from realfake.config.trackers import Accept
 from realfake.labels import Protocol
-from realfake.config.trackers import TRACKERS
-from realfake.errors import nearest
 
 
 class Command(Strict):

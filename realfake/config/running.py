@@ -33,8 +33,6 @@ from realfake.config.split_options import SplitConfig
 from realfake.config.stream_networks import SequenceBackbone, SiameseBackbone, StreamNetwork
 from realfake.errors import nearest
 from realfake.labels import LabelSpace, Protocol, told_by
-from realfake.scoring.metric_table import measured_names
-from realfake.labels import LabelSpace, told_by
 from realfake.scoring.metric_table import OPTIMISM, measured_names
 
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true")
