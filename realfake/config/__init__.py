@@ -76,6 +76,7 @@ from realfake.config.losses import (
     Mix,
     MixConfig,
     MultiFocalLoss,
+    NextFrameTerm,
     PairRankingTerm,
     PrecisionMix,
     SumMix,
@@ -150,8 +151,10 @@ from realfake.config.stream_info import (
     StreamInfo,
 )
 from realfake.config.stream_networks import (
+    POINT_SCALES,
     RECURRENT_BACKBONES,
     NumbersBackbone,
+    PredictiveLstmBackbone,
     RecurrentBackbone,
     SequenceBackbone,
     SequenceEncoder,
