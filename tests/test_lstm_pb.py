@@ -1,4 +1,4 @@
-"""Runs of the LSTM with parametric bias: trained, tested again, predicted, refused an export; and at its published size."""
+"""Runs of the LSTM with parametric bias: tested again, predicted, refused an export; a step at the published size."""
 
 from __future__ import annotations
 

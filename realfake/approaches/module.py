@@ -124,7 +124,7 @@ class ApproachModule(LightningModule):
 
     def _step(self, batch: Batch, stage: str) -> torch.Tensor:
         if stage == "train":
-            batch = Batch(batch, streams=augment(batch["streams"], self.spec.streams, self.cfg.augmentation))
+            batch = {**batch, "streams": augment(batch["streams"], self.spec.streams, self.cfg.augmentation)}
         features, logits = self.compiled(network_input(batch["streams"], self.spec))
         targets = {task: target_of(batch, task, self.space) for task in self.tasks}
         features, single = features.float(), {task: values.float() for task, values in logits.items()}

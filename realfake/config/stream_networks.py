@@ -93,7 +93,7 @@ class PredictiveLstmBackbone(StreamNetwork):
         shown = f"backbone.streams=[{','.join(self.streams)}]: "
         info = next(iter(streams.values()))
         if len(streams) > 1 or not info.points:
-            raise ValueError(f"{shown}backbone=lstm_pb predicts points of a face; expected one such stream, as [landmarks]")
+            raise ValueError(f"{shown}backbone=lstm_pb predicts points of a face; expected one such stream")
         if not self.standardise and info.unit not in POINT_SCALES:
             raise ValueError(f"{shown}in {info.unit}; expected backbone.standardise=true, which brings them to −1…1")
 

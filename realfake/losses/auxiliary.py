@@ -14,7 +14,6 @@ from realfake.data.batch import Batch, target_of
 from realfake.labels import ABSENT, Authenticity, LabelSpace
 from realfake.streams.stream import StreamValues
 
-
 Errors = Callable[[dict[str, StreamValues], torch.Tensor], torch.Tensor]
 
 

@@ -95,7 +95,7 @@ class PredictiveLstm(nn.Module):
         self.context = nn.Linear(cfg.hidden, cfg.context)
         self.next = nn.Linear(cfg.hidden, self.points.size)
         for cell in self.over_time:
-            nn.init.ones_(cell.bias_hh)  # as published, of all gates
+            nn.init.ones_(cell.get_parameter("bias_hh"))  # as published, of all gates
         self.parametric_bias = nn.Parameter(torch.zeros(len(AUTHENTICITIES), cfg.bias))
 
     def forward(self, streams: dict[str, StreamValues]) -> Tensor:
