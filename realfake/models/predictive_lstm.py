@@ -98,6 +98,7 @@ class PredictiveLstm(nn.Module):
             nn.init.ones_(cell.get_parameter("bias_hh"))  # as published, of all gates
         self.parametric_bias = nn.Parameter(torch.zeros(len(AUTHENTICITIES), cfg.bias))
 
+    @torch.compiler.disable  # a gradient within it, and a step after another, are nothing to compile
     def forward(self, streams: dict[str, StreamValues]) -> Tensor:
         """The stream of points → descriptors (B, bias), without a graph: heads move no weight of this network.
 
