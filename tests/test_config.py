@@ -462,7 +462,7 @@ def test_a_pattern_becomes_its_experiments() -> None:
     ("approach=temporal signals=[drawn] backbone=lstm_pb backbone.streams=[units]",
      r"backbone\.streams=\[units\]: backbone=lstm_pb predicts points of a face; expected one such stream"),
     ("approach=temporal signals=[drawn] backbone=lstm_pb backbone.streams=[landmarks_velocity]",
-     r"landmarks_velocity is in .* a second; expected backbone\.standardise=true to bring it to"),
+     r"backbone\.streams=\[landmarks_velocity\]: in .* a second; expected backbone\.standardise=true, which"),
     ("approach=temporal signals=[drawn] backbone=lstm_pb backbone.frames=1", r"backbone\.frames=1: no moment has a n"),
     ("optimized_metric=val/frame/loss_pair_ranking", r"no such metric"),
     ("auxiliary=[pair_ranking] optimized_metric=val/clip/loss_pair_ranking", r"no such metric.*val/frame/loss_pair_"),
