@@ -67,6 +67,7 @@ NEEDED = {
     "trajectory_features": (
         "signals=[drawn,features]", "signals.features.streams=[maps]", "signals.drawn.relative_to=box",
     ),
+    "lstm_pb": ("signals=[drawn]",),
 }  # fmt: skip
 """Backbone → the signals that give the streams of its file."""
 
@@ -82,6 +83,10 @@ def test_every_option_composes(n: int) -> None:
         chosen["auxiliary"] = "pair_ranking"
     if chosen["backbone"] in ("numbers", "pixels", "trajectory_features"):  # which these have nothing to train of
         chosen |= {"auxiliary": "pair_ranking", "loss_mix": "sum"}
+    if chosen["backbone"] == "lstm_pb":  # which learns by this term alone
+        chosen["auxiliary"] = "next_frame"
+    elif chosen["auxiliary"] == "next_frame":
+        chosen["auxiliary"] = "center"
     needed = NEEDED.get(chosen["backbone"], ())
     if needed:
         chosen.pop("signals")
@@ -450,6 +455,16 @@ def test_a_pattern_becomes_its_experiments() -> None:
     ("auxiliary=[center] approach.tasks=[emotion] auxiliary.center.task=joint",
      r"auxiliary\.center\.task=joint: expected auto, or one of emotion$"),
     ("auxiliary=[pair_ranking] approach.tasks=[emotion]", r"auxiliary\.pair_ranking: approach\.tasks=\[emotion\] tel"),
+    ("auxiliary=[next_frame]", r"auxiliary\.next_frame: backbone=tiny_cnn predicts no frames; expected lstm_pb$"),
+    ("approach=temporal signals=[drawn] backbone=lstm_pb", r"backbone=lstm_pb: it learns by its own error alone; exp"),
+    ("approach=temporal signals=[drawn] backbone=lstm_pb auxiliary=[next_frame] backbone.freeze=true",
+     r"auxiliary\.next_frame: backbone\.freeze=true leaves nothing to learn by it; expected to do without$"),
+    ("approach=temporal backbone=lstm_pb", r"backbone\.streams=\[landmarks\]: the data have no stream landmarks"),
+    ("approach=temporal signals=[drawn] backbone=lstm_pb backbone.streams=[units]",
+     r"backbone\.streams=\[units\]: backbone=lstm_pb predicts points of a face; expected one such stream"),
+    ("approach=temporal signals=[drawn] backbone=lstm_pb backbone.streams=[landmarks_velocity]",
+     r"backbone\.streams=\[landmarks_velocity\]: in .* a second; expected backbone\.standardise=true, which"),
+    ("approach=temporal signals=[drawn] backbone=lstm_pb backbone.frames=1", r"backbone\.frames=1: no moment has a n"),
     ("optimized_metric=val/frame/loss_pair_ranking", r"no such metric"),
     ("auxiliary=[pair_ranking] optimized_metric=val/clip/loss_pair_ranking", r"no such metric.*val/frame/loss_pair_"),
     ("loss_mix=gradnorm backbone.freeze=true", r"loss_mix=gradnorm: backbone\.freeze=true leaves no trained weights"),

@@ -65,7 +65,8 @@ class ApproachModule(LightningModule):
         )
         self.taught, self.protocol = cfg.approach.taught(self.tasks), cfg.protocol
         chosen = cfg.auxiliary.chosen
-        self.auxiliary = build_auxiliary(cfg.auxiliary, self.space, self.tasks, self.backbone.features)
+        errors = getattr(self.backbone.net, "errors", None)
+        self.auxiliary = build_auxiliary(cfg.auxiliary, self.space, self.tasks, self.backbone.features, errors)
         self.mix = build_mix(cfg.loss_mix, self.taught, {name: term.weight for name, term in chosen.items()})
         self.terms = self.mix.terms
         self.shared = last_layer(self.backbone)
@@ -123,9 +124,9 @@ class ApproachModule(LightningModule):
     # --- steps ---------------------------------------------------------------------------------------------------
 
     def _step(self, batch: Batch, stage: str) -> torch.Tensor:
-        streams = batch["streams"]
-        streams = augment(streams, self.spec.streams, self.cfg.augmentation) if stage == "train" else streams
-        features, logits = self.compiled(network_input(streams, self.spec))
+        if stage == "train":
+            batch = {**batch, "streams": augment(batch["streams"], self.spec.streams, self.cfg.augmentation)}
+        features, logits = self.compiled(network_input(batch["streams"], self.spec))
         targets = {task: target_of(batch, task, self.space) for task in self.tasks}
         features, single = features.float(), {task: values.float() for task, values in logits.items()}
         if stage == "train":

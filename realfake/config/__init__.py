@@ -69,6 +69,7 @@ from realfake.config.losses import (
     Mix,
     MixConfig,
     MultiFocalLoss,
+    NextFrameTerm,
     PairRankingTerm,
     PrecisionMix,
     SumMix,
@@ -153,8 +154,10 @@ from realfake.config.stream_info import (
     StreamInfo,
 )
 from realfake.config.stream_networks import (
+    POINT_SCALES,
     RECURRENT_BACKBONES,
     NumbersBackbone,
+    PredictiveLstmBackbone,
     RecurrentBackbone,
     SequenceBackbone,
     SequenceEncoder,

@@ -20,6 +20,7 @@ from realfake.config.networks import (
 from realfake.config.stream_networks import (
     RECURRENT_BACKBONES,
     NumbersBackbone,
+    PredictiveLstmBackbone,
     RecurrentBackbone,
     SequenceBackbone,
     SequenceEncoder,
@@ -32,14 +33,14 @@ from realfake.config.stream_networks import (
 SEQUENCE_BACKBONES = (*RECURRENT_BACKBONES, "tcn", "transformer", "siamese")
 """Those that encode one stream or several over the moments of a sample."""
 
-STREAM_NETWORKS: tuple[str, ...] = ("compact_bilinear", "trajectory_features")
+STREAM_NETWORKS = ("compact_bilinear", "trajectory_features", "lstm_pb")
 """Those that say themselves what they make of several streams of numbers."""
 
 ClipSeeing = ClipNetwork | SequenceBackbone | StreamNetwork
 """Classes of those that see sequences."""
 
 _OverTime = RecurrentBackbone | TcnBackbone | TransformerBackbone | SiameseBackbone
-_OfStreams = CompactBilinearBackbone | TrajectoryFeaturesBackbone
+_OfStreams = CompactBilinearBackbone | TrajectoryFeaturesBackbone | PredictiveLstmBackbone
 BackboneConfig = Annotated[
     FrameBackbone | TimmBackbone | NumbersBackbone | ClipBackbone | _OverTime | _OfStreams,
     Field(discriminator="kind"),

@@ -10,6 +10,7 @@ from pydantic import Field
 from realfake.config.backbones import BackboneConfig
 from realfake.config.base import Fraction, Positive, PositiveFraction, Strict
 from realfake.config.guests import Guests
+from realfake.config.stream_networks import PredictiveLstmBackbone
 from realfake.labels import LabelSpace, told_by
 
 if TYPE_CHECKING:
@@ -116,6 +117,15 @@ class CenterTerm(_Term):
             raise ValueError(f"{key}.task={self.task}: expected auto, or one of {', '.join(told_by(tasks))}")
 
 
+class NextFrameTerm(_Term):
+    """Squared error of ``backbone=lstm_pb``, which learns by it alone."""
+
+    def check(self, key: str, tasks: Sequence[str], frozen: bool) -> None:
+        """Raise ``ValueError`` if nothing can learn by it."""
+        if frozen:
+            raise ValueError(f"{key}: backbone.freeze=true leaves nothing to learn by it; expected to do without")
+
+
 class Term(_Term):
     """A term that a plugin brings."""
 
@@ -135,6 +145,7 @@ class AuxiliaryConfig(Strict):
 
     pair_ranking: PairRankingTerm | None = None
     center: CenterTerm | None = None
+    next_frame: NextFrameTerm | None = None
 
     @property
     def chosen(self) -> dict[str, _Term]:
@@ -202,6 +213,14 @@ def check_terms(auxiliary: AuxiliaryConfig, mix: MixConfig, tasks: Sequence[str]
     """Raise ``ValueError`` if a term has nothing to say of a network with heads for ``tasks``, or a mix of them."""
     for name, term in auxiliary.chosen.items():
         term.check(f"auxiliary.{name}", tasks, backbone.freeze)
+    predicts = isinstance(backbone, PredictiveLstmBackbone)
+    if auxiliary.next_frame is not None and not predicts:
+        raise ValueError(f"auxiliary.next_frame: backbone={backbone.name} predicts no frames; expected lstm_pb")
+    if auxiliary.next_frame is None and predicts and not backbone.freeze:
+        raise ValueError(
+            "backbone=lstm_pb: it learns by its own error alone; expected auxiliary=[next_frame], or "
+            "backbone.freeze=true and init_from=…"
+        )
     if isinstance(mix, GradNormMix) and (backbone.freeze or backbone.name == "pixels"):
         which = "backbone.freeze=true" if backbone.freeze else "backbone=pixels"
         raise ValueError(

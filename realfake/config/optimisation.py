@@ -102,6 +102,8 @@ class Augmentation(Strict):
     saturation: Annotated[float, Field(ge=0.0, le=1.0)]
     erase: Fraction
     """Probability that a random rectangle is blanked."""
+    jitter: BelowOne
+    """Of points of a face: largest shift and relative change of width and height, each in the points' own unit."""
 
     @property
     def active(self) -> bool:

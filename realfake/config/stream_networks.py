@@ -11,6 +11,7 @@ from realfake.config.base import BelowOne, Count, Positive
 from realfake.config.guests import Guests
 from realfake.config.networks import AnyBackbone, FrameBackbone, FrameNetwork, TimmBackbone
 from realfake.config.stream_info import PIXELS
+from realfake.config.trackers import IN_BOX, IN_EYES, IN_PICTURE
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from realfake.config.stream_info import StreamInfo
 
 RECURRENT_BACKBONES = ("lstm", "gru")
+
+POINT_SCALES = {IN_BOX: 2.0, IN_PICTURE: 2.0, IN_EYES: 1.0}
+"""Unit of points → the factor that brings those of a face to −1…1."""
 
 
 class _OfStreams(AnyBackbone):
@@ -59,6 +63,44 @@ class StreamNetwork(_OfStreams):
         if PIXELS.name in self.streams:
             shown = f"backbone.streams=[{','.join(self.streams)}]"
             raise ValueError(f"{shown}: backbone={self.name} takes streams of numbers; expected it without pixels")
+        return self
+
+
+class PredictiveLstmBackbone(StreamNetwork):
+    """Predicts how the points of a face go on; its features are what a clip would change of its parametric bias.
+
+    Kim & Huynh 2017, https://doi.org/10.1109/ICCVW.2017.362.
+    """
+
+    kind: Literal["lstm_pb"]
+    name: Literal["lstm_pb"]
+    hidden: Count
+    """Size of each layer."""
+    layers: Count
+    """Of the Grid LSTM."""
+    context: Count
+    """Numbers that go round to the next moment."""
+    bias: Count
+    """Length of the parametric bias, and of the features."""
+    bias_rate: Positive
+    """Rate at which the parametric bias learns, as a multiple of ``optimizer.lr``; exact with SGD."""
+    joined: bool
+    """Points, bias and memory meet before the hidden layer's nonlinearity, which is what goes round; false = as
+    published, they meet behind it, and the memory alone goes round."""
+
+    def check(self, streams: Mapping[str, StreamInfo], face: FaceConfig) -> None:
+        """Raise ``ValueError`` unless it is one stream of points whose numbers are known, and whose scale is."""
+        shown = f"backbone.streams=[{','.join(self.streams)}]: "
+        info = next(iter(streams.values()))
+        if len(streams) > 1 or not info.points:
+            raise ValueError(f"{shown}backbone=lstm_pb predicts points of a face; expected one such stream")
+        if not self.standardise and info.unit not in POINT_SCALES:
+            raise ValueError(f"{shown}in {info.unit}; expected backbone.standardise=true, which brings them to −1…1")
+
+    @model_validator(mode="after")
+    def _check_frames(self) -> PredictiveLstmBackbone:
+        if self.frames < 2:
+            raise ValueError(f"backbone.frames={self.frames}: no moment has a next one; expected 2 or more")
         return self
 
 

@@ -61,6 +61,7 @@ NEW: dict[int, dict[str, Any]] = {
         "backbone.gather": where("backbone", ("recurrent",), "moments"),
         "backbone.standardise": where("backbone", ("recurrent",), True),
         "auxiliary": {},
+        "augmentation.jitter": 0.0,
         "sampling.pairs": False,
         "face.align": where("face", ("yunet",), False),
         "plugins": [],

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from realfake.approaches.module import ApproachModule
-from realfake.config import TrainConfig
+from realfake.config import PredictiveLstmBackbone, TrainConfig
 from realfake.data.samples import FrameSamples, WindowSamples
 from realfake.data.splits import assign_parts
 from realfake.data.store import MARK, PreparedStore
@@ -83,6 +83,11 @@ def export(
     require_packages(kind)
     served = Served(module).eval()
     path = folder / FILES[kind]
+    if isinstance(cfg.backbone, PredictiveLstmBackbone):
+        raise UserError(
+            "backbone=lstm_pb cannot be exported: its features are a gradient of its own; use realfake predict, or "
+            "realfake.load in Python"
+        )
     if any(stream.gather == "interval" for stream in served.spec.streams):
         raise UserError(
             f"backbone={cfg.backbone.name} cannot be exported: with backbone.gather=interval samples differ in length; "

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import distributed, nn
 
-from realfake.config import AuxiliaryConfig, CenterTerm, PairRankingTerm, Term
+from realfake.config import AuxiliaryConfig, CenterTerm, NextFrameTerm, PairRankingTerm, Term
 from realfake.data.batch import Batch, target_of
 from realfake.labels import ABSENT, Authenticity, LabelSpace
+from realfake.streams.stream import StreamValues
+
+Errors = Callable[[dict[str, StreamValues], torch.Tensor], torch.Tensor]
 
 
 class Counted(NamedTuple):
@@ -165,7 +168,27 @@ class Center(AuxiliaryTerm):
         self.centers -= self.rate * (counts * self.centers - sums) / (1.0 + counts)
 
 
-def build_auxiliary(cfg: AuxiliaryConfig, space: LabelSpace, tasks: Sequence[str], features: int) -> nn.ModuleDict:
+class NextFrame(AuxiliaryTerm):
+    """Mean squared error of what a network predicts of each sample that is known to be real or fake.
+
+    Args:
+        errors: Of the network: streams, and the authenticity of each sample (B,), to their errors (B,).
+    """
+
+    def __init__(self, errors: Errors) -> None:
+        super().__init__()
+        self.errors = errors
+
+    def score(self, batch: Batch, features: torch.Tensor, logits: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The error, NaN without a label."""
+        authenticity = batch["authenticity"]
+        errors = self.errors(batch["streams"], authenticity.clamp(min=0))
+        return torch.where(authenticity != ABSENT, errors, torch.nan)
+
+
+def build_auxiliary(
+    cfg: AuxiliaryConfig, space: LabelSpace, tasks: Sequence[str], features: int, errors: Errors | None = None
+) -> nn.ModuleDict:
     """Make the chosen terms, by their names.
 
     Args:
@@ -173,6 +196,7 @@ def build_auxiliary(cfg: AuxiliaryConfig, space: LabelSpace, tasks: Sequence[str
         space: The classes.
         tasks: Of the heads.
         features: Length of the feature vector.
+        errors: As of :class:`NextFrame`, of a network that predicts.
     """
     found = nn.ModuleDict()
     for name, term in cfg.chosen.items():
@@ -180,6 +204,9 @@ def build_auxiliary(cfg: AuxiliaryConfig, space: LabelSpace, tasks: Sequence[str
             found[name] = PairRanking(term, space)
         elif isinstance(term, CenterTerm):
             found[name] = Center(term, space, tasks, features)
+        elif isinstance(term, NextFrameTerm):
+            assert errors is not None
+            found[name] = NextFrame(errors)
         elif isinstance(term, Term):
             found[name] = term.build(space, tasks, features)
         else:

@@ -18,6 +18,7 @@ from realfake.config import (
     FrameNetwork,
     InputSpec,
     NumbersBackbone,
+    PredictiveLstmBackbone,
     RecurrentBackbone,
     SequenceBackbone,
     SequenceEncoder,
@@ -35,6 +36,7 @@ from realfake.models.cnn3d import Cnn3d
 from realfake.models.compact_bilinear import CompactBilinear
 from realfake.models.fusion import FrameEncoder, Fused, NumberEncoder, Numbers, encoded_size
 from realfake.models.inception_resnet_v1 import InceptionResnetV1, inception_resnet_v1_wide
+from realfake.models.predictive_lstm import PredictiveLstm
 from realfake.models.pytorchvideo_networks import FEATURES as PYTORCHVIDEO
 from realfake.models.pytorchvideo_networks import build_pytorchvideo
 from realfake.models.recurrent import Recurrent, RecurrentEncoder
@@ -52,6 +54,7 @@ from realfake.streams.stream import SampleSpec, StreamSpec
 STREAM_NETWORKS: dict[type[StreamNetwork], Callable[[Any, Sequence[StreamInfo]], nn.Module]] = {
     CompactBilinearBackbone: lambda cfg, infos: CompactBilinear(cfg, infos[0]),
     TrajectoryFeaturesBackbone: TrajectoryFeatures,
+    PredictiveLstmBackbone: PredictiveLstm,
 }
 """Options → what makes their network, of streams by their names to (B, features)."""
 

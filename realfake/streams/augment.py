@@ -17,7 +17,7 @@ _LUMA = (0.299, 0.587, 0.114)
 def augment(
     streams: dict[str, StreamValues], specs: Iterable[StreamSpec], settings: Augmentation
 ) -> dict[str, StreamValues]:
-    """Change each sample at random; a face that is mirrored is so in every stream, other changes are of pixels alone.
+    """Change each sample at random; a face that is mirrored is so in every stream, other changes are of one kind.
 
     Random numbers come from torch's global generator of the device.
 
@@ -41,7 +41,7 @@ def augment(
             with torch.autocast(values.device.type, enabled=False):
                 new = augment_pixels(stream.values, settings, flip)
         else:
-            new = mirror(stream.values, spec.info, flip)
+            new = jitter(mirror(stream.values, spec.info, flip), spec.info, settings.jitter)
         changed[spec.name] = stream._replace(values=new)
     return changed
 
@@ -54,6 +54,20 @@ def mirror(values: torch.Tensor, info: StreamInfo, flip: torch.Tensor) -> torch.
     flat = values.flatten(2)
     mirrored = flat[..., list(places)] * torch.tensor(factors, device=flat.device)
     return torch.where(flip[:, None, None], mirrored, flat).view_as(values)
+
+
+def jitter(values: torch.Tensor, info: StreamInfo, most: float) -> torch.Tensor:
+    """Points of a face (B, T, p, 2 or 3) as if its box were a little wider, higher and elsewhere; other numbers stay.
+
+    Args:
+        values: Of a stream.
+        info: What it is.
+        most: Largest shift and relative change of size, drawn for each sample and axis.
+    """
+    if not (most and info.points):
+        return values
+    sides = values.new_empty(2, len(values), 1, 1, values.shape[-1]).uniform_(-most, most)
+    return values * (1.0 + sides[0]) + sides[1]
 
 
 def augment_pixels(windows: torch.Tensor, settings: Augmentation, flip: torch.Tensor) -> torch.Tensor:

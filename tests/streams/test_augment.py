@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from realfake.composing.composition import option
-from realfake.config import Augmentation, InputSpec
+from realfake.config import Augmentation, InputSpec, tracker_info
 from realfake.streams.augment import augment
 from realfake.streams.preprocess import normalise
-from realfake.streams.stream import SampleSpec, as_pixels
+from realfake.streams.stream import SampleSpec, StreamSpec, StreamValues, as_pixels
 
 STRONG = option(
     Augmentation, name="none", flip=0.5, rotate_deg=30.0, scale=0.2, translate=0.1, brightness=0.3, contrast=0.3,
@@ -108,3 +108,23 @@ def test_normalise_equals_the_definition_and_obeys_the_channel_order() -> None:
 def test_normalise_refuses_floats() -> None:
     with pytest.raises(ValueError, match="expected uint8"):
         normalise(torch.zeros(1, 4, 4, 3), spec([0.0] * 3, [1.0] * 3))
+
+
+def test_points_move_together_and_other_numbers_stay() -> None:
+    """One box a sample: the same shift and change of size, each axis its own, at all moments."""
+    torch.manual_seed(0)
+    settings = option(Augmentation, name="none", jitter=0.1)
+    points, units = tracker_info("landmarks", "OpenFace 2"), tracker_info("units", "OpenFace 2")
+    before = {
+        info.name: StreamValues(torch.randn(40, 3, *info.shape), torch.zeros(40, 3), torch.ones(40, 3) > 0)
+        for info in (points, units)
+    }
+    after = augment(before, [StreamSpec(points), StreamSpec(units)], settings)
+    assert torch.equal(after["units"].values, before["units"].values)
+    x, y = (streams["landmarks"].values.flatten(1, 2) for streams in (before, after))
+    scale = (y[:, 0] - y[:, 1]) / (x[:, 0] - x[:, 1])
+    shift = y[:, 0] - scale * x[:, 0]
+    torch.testing.assert_close(y, scale[:, None] * x + shift[:, None], rtol=1e-3, atol=1e-3)
+    for found in (scale - 1.0, shift):
+        assert 0.08 < found.abs().max() < 0.1001
+        assert found.unique().numel() > 70
