@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from realfake.config.clip_descriptors import DYNAMICS, SAXEN_UNITS
 from realfake.config.stream_info import PIXELS, StreamInfo
 from realfake.config.trackers import IN_EYES
 from realfake.errors import nearest
@@ -83,6 +84,28 @@ def _phase(info: StreamInfo) -> StreamInfo:
     return replace(info, words=f"phase (longest rise, longest fall after it) of: {info.words}", unit=numbers)
 
 
+def _saxen(info: StreamInfo) -> StreamInfo:
+    if lacking := [unit for unit in SAXEN_UNITS if unit not in info.names()]:
+        raise ValueError(f"saxen takes action units, such as units; {info.source} has no {lacking[0]}")
+    return replace(info, shape=(len(SAXEN_UNITS),), components=SAXEN_UNITS, mirrored=())
+
+
+def _dynamics(info: StreamInfo) -> StreamInfo:
+    # What a number of the other sign comes to is no multiple of what the number does; then a mirrored face has the same.
+    symmetric = all(factor == 1.0 for _, factor in info.mirrored)
+    places = range(len(DYNAMICS))
+    return replace(
+        info,
+        shape=(info.size, len(DYNAMICS)),
+        words=f"statistics over the clip ({len(DYNAMICS)} of each number, its speed and its acceleration) of: {info.words}",
+        components=tuple(f"{name}_{statistic}" for name in info.names() for statistic in DYNAMICS),
+        unit=f"by statistic: seconds, shares, counts, and as the curve{f' ({info.unit})' if info.unit else ''}",
+        mirrored=tuple((len(DYNAMICS) * other + k, 1.0) for other, _ in info.mirrored for k in places if symmetric),
+        points="",
+        of_clip=True,
+    )
+
+
 class Rule(NamedTuple):
     """How a stream follows from another."""
 
@@ -100,6 +123,8 @@ RULES = {
     "neutral": Rule("difference to the clip's own neutral face", _neutral),
     "centred": Rule("difference to the clip's own mean", _centred),
     "phase": Rule("neutral, onset, apex or offset", _phase),
+    "saxen": Rule(f"action units {', '.join(SAXEN_UNITS)}", _saxen),
+    "dynamics": Rule("statistics over the clip of curve, speed and acceleration, each low-passed at 1 Hz", _dynamics),
 }
 """Suffix of a stream's name → what it means; several follow one after another: ``mesh_steady_velocity``."""
 
@@ -146,8 +171,10 @@ def _derived(name: str, base: StreamInfo, rules: Iterable[str]) -> StreamInfo:
         rules.insert(0, "steady")  # what a turned head's sides look like is no asymmetry of the face
     info = replace(base, base=base, name=name, dtype="float32")
     for rule in rules:
-        if info.rules[-1:] == ("phase",):
-            raise ValueError(f"{name}: nothing follows from phases; let phase stand last")
+        if info.of_clip:
+            raise ValueError(f"{name}: a whole clip has one value; let {info.rules[-1]} stand last")
+        if info.rules[-1:] == ("phase",) and rule != "dynamics":
+            raise ValueError(f"{name}: nothing but dynamics follows from phases; let phase stand last")
         try:
             info = RULES[rule].follows(info)
         except ValueError as error:

@@ -83,7 +83,7 @@ def export(
     require_packages(kind)
     served = Served(module).eval()
     path = folder / FILES[kind]
-    if any(stream.gather == "interval" for stream in served.spec.streams):
+    if any(stream.gather == "interval" and not stream.info.of_clip for stream in served.spec.streams):
         raise UserError(
             f"backbone={cfg.backbone.name} cannot be exported: with backbone.gather=interval samples differ in length; "
             "export a run with backbone.gather=moments"

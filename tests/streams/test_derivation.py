@@ -16,10 +16,11 @@ from scipy.spatial.transform import Rotation
 from realfake.composing.composition import option
 from realfake.config import BOX, PIXELS, DrawnSignal, FeaturesSignal, MediapipeSignal, MotionSignal, StreamInfo
 from realfake.config.derivations import stream_named
-from realfake.config.landmarks import PARTNERS
+from realfake.config.landmarks import PARTNERS, UNITS
 from realfake.config.trackers import EYE_CORNERS
 from realfake.errors import UserError
 from realfake.streams.augment import mirror
+from realfake.streams.clip_dynamics import dynamics
 from realfake.streams.derivation import derivation
 from realfake.streams.landmark_geometry import CANONICAL, FaceGeometry
 from realfake.streams.mediapipe import mesh_of
@@ -82,7 +83,8 @@ NAMES = [
     "landmarks_steady", "landmarks_steady_velocity", "landmarks_asymmetry", "landmarks_neutral",
     "blendshapes_velocity", "blendshapes_asymmetry", "blendshapes_velocity_asymmetry", "blendshapes_phase",
     "units_acceleration", "units_phase", "units_neutral_velocity", "motion_asymmetry", "motion_velocity",
-    "pose_velocity", "gaze_neutral", "box_velocity", "maps_centred",
+    "pose_velocity", "gaze_neutral", "box_velocity", "maps_centred", "blendshapes_dynamics",
+    "blendshapes_velocity_dynamics", "units_saxen_dynamics", "units_phase_dynamics", "units_saxen",
 ]  # fmt: skip
 
 
@@ -95,11 +97,14 @@ def test_in_a_mirror_a_derived_stream_is_what_its_description_says(name: str) ->
     flipped = found._replace(values=mirror(torch.from_numpy(found.values)[None], info.base, flip)[0].numpy())
     knowing = [Landmarker(symmetric_face())]
     plain, mirrored = (derived(name, one, knowing) for one in (found, flipped))
-    assert plain.values.shape == (40, *info.shape)
+    assert plain.values.shape == (1 if info.of_clip else 40, *info.shape)
     assert len(info.names()) == info.size
     told = mirror(torch.from_numpy(plain.values)[None], info, flip)[0].numpy()
     np.testing.assert_allclose(mirrored.values, told, atol=1e-3 * np.abs(told).max())
     assert plain.values.any()
+    if info.of_clip:
+        assert plain.times_sec.tolist() == [found.times_sec[19]]
+        return
     assert not plain.quality[[7, 8, 30]].any()  # gaps stay gaps
     assert plain.quality.sum() == 37
     assert not plain.values[[7, 8, 30]].any()
@@ -209,6 +214,24 @@ def test_phases_are_numbers_of_a_rise_and_a_fall() -> None:
     assert stream_named("units_phase", KNOWN).unit == "0 neutral, 1 onset, 2 apex, 3 offset"
 
 
+def test_a_descriptor_is_of_the_curve_without_its_gaps() -> None:
+    """The numbers are named, and those of a tracker's clip are the function's of its curve, gaps interpolated."""
+    info = stream_named("units_saxen_dynamics", KNOWN)
+    assert (info.shape, info.size, info.names()[62]) == ((7, 62), 434, "AU02_mean")
+    times = np.arange(60) / 25
+    values = np.random.default_rng(0).uniform(0, 1, (60, 23)).astype(np.float32)
+    quality = np.ones(60, np.float32)
+    quality[[0, 1, 20, 21, 22, 40]] = 0.0
+    found = derived("units_saxen_dynamics", Extracted(times.astype(np.float32), values, quality))
+    known = np.flatnonzero(quality)
+    nine = np.interp(times[2:], times[known], values[known, UNITS.index("AU09")].astype(np.float64))
+    assert found.values[0, 4] == pytest.approx(dynamics(nine[:, None], 25.0)[0], rel=1e-4, abs=1e-5)
+    assert found.quality.tolist() == [1.0]
+    for lost in (slice(3, None), slice(None)):  # three moments are too few
+        quality[lost] = 0.0
+        assert derived("units_dynamics", Extracted(times.astype(np.float32), values, quality)).quality.tolist() == [0.0]
+
+
 @pytest.mark.parametrize(
     ("name", "line"),
     [
@@ -225,7 +248,9 @@ def test_phases_are_numbers_of_a_rise_and_a_fall() -> None:
         ("features_asymmetry", r"features_asymmetry: asymmetry takes points"),
         ("mesh_asymmetry_asymmetry", r"mesh_asymmetry_asymmetry: asymmetry takes points"),
         ("mesh_phase", r"mesh_phase: phase takes intensities, such as units; mesh has numbers of both signs"),
-        ("units_phase_velocity", r"units_phase_velocity: nothing follows from phases; let phase stand last"),
+        ("units_phase_velocity", r"units_phase_velocity: nothing but dynamics follows from phases; let phase"),
+        ("units_dynamics_velocity", r"units_dynamics_velocity: a whole clip has one value; let dynamics stand last"),
+        ("box_saxen", r"box_saxen: saxen takes action units, such as units; box has no AU01"),
         ("pixels_velocity", r"pixels_velocity: pixels are pictures; expected a stream of numbers, such as box_vel"),
     ],
 )
