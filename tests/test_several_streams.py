@@ -1,4 +1,4 @@
-"""Networks over pixels, the face's path, its speed and its dynamics: trained, resumed, tested, predicted, explained, exported."""
+"""Networks over pixels, the face's path, its speed, its dynamics: trained, resumed, tested, explained, exported."""
 
 from __future__ import annotations
 

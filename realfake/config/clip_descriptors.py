@@ -24,3 +24,27 @@ DYNAMICS = (
 
 SAXEN_UNITS = ("AU01", "AU02", "AU04", "AU06", "AU09", "AU12", "AU25")
 """The action units that Saxen et al. look at."""
+
+REGIONS = ("lips", "eyelids", "cheeks")
+"""Of the face, whose amplitudes smiles are told by (Dibeklioğlu, Salah & Gevers 2012)."""
+SMILE_PHASES = ("onset", "apex", "offset")
+MARKERS = (
+    "seconds-rising", "seconds-falling", "seconds", "share-rising", "share-falling", "maximum", "mean", "mean-rising",
+    "mean-falling", "deviation", "total-rising", "total-falling", "net", "net-share-rising", "net-share-falling",
+    "maximal-speed-rising", "maximal-speed-falling", "mean-speed-rising", "mean-speed-falling",
+    "maximal-acceleration-rising", "maximal-acceleration-falling", "mean-acceleration-rising",
+    "mean-acceleration-falling", "net-a-second", "sides-apart",
+)  # fmt: skip
+"""Of each region in each phase: 25."""
+
+MARKER_POINTS: dict[str, dict[str, tuple[tuple[int, ...], ...]]] = {
+    "canonical": {
+        "lips": ((61,), (291,)),
+        "eyelids": ((33,), (159,), (133,), (362,), (386,), (263,)),
+        "cheeks": ((50,), (280,)),
+    },
+    "300-W": {"lips": ((48,), (54,)), "eyelids": ((36,), (37, 38), (39,), (42,), (43, 44), (45,))},
+}
+"""Numbering of points → region → its points, each the mean of some, from the picture's left to its right: corners of
+the lips, middles of the cheeks, and of each eye its corner, the middle of the upper lid, the other corner. 300-W's 68
+points have none on the cheeks."""

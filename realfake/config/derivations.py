@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from realfake.config.clip_descriptors import DYNAMICS, SAXEN_UNITS
+from realfake.config.clip_descriptors import DYNAMICS, MARKER_POINTS, MARKERS, SAXEN_UNITS, SMILE_PHASES
 from realfake.config.stream_info import PIXELS, StreamInfo
 from realfake.config.trackers import IN_EYES
 from realfake.errors import nearest
@@ -18,6 +18,8 @@ NEUTRAL_SEC = 0.5
 """How long a clip is taken to be neutral, from the first moment at which the face is there."""
 SMOOTH_SEC = 0.1
 """Standard deviation of the Gaussian over time with which curves are smoothed before their phases are told."""
+FROM_BEGINNING = ("neutral", "markers")
+"""Rules that measure from how a clip begins."""
 PHASES = ("neutral", "onset", "apex", "offset")
 """By their numbers."""
 
@@ -91,16 +93,32 @@ def _saxen(info: StreamInfo) -> StreamInfo:
 
 
 def _dynamics(info: StreamInfo) -> StreamInfo:
-    # What a number of the other sign comes to is no multiple of what the number does; then a mirrored face has the same.
+    # The statistics of a number of the other sign are no multiples of its own; then a mirrored face has the same.
     symmetric = all(factor == 1.0 for _, factor in info.mirrored)
     places = range(len(DYNAMICS))
     return replace(
         info,
         shape=(info.size, len(DYNAMICS)),
-        words=f"statistics over the clip ({len(DYNAMICS)} of each number, its speed and its acceleration) of: {info.words}",
+        words=f"{len(DYNAMICS)} statistics over the clip, of curve, speed and acceleration, of: {info.words}",
         components=tuple(f"{name}_{statistic}" for name in info.names() for statistic in DYNAMICS),
         unit=f"by statistic: seconds, shares, counts, and as the curve{f' ({info.unit})' if info.unit else ''}",
         mirrored=tuple((len(DYNAMICS) * other + k, 1.0) for other, _ in info.mirrored for k in places if symmetric),
+        points="",
+        of_clip=True,
+    )
+
+
+def _markers(info: StreamInfo) -> StreamInfo:
+    if not info.points or info.rules != ("steady",):
+        raise ValueError("markers takes points of a face as they are found, such as mesh_markers or landmarks_markers")
+    parts = [f"{region}-{phase}" for region in MARKER_POINTS[info.points] for phase in SMILE_PHASES]
+    return replace(
+        info,
+        shape=(len(parts), len(MARKERS)),
+        words=f"D-markers, {len(MARKERS)} of each region in each phase of a smile, of: {info.words}",
+        components=tuple(f"{part}_{marker}" for part in parts for marker in MARKERS),
+        unit="by marker: seconds, shares, and parts of the region's width, also a second and a second squared",
+        mirrored=(),
         points="",
         of_clip=True,
     )
@@ -125,6 +143,7 @@ RULES = {
     "phase": Rule("neutral, onset, apex or offset", _phase),
     "saxen": Rule(f"action units {', '.join(SAXEN_UNITS)}", _saxen),
     "dynamics": Rule("statistics over the clip of curve, speed and acceleration, each low-passed at 1 Hz", _dynamics),
+    "markers": Rule("D-markers of lips, eyelids and cheeks in onset, apex and offset of a smile", _markers),
 }
 """Suffix of a stream's name → what it means; several follow one after another: ``mesh_steady_velocity``."""
 
@@ -167,8 +186,8 @@ def _derived(name: str, base: StreamInfo, rules: Iterable[str]) -> StreamInfo:
     rules = list(rules)
     if base.name == PIXELS.name:
         raise ValueError(f"{name}: {base.name} are pictures; expected a stream of numbers, such as box_velocity")
-    if base.points and "asymmetry" in rules and "steady" not in rules:
-        rules.insert(0, "steady")  # what a turned head's sides look like is no asymmetry of the face
+    if base.points and {"asymmetry", "markers"} & set(rules) and "steady" not in rules:
+        rules.insert(0, "steady")  # what a turned head's sides look like is no asymmetry of the face, nor a movement
     info = replace(base, base=base, name=name, dtype="float32")
     for rule in rules:
         if info.of_clip:

@@ -21,6 +21,7 @@ from realfake.config.base import (
     is_new,
 )
 from realfake.config.data import LocatedData, Sampling, SplitConfig, check_pairs, check_subjects
+from realfake.config.derivations import FROM_BEGINNING
 from realfake.config.face_options import FaceConfig
 from realfake.config.guests import GuestFields, Guests, UsedPlugin, used_by
 from realfake.config.head_options import HeadConfig, MlpHead
@@ -247,7 +248,7 @@ class TrainConfig(Strict):
                 f"sampling.window=[{start},{end}] reaches beyond data.window=[{first},{last}], the part of each clip "
                 f"that is prepared; expected a window within it, such as sampling.window=[{first},{last}]"
             )
-        neutral = [name for name, info in self.streams.items() if "neutral" in info.rules]
+        neutral = [name for name, info in self.streams.items() if {*FROM_BEGINNING} & {*info.rules}]
         if isinstance(self.backbone, SiameseBackbone):
             neutral.append(f"the neutral face of backbone={self.backbone.name}")
         if neutral and first > 0:

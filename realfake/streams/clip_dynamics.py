@@ -11,8 +11,8 @@ MOMENTS = 4
 CUTOFF_HZ = 1.0
 """Of the low-pass."""
 _ODD_SAMPLES = 3
-"""By which a curve is continued at both ends, turned about its end, before it is filtered: those of the authors' MATLAB,
-three times the order of the filter."""
+"""By which a curve is continued at both ends, turned about its end, before it is filtered: as MATLAB does it, three
+times the order of the filter."""
 
 
 def dynamics(curves: np.ndarray, rate_hz: float) -> np.ndarray:

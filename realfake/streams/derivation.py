@@ -23,6 +23,7 @@ from realfake.streams.derived import (
     rates,
     without_pose,
 )
+from realfake.streams.smile_markers import markers
 from realfake.streams.stream import Extracted, KnowsCanonical, Signal
 
 if TYPE_CHECKING:
@@ -61,13 +62,13 @@ class _Derivation:
         self.info, self.base, self.canonical = info, base, canonical
 
     def __call__(self, found: Extracted) -> Extracted:
-        """The derived stream, at the moments of its base (n,), or at their middle one if it is one of the whole clip."""
+        """The derived stream, at the moments of its base (n,), or at the middle one if it is of the whole clip."""
         if not len(found.times_sec):  # nothing of the base could be computed
             return Extracted(found.times_sec, np.zeros((0, *self.info.shape), np.float32), found.quality)
         times = found.times_sec.astype(np.float32)
         values, known = found.values.astype(np.float32), found.quality > 0
         for rule in self.info.rules:
-            if rule == "dynamics":
+            if rule in ("dynamics", "markers"):
                 return self._of_clip(rule, values, times, known, found.quality)
             values = self._follow(rule, values, times, known)
             known = known & np.isfinite(values).reshape(len(values), -1).all(axis=1)
@@ -98,7 +99,12 @@ class _Derivation:
         middle = (len(times) - 1) // 2
         numbers, good = np.zeros(self.info.shape), 0.0
         if known.sum() > 1 and len((even := evenly(values, times, known)).curves) >= MOMENTS:
-            numbers, good = dynamics(even.curves, 1.0 / even.step_sec), float(quality[known].mean())
+            good = float(quality[known].mean())
+            if rule == "dynamics":
+                numbers = dynamics(even.curves, 1.0 / even.step_sec)
+            else:
+                points = even.curves.reshape(-1, *values.shape[1:])
+                numbers = markers(points, even.step_sec, self.base.points, NEUTRAL_SEC, SMOOTH_SEC)
         return Extracted(times[middle : middle + 1], numbers[None].astype(np.float32), np.array([good], np.float32))
 
     def _steady(self, points: np.ndarray, known: np.ndarray) -> np.ndarray:

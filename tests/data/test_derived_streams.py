@@ -26,7 +26,7 @@ from realfake.streams.derived import rates
 from realfake.streams.kinds import build_signal
 from realfake.streams.stream import SampleSpec, StreamSpec
 
-NAMES = ["units_velocity", "landmarks_steady_velocity", "box_acceleration", "units_saxen_dynamics"]
+NAMES = ["units_velocity", "landmarks_steady_velocity", "box_acceleration", "units_saxen_dynamics", "landmarks_markers"]
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_a_clip_by_itself_has_the_derived_streams_that_it_has_in_a_dataset(
         for rows in (of_store[name], alone[name]):
             rows.spec = replace(rows.spec, gather="interval")
         # One value a clip is that of any part of it, also of one without its middle.
-        span = np.array([[0.0, 0.2 if name.endswith("dynamics") else 2.0]])
+        span = np.array([[0.0, 0.2 if infos[name].of_clip else 2.0]])
         ours = of_store[name].take(np.array([2]), span, span)
         theirs = alone[name].take(np.array([0]), span, span)
         assert ours.valid.any()
@@ -166,6 +166,7 @@ def test_tables_have_them(store: PreparedStore, tiny_data: list[str], command: C
         ("backbone.streams=[units_steady]", r"backbone\.streams=\[units_steady\]: units_steady: steady takes points"),
         ("backbone.streams=[units_neutral] data.window=[0.4,0.9]", r"data\.window=\[0\.4,0\.9\]: units_neutral is me"),
         ("backbone=siamese data.window=[0.4,0.9]", r"data\.window=\[0\.4,0\.9\]: the neutral face of backbone=siamese"),
+        ("backbone.streams=[landmarks_markers] data.window=[0.4,0.9]", r"data\.window=\[0\.4,0\.9\]: landmarks_mark"),
     ],
 )  # fmt: skip
 def test_a_network_is_refused_what_follows_from_nothing(words: str, line: str) -> None:

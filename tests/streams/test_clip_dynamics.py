@@ -1,4 +1,4 @@
-"""Descriptors of whole clips against computations of their own, curve by curve, in plain loops and SciPy's functions."""
+"""Descriptors of whole clips against computations in plain loops and SciPy's functions, curve by curve."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def expected(curve: np.ndarray, rate: float) -> list[float]:
 @pytest.mark.parametrize(("n", "rate"), [(100, 25.0), (75, 25.0), (301, 100.0), (17, 10.0), (6, 8.0)])
 def test_of_a_curve_62_numbers(n: int, rate: float) -> None:
     rng = np.random.default_rng(n)
-    curves = np.cumsum(rng.normal(0, 1, (n, 3)), axis=0) + [0.0, 20.0, -3.0]
+    curves = np.cumsum(rng.normal(0, 1, (n, 3)), axis=0) + np.array([0.0, 20.0, -3.0])
     found = dynamics(curves, rate)
     assert found.shape == (3, 62) == (3, len(DYNAMICS))
     for curve, own in zip(curves.T, found, strict=True):
