@@ -78,6 +78,7 @@ from realfake.config.losses import (
     MultiFocalLoss,
     PairRankingTerm,
     PrecisionMix,
+    RegressionTerm,
     SumMix,
     Term,
     UncertaintyMix,

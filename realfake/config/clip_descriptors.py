@@ -22,11 +22,12 @@ DYNAMICS = (
 )
 """Of each number of a stream: 62."""
 
+APEX = ("intensity", "time")
+"""How strong what a clip shows is at its height, and when that is, as a share of the clip."""
+
 SAXEN_UNITS = ("AU01", "AU02", "AU04", "AU06", "AU09", "AU12", "AU25")
 """The action units that Saxen et al. look at."""
 
-REGIONS = ("lips", "eyelids", "cheeks")
-"""Of the face, whose amplitudes smiles are told by (Dibeklioğlu, Salah & Gevers 2012)."""
 SMILE_PHASES = ("onset", "apex", "offset")
 MARKERS = (
     "seconds-rising", "seconds-falling", "seconds", "share-rising", "share-falling", "maximum", "mean", "mean-rising",
@@ -45,6 +46,6 @@ MARKER_POINTS: dict[str, dict[str, tuple[tuple[int, ...], ...]]] = {
     },
     "300-W": {"lips": ((48,), (54,)), "eyelids": ((36,), (37, 38), (39,), (42,), (43, 44), (45,))},
 }
-"""Numbering of points → region → its points, each the mean of some, from the picture's left to its right: corners of
-the lips, middles of the cheeks, and of each eye its corner, the middle of the upper lid, the other corner. 300-W's 68
-points have none on the cheeks."""
+"""Numbering of points → region (Dibeklioğlu, Salah & Gevers 2012) → its points, each the mean of some, from the
+picture's left to its right: corners of the lips, middles of the cheeks, and of each eye its corner, the middle of the
+upper lid, the other corner. 300-W's 68 points have none on the cheeks."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from realfake.config.clip_descriptors import DYNAMICS, MARKER_POINTS, MARKERS, SAXEN_UNITS, SMILE_PHASES
+from realfake.config.clip_descriptors import APEX, DYNAMICS, MARKER_POINTS, MARKERS, SAXEN_UNITS, SMILE_PHASES
 from realfake.config.stream_info import PIXELS, StreamInfo
 from realfake.config.trackers import IN_EYES
 from realfake.errors import nearest
@@ -18,7 +18,7 @@ NEUTRAL_SEC = 0.5
 """How long a clip is taken to be neutral, from the first moment at which the face is there."""
 SMOOTH_SEC = 0.1
 """Standard deviation of the Gaussian over time with which curves are smoothed before their phases are told."""
-FROM_BEGINNING = ("neutral", "markers")
+FROM_BEGINNING = ("neutral", "apex", "markers")
 """Rules that measure from how a clip begins."""
 PHASES = ("neutral", "onset", "apex", "offset")
 """By their numbers."""
@@ -124,6 +124,14 @@ def _markers(info: StreamInfo) -> StreamInfo:
     )
 
 
+def _apex(info: StreamInfo) -> StreamInfo:
+    words = f"mean distance of all numbers from the neutral face at its height, and when that is, of: {info.words}"
+    unit = f"intensity: as the numbers{f' ({info.unit})' if info.unit else ''}; time: share of the clip"
+    return replace(
+        info, shape=(len(APEX),), components=APEX, words=words, unit=unit, mirrored=(), points="", of_clip=True
+    )
+
+
 class Rule(NamedTuple):
     """How a stream follows from another."""
 
@@ -143,6 +151,7 @@ RULES = {
     "phase": Rule("neutral, onset, apex or offset", _phase),
     "saxen": Rule(f"action units {', '.join(SAXEN_UNITS)}", _saxen),
     "dynamics": Rule("statistics over the clip of curve, speed and acceleration, each low-passed at 1 Hz", _dynamics),
+    "apex": Rule("how far the face is from neutral at the height of the clip, and when that is", _apex),
     "markers": Rule("D-markers of lips, eyelids and cheeks in onset, apex and offset of a smile", _markers),
 }
 """Suffix of a stream's name → what it means; several follow one after another: ``mesh_steady_velocity``."""
@@ -186,7 +195,7 @@ def _derived(name: str, base: StreamInfo, rules: Iterable[str]) -> StreamInfo:
     rules = list(rules)
     if base.name == PIXELS.name:
         raise ValueError(f"{name}: {base.name} are pictures; expected a stream of numbers, such as box_velocity")
-    if base.points and {"asymmetry", "markers"} & set(rules) and "steady" not in rules:
+    if base.points and {"asymmetry", "apex", "markers"} & set(rules) and "steady" not in rules:
         rules.insert(0, "steady")  # what a turned head's sides look like is no asymmetry of the face, nor a movement
     info = replace(base, base=base, name=name, dtype="float32")
     for rule in rules:

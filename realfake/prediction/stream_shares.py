@@ -59,7 +59,9 @@ def shares_of(
         at_once: Changed samples that are computed together.
     """
     infos = {info.name: info for info in module.spec.numbers}
-    means = {m.stream: m.mean for m in module.modules() if isinstance(m, Standardise) and infos[m.stream].of_clip}
+    means = {
+        m.stream: m.mean for m in module.backbone.modules() if isinstance(m, Standardise) and infos[m.stream].of_clip
+    }
     found: dict[str, list[StreamShare]] = {}
     for name, stream in x.items():
         names, points = points_of(infos[name]) if name != PIXELS.name else ((), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from realfake.config.clip_descriptors import SQUARED, STATISTICS
+from realfake.streams.derived import at_rest, smoothed
 
 MOMENTS = 4
 """That a descriptor needs, so that two differences of differences are there."""
@@ -38,6 +39,26 @@ def dynamics(curves: np.ndarray, rate_hz: float) -> np.ndarray:
     of_curve, *others = (_statistics(x, rate_hz) for x in (smooth, speed, acceleration))
     squares = of_curve[[STATISTICS.index(name) for name in SQUARED]] ** 2
     return np.concatenate([of_curve, *others, squares]).T
+
+
+def apex(curves: np.ndarray, step_sec: float, neutral_sec: float, smooth_sec: float) -> np.ndarray:
+    """How strong what a clip shows is at its height, and when that is.
+
+    The height is where the mean distance of the smoothed numbers from the neutral face is largest; of several moments,
+    the first.
+
+    Args:
+        curves: (n, c), evenly spaced.
+        step_sec: Between two moments.
+        neutral_sec: How long the face is neutral at first.
+        smooth_sec: Standard deviation of a Gaussian.
+
+    Returns:
+        (2,): the distance, in the units of the curves; the moment as a share of the clip, 0 to 1.
+    """
+    distance = np.abs(smoothed(curves, smooth_sec / step_sec) - at_rest(curves, step_sec, neutral_sec)).mean(axis=1)
+    height = int(distance.argmax())
+    return np.array([distance[height], height / (len(curves) - 1)])
 
 
 def low_passed(curves: np.ndarray, rate_hz: float) -> np.ndarray:

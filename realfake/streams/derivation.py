@@ -12,7 +12,7 @@ from realfake.config.clip_descriptors import SAXEN_UNITS
 from realfake.config.derivations import NEUTRAL_SEC, SMOOTH_SEC, pairs, partners
 from realfake.config.trackers import EYE_CORNERS, STILL
 from realfake.errors import UserError
-from realfake.streams.clip_dynamics import MOMENTS, dynamics
+from realfake.streams.clip_dynamics import MOMENTS, apex, dynamics
 from realfake.streams.derived import (
     asymmetry,
     centred,
@@ -68,7 +68,7 @@ class _Derivation:
         times = found.times_sec.astype(np.float32)
         values, known = found.values.astype(np.float32), found.quality > 0
         for rule in self.info.rules:
-            if rule in ("dynamics", "markers"):
+            if rule in ("dynamics", "apex", "markers"):  # the last one
                 return self._of_clip(rule, values, times, known, found.quality)
             values = self._follow(rule, values, times, known)
             known = known & np.isfinite(values).reshape(len(values), -1).all(axis=1)
@@ -102,6 +102,8 @@ class _Derivation:
             good = float(quality[known].mean())
             if rule == "dynamics":
                 numbers = dynamics(even.curves, 1.0 / even.step_sec)
+            elif rule == "apex":
+                numbers = apex(even.curves, even.step_sec, NEUTRAL_SEC, SMOOTH_SEC)
             else:
                 points = even.curves.reshape(-1, *values.shape[1:])
                 numbers = markers(points, even.step_sec, self.base.points, NEUTRAL_SEC, SMOOTH_SEC)

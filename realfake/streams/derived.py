@@ -260,6 +260,11 @@ def evenly(values: np.ndarray, times_sec: np.ndarray, known: np.ndarray) -> Even
     return Even(float(seen[0]), step, np.stack([np.interp(grid, seen, curve) for curve in curves.T], axis=1))
 
 
+def at_rest(curves: np.ndarray, step_sec: float, neutral_sec: float) -> np.ndarray:
+    """What evenly spaced curves (m, ...) are at first: the median of each component over the first seconds, (...)."""
+    return np.asarray(np.median(curves[: int(neutral_sec / step_sec + 1e-3) + 1], axis=0))
+
+
 def smoothed(curves: np.ndarray, moments: float) -> np.ndarray:
     """Curves (m, components) smoothed over time by a Gaussian of so many moments' standard deviation."""
     from scipy.ndimage import gaussian_filter1d

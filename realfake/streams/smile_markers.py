@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from realfake.config.clip_descriptors import MARKER_POINTS, MARKERS, SMILE_PHASES
-from realfake.streams.derived import rise_and_fall, smoothed
+from realfake.streams.derived import at_rest, rise_and_fall, smoothed
 
 _UP = {"canonical": 1.0, "300-W": -1.0}
 """Numbering of points → sign of the second coordinate, upwards, once they are steady."""
@@ -35,7 +35,7 @@ def markers(points: np.ndarray, step_sec: float, numbering: str, neutral_sec: fl
         (regions of :data:`MARKER_POINTS` × phases, 25) float64, :data:`MARKERS`.
     """
     points = np.asarray(points, np.float64)
-    neutral = np.median(points[: int(neutral_sec / step_sec + 1e-3) + 1], axis=0)
+    neutral = at_rest(points, step_sec, neutral_sec)
     regions = MARKER_POINTS[numbering]
     sides = {region: smoothed(side, smooth_sec / step_sec) for region, side in
              amplitudes(points, neutral, regions, _UP[numbering]).items()}  # fmt: skip

@@ -85,7 +85,7 @@ NAMES = [
     "units_acceleration", "units_phase", "units_neutral_velocity", "motion_asymmetry", "motion_velocity",
     "pose_velocity", "gaze_neutral", "box_velocity", "maps_centred", "blendshapes_dynamics",
     "blendshapes_velocity_dynamics", "units_saxen_dynamics", "units_phase_dynamics", "units_saxen",
-    "mesh_markers", "landmarks_markers", "landmarks_steady_markers",
+    "units_apex", "landmarks_apex", "mesh_markers", "landmarks_markers", "landmarks_steady_markers",
 ]  # fmt: skip
 
 
@@ -213,6 +213,17 @@ def test_phases_are_numbers_of_a_rise_and_a_fall() -> None:
     at = {sec: int(found[round(sec * 25), 8]) for sec in (0.4, 1.12, 1.4, 2.0, 2.9, 3.9)}
     assert at == {0.4: 0, 1.12: 1, 1.4: 1, 2.0: 2, 2.9: 3, 3.9: 0}
     assert stream_named("units_phase", KNOWN).unit == "0 neutral, 1 onset, 2 apex, 3 offset"
+
+
+def test_the_apex_is_when_and_how_far_the_face_is_from_neutral() -> None:
+    times = np.arange(101, dtype=np.float32) / 25
+    values = np.full((101, 23), 0.5, np.float32)
+    values[:, 8] += 0.46 * np.exp(-(((times - 3.0) / 0.6) ** 2))
+    quality = np.ones(101, np.float32)
+    quality[60:70] = 0.0
+    found = derived("units_apex", Extracted(times, values, quality))
+    assert found.values[0].tolist() == pytest.approx([0.46 / 23, 0.75], rel=0.05)
+    assert stream_named("units_apex", KNOWN).names() == ("intensity", "time")
 
 
 def test_a_descriptor_is_of_the_curve_without_its_gaps() -> None:
