@@ -141,7 +141,7 @@ def test_what_no_clip_has_is_refused(
 
 
 def test_tables_have_them(store: PreparedStore, tiny_data: list[str], command: Command, tmp_path: Path) -> None:
-    words = [*tiny_data, "signals=[drawn]", "signals.drawn.streams=[units]", "derived=[units_velocity]"]
+    words = [*tiny_data, "signals=[drawn]", "signals.drawn.streams=[units]", "derived=[units_velocity,units_apex]"]
     assert (done := command("signals", *words, "out=t", cwd=tmp_path)).returncode == 0, done.stderr
     table = pd.read_csv(next((tmp_path / "t").rglob("*.csv")))
     steps = table["timestamp"].diff().shift(-1)
@@ -150,6 +150,9 @@ def test_tables_have_them(store: PreparedStore, tiny_data: list[str], command: C
     known = middle.notna() & table["units_velocity_AU12"].notna()
     assert known.sum() > 3
     assert table["units_velocity_AU12"][known].to_numpy() == pytest.approx(middle[known].to_numpy(), abs=2e-3)
+    once = table["units_apex_time"].dropna()  # of the whole clip, in the row of its middle
+    assert once.index.tolist() == [(len(table) - 1) // 2]
+    assert 0.0 <= once.item() <= 1.0
     assert store.root is not None
     words += [f"input='{store.root / store.table['path'].array[0]}'", "face=haar", "out=f"]
     assert (done := command("signals", *words, cwd=tmp_path)).returncode == 0, done.stderr
