@@ -114,6 +114,19 @@ def test_shares_are_what_is_lost_with_a_number_a_moment_or_all(trained: Trained)
                 assert share.time[task][k] == pytest.approx(before - p(moment, task, sample), abs=1e-6)
 
 
+def test_heads_on_a_descriptor_are_explained_and_exported(trained: Trained, command: Command, tmp_path: Path) -> None:
+    run = trained("approach=single_task", "backbone=numbers", "backbone.streams=[box_dynamics]")
+    _, path = videos(run)[0]
+    words = [f"run={run}", f"input={path}", "explain=true", f"out={tmp_path}/out"]
+    assert (done := command("predict", *words, cwd=tmp_path)).returncode == 0, done.stderr
+    assert f"{path.stem}.streams.png" in {file.name for file in (tmp_path / "out/annotated").iterdir()}
+    done = command("export", f"run={run}", f"out={tmp_path}", "format=torch_export", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    meta = json.loads((tmp_path / "model.json").read_text())
+    assert meta["inputs"]["box_dynamics"]["shape"] == ["batch", 1, 4, 62]
+    assert meta["check"]["largest_difference"] < 1e-5
+
+
 def test_of_a_descriptor_the_share_is_what_is_lost_with_the_mean_of_training(trained: Trained) -> None:
     """Of a clip's only value the mean over time would be that value itself."""
     from realfake.prediction.stream_shares import shares_of
