@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from realfake.composing.composition import option
 from realfake.config import BOX, PIXELS, DrawnSignal, FeaturesSignal, MediapipeSignal, MotionSignal, StreamInfo
+from realfake.config.clip_descriptors import MARKER_POINTS
 from realfake.config.derivations import stream_named
 from realfake.config.landmarks import PARTNERS, UNITS
 from realfake.config.trackers import EYE_CORNERS
@@ -294,6 +295,20 @@ def test_a_name_of_its_own_comes_before_a_suffix() -> None:
 def test_points_of_a_guest_without_a_canonical_face_are_refused_steady() -> None:
     with pytest.raises(UserError, match="mesh_steady: what gives mesh does not know the canonical face; leave it out"):
         derived("mesh_steady", some("mesh"))
+
+
+def test_points_of_markers_lie_where_they_are_said_to() -> None:
+    """On the published landmarker's canonical face, x to the person's left, y upwards."""
+    regions = MARKER_POINTS["canonical"]
+    numbers = {name: [k for (k,) in points] for name, points in regions.items()}
+    face = landmarker().geometry.canonical
+    eyes = numbers["eyelids"]
+    for left, right in (numbers["lips"], numbers["cheeks"], (eyes[0], eyes[5]), (eyes[1], eyes[4]), (eyes[2], eyes[3])):
+        assert PARTNERS[left] == right
+    outer, lid, inner = face[eyes[:3]]
+    assert outer[0] < lid[0] < inner[0] < 0.0
+    assert lid[1] > max(outer[1], inner[1])
+    assert face[numbers["lips"][0]][1] < face[numbers["cheeks"][0]][1] < outer[1]
 
 
 def test_a_face_and_its_mirror_image_are_mirror_images_on_the_canonical_face() -> None:
