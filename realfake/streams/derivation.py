@@ -106,7 +106,10 @@ class _Derivation:
                 numbers = apex(even.curves, even.step_sec, NEUTRAL_SEC, SMOOTH_SEC)
             else:
                 points = even.curves.reshape(-1, *values.shape[1:])
-                numbers = markers(points, even.step_sec, self.base.points, NEUTRAL_SEC, SMOOTH_SEC)
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    numbers = markers(points, even.step_sec, self.base.points, NEUTRAL_SEC, SMOOTH_SEC)
+        if not np.isfinite(numbers).all():  # as of a damaged table, whose points lie in one place
+            numbers, good = np.zeros(self.info.shape), 0.0
         return Extracted(times[middle : middle + 1], numbers[None].astype(np.float32), np.array([good], np.float32))
 
     def _steady(self, points: np.ndarray, known: np.ndarray) -> np.ndarray:

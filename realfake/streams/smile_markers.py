@@ -37,8 +37,8 @@ def markers(points: np.ndarray, step_sec: float, numbering: str, neutral_sec: fl
     points = np.asarray(points, np.float64)
     neutral = at_rest(points, step_sec, neutral_sec)
     regions = MARKER_POINTS[numbering]
-    sides = {region: smoothed(side, smooth_sec / step_sec) for region, side in
-             amplitudes(points, neutral, regions, _UP[numbering]).items()}  # fmt: skip
+    seen = amplitudes(points, neutral, regions, _UP[numbering])
+    sides = {region: smoothed(side, smooth_sec / step_sec) for region, side in seen.items()}
     found = np.zeros((len(regions), len(SMILE_PHASES), len(MARKERS)))
     if (runs := rise_and_fall(sides["lips"].mean(axis=1))) is not None:
         for own, side in zip(found, sides.values(), strict=True):

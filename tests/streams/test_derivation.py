@@ -297,6 +297,12 @@ def test_points_of_a_guest_without_a_canonical_face_are_refused_steady() -> None
         derived("mesh_steady", some("mesh"))
 
 
+def test_a_damaged_table_has_no_markers() -> None:
+    found = some("landmarks", seed=2)
+    found.values[:, 39] = found.values[:, 36]
+    assert derived("landmarks_markers", found).quality.tolist() == [0.0]
+
+
 def test_points_of_markers_lie_where_they_are_said_to() -> None:
     """On the published landmarker's canonical face, x to the person's left, y upwards."""
     regions = MARKER_POINTS["canonical"]
