@@ -41,6 +41,8 @@ def stand_in(cfg: TrainConfig) -> list[str]:
         if cfg.backbone.name not in SMALL:
             words.append("backbone=cnn3d_thesis")
         if cfg.backbone.kind == "recurrent":
+            if cfg.backbone.frame.name not in SMALL:
+                words += ["backbone@backbone.frame=tiny_cnn", "backbone.frame.name=tiny_cnn"]
             size = "backbone.frame.input.size=32"
             return [*words, size, "backbone.frames=4", "backbone.hidden=16", "backbone.frame.weights=none"]
         return [*words, "backbone.input.size=32", "backbone.input.frames=4"]

@@ -1,4 +1,4 @@
-"""Networks over pixels, the face's path and its speed: trained, resumed, tested, predicted, explained, exported."""
+"""Networks over pixels, the face's path, its speed, its dynamics: trained, resumed, tested, explained, exported."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from realfake.experiments.execution import train
 from realfake.runs.network import open_trained
 from realfake.streams.stream import StreamValues
 
-BOTH = ("approach=temporal", "backbone.streams=[pixels,box,box_velocity]", "backbone.fusion=gate", "backbone.frames=4")
+BOTH = ("approach=temporal", "backbone.streams=[pixels,box,box_velocity,box_dynamics]", "backbone.fusion=gate",
+        "backbone.frames=4")  # fmt: skip
 NUMBERS = ("approach=temporal", "backbone.streams=[box,motion,motion_asymmetry]", "signals=[motion]",
            "signals.motion.grid=2", "signals.motion.size=32", "backbone.gather=interval",
            "backbone.fusion=multiply")  # fmt: skip
@@ -113,6 +114,42 @@ def test_shares_are_what_is_lost_with_a_number_a_moment_or_all(trained: Trained)
                 assert share.time[task][k] == pytest.approx(before - p(moment, task, sample), abs=1e-6)
 
 
+def test_heads_on_a_descriptor_are_explained_and_exported(trained: Trained, command: Command, tmp_path: Path) -> None:
+    run = trained("approach=single_task", "backbone=numbers", "backbone.streams=[box_dynamics]")
+    _, path = videos(run)[0]
+    words = [f"run={run}", f"input={path}", "explain=true", f"out={tmp_path}/out"]
+    assert (done := command("predict", *words, cwd=tmp_path)).returncode == 0, done.stderr
+    assert f"{path.stem}.streams.png" in {file.name for file in (tmp_path / "out/annotated").iterdir()}
+    done = command("export", f"run={run}", f"out={tmp_path}", "format=torch_export", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    meta = json.loads((tmp_path / "model.json").read_text())
+    assert meta["inputs"]["box_dynamics"]["shape"] == ["batch", 1, 4, 62]
+    assert meta["check"]["largest_difference"] < 1e-5
+
+
+def test_of_a_descriptor_the_share_is_what_is_lost_with_the_mean_of_training(trained: Trained) -> None:
+    """Of a clip's only value the mean over time would be that value itself."""
+    from realfake.prediction.stream_shares import shares_of
+
+    _, _, module = open_trained(trained(*BOTH))
+    info = module.cfg.streams["box_dynamics"]
+    blank = module.backbone.blank(1)
+    assert isinstance(blank, dict)
+    mean = module.backbone.net.encoders["box_dynamics"].standardise.mean
+    blank["box_dynamics"] = blank["box_dynamics"]._replace(values=(mean + 1.0 + mean.abs()).view(1, 1, *info.shape))
+    decided = module.guesses(module.logits(blank))
+    share = shares_of(module, blank, decided, at_once=8)["box_dynamics"][0]
+    without = {**blank, "box_dynamics": blank["box_dynamics"]._replace(values=mean.view(1, 1, *info.shape))}
+    for task, k in decided.items():
+        before, after = (
+            float(module.space.complete({t: v.softmax(dim=1) for t, v in module.logits(x).items()})[task][0, k[0]])
+            for x in (blank, without)
+        )
+        assert share.whole[task] == pytest.approx(before - after, abs=1e-6)
+        assert share.whole[task] != 0.0
+    assert share.names == ("x", "y", "width", "height")
+
+
 def test_points_of_a_face_are_called_by_their_numbers() -> None:
     from realfake.prediction.stream_shares import points_of
 
@@ -129,7 +166,9 @@ def test_exported_with_an_input_a_stream(trained: Trained, command: Command, tmp
     assert done.returncode == 0, done.stderr
     assert "clips of the test part" in done.stdout
     meta = json.loads((tmp_path / "model.json").read_text())
-    assert list(meta["inputs"]) == ["pixels", "box", "box_velocity"]
+    assert list(meta["inputs"]) == ["pixels", "box", "box_velocity", "box_dynamics"]
+    assert meta["inputs"]["box_dynamics"]["shape"] == ["batch", 1, 4, 62]
+    assert meta["inputs"]["box_dynamics"]["components"][:2] == ["x_mean", "x_median"]
     steps = meta["inputs"]["box_velocity"]["derived"]
     assert (steps["from"], [step["rule"] for step in steps["steps"]]) == ("box", ["velocity"])
     assert meta["inputs"]["box_velocity"]["unit"].endswith(" a second")

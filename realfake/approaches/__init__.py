@@ -20,8 +20,13 @@ def build_module(cfg: TrainConfig, class_counts: dict[str, list[int]] | None = N
     return ApproachModule(cfg, class_counts) if own is None else own
 
 
-def build_datamodule(cfg: TrainConfig) -> ClipDataModule:
-    """The data module that feeds the approach of a configuration: frames or sequences."""
+def build_datamodule(cfg: TrainConfig, *, targets: bool = True) -> ClipDataModule:
+    """The data module that feeds the approach of a configuration: frames or sequences.
+
+    Args:
+        cfg: The configuration.
+        targets: Whether streams come along that auxiliary terms alone need.
+    """
     from realfake.approaches.features import stored_network
     from realfake.data.datamodule import FrameDataModule, SequenceDataModule
     from realfake.models import sample_spec
@@ -38,4 +43,5 @@ def build_datamodule(cfg: TrainConfig) -> ClipDataModule:
         cfg.signals,
         seed=cfg.seed,
         tasks=cfg.tasks,
+        targets=tuple(cfg.targets.values()) if targets else (),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from realfake.scoring.predictions import Predictions, pair_numbers
 from realfake.scoring.protocols import decide
 from realfake.streams.augment import augment
 from realfake.streams.preprocess import network_input
-from realfake.streams.stream import StreamValues
+from realfake.streams.stream import StreamSpec, StreamValues
 
 STEPS_AT_ONCE = 32
 """Training steps whose figures are counted together."""
@@ -66,7 +66,11 @@ class ApproachModule(LightningModule):
         self.taught, self.protocol = cfg.approach.taught(self.tasks), cfg.protocol
         chosen = cfg.auxiliary.chosen
         errors = getattr(self.backbone.net, "errors", None)
-        self.auxiliary = build_auxiliary(cfg.auxiliary, self.space, self.tasks, self.backbone.features, errors)
+        self.auxiliary = build_auxiliary(
+            cfg.auxiliary, self.space, self.tasks, self.backbone.features, cfg.targets, errors
+        )
+        self.taken = (*self.spec.streams, *(StreamSpec(i) for n, i in cfg.targets.items() if n not in self.spec.names))
+        """Streams of the network, and those that auxiliary terms need besides."""
         self.mix = build_mix(cfg.loss_mix, self.taught, {name: term.weight for name, term in chosen.items()})
         self.terms = self.mix.terms
         self.shared = last_layer(self.backbone)
@@ -94,6 +98,12 @@ class ApproachModule(LightningModule):
     def head_logits(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
         """Features (B, F) → logits (B, classes) of each task."""
         return {task: head(features) for task, head in self.heads.items()}
+
+    def take_statistics(self, statistics: Mapping[str, tuple[torch.Tensor, torch.Tensor]]) -> None:
+        """Standardise numbers by mean and standard deviation (size,) of each stream in the training part."""
+        self.backbone.take_statistics(statistics)
+        for name in self.auxiliary:
+            self._term(name).take_statistics(statistics)
 
     def forward(self, streams: dict[str, StreamValues]) -> dict[str, torch.Tensor]:
         """Streams of a batch → logits (B, classes) of each task."""
@@ -125,7 +135,7 @@ class ApproachModule(LightningModule):
 
     def _step(self, batch: Batch, stage: str) -> torch.Tensor:
         if stage == "train":
-            batch = {**batch, "streams": augment(batch["streams"], self.spec.streams, self.cfg.augmentation)}
+            batch = Batch({**batch, "streams": augment(batch["streams"], self.taken, self.cfg.augmentation)})
         features, logits = self.compiled(network_input(batch["streams"], self.spec))
         targets = {task: target_of(batch, task, self.space) for task in self.tasks}
         features, single = features.float(), {task: values.float() for task, values in logits.items()}

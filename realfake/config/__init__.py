@@ -72,6 +72,7 @@ from realfake.config.losses import (
     NextFrameTerm,
     PairRankingTerm,
     PrecisionMix,
+    RegressionTerm,
     SumMix,
     Term,
     UncertaintyMix,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from realfake.config.clip_descriptors import APEX, DYNAMICS, MARKER_POINTS, MARKERS, SAXEN_UNITS, SMILE_PHASES
 from realfake.config.stream_info import PIXELS, StreamInfo
 from realfake.config.trackers import IN_EYES
 from realfake.errors import nearest
@@ -17,6 +18,8 @@ NEUTRAL_SEC = 0.5
 """How long a clip is taken to be neutral, from the first moment at which the face is there."""
 SMOOTH_SEC = 0.1
 """Standard deviation of the Gaussian over time with which curves are smoothed before their phases are told."""
+FROM_BEGINNING = ("neutral", "apex", "markers")
+"""Rules that measure from how a clip begins."""
 PHASES = ("neutral", "onset", "apex", "offset")
 """By their numbers."""
 
@@ -83,6 +86,52 @@ def _phase(info: StreamInfo) -> StreamInfo:
     return replace(info, words=f"phase (longest rise, longest fall after it) of: {info.words}", unit=numbers)
 
 
+def _saxen(info: StreamInfo) -> StreamInfo:
+    if lacking := [unit for unit in SAXEN_UNITS if unit not in info.names()]:
+        raise ValueError(f"saxen takes action units, such as units; {info.source} has no {lacking[0]}")
+    return replace(info, shape=(len(SAXEN_UNITS),), components=SAXEN_UNITS, mirrored=())
+
+
+def _dynamics(info: StreamInfo) -> StreamInfo:
+    # The statistics of a number of the other sign are no multiples of its own; then a mirrored face has the same.
+    symmetric = all(factor == 1.0 for _, factor in info.mirrored)
+    places = range(len(DYNAMICS))
+    return replace(
+        info,
+        shape=(info.size, len(DYNAMICS)),
+        words=f"{len(DYNAMICS)} statistics over the clip, of curve, speed and acceleration, of: {info.words}",
+        components=tuple(f"{name}_{statistic}" for name in info.names() for statistic in DYNAMICS),
+        unit=f"by statistic: seconds, shares, counts, and as the curve{f' ({info.unit})' if info.unit else ''}",
+        mirrored=tuple((len(DYNAMICS) * other + k, 1.0) for other, _ in info.mirrored for k in places if symmetric),
+        points="",
+        of_clip=True,
+    )
+
+
+def _markers(info: StreamInfo) -> StreamInfo:
+    if not info.points or info.rules != ("steady",):
+        raise ValueError("markers takes points of a face as they are found, such as mesh_markers or landmarks_markers")
+    parts = [f"{region}-{phase}" for region in MARKER_POINTS[info.points] for phase in SMILE_PHASES]
+    return replace(
+        info,
+        shape=(len(parts), len(MARKERS)),
+        words=f"D-markers, {len(MARKERS)} of each region in each phase of a smile, of: {info.words}",
+        components=tuple(f"{part}_{marker}" for part in parts for marker in MARKERS),
+        unit="by marker: seconds, shares, and parts of the region's width, also a second and a second squared",
+        mirrored=(),
+        points="",
+        of_clip=True,
+    )
+
+
+def _apex(info: StreamInfo) -> StreamInfo:
+    words = f"mean distance of all numbers from the neutral face at its height, and when that is, of: {info.words}"
+    unit = f"intensity: as the numbers{f' ({info.unit})' if info.unit else ''}; time: share of the clip"
+    return replace(
+        info, shape=(len(APEX),), components=APEX, words=words, unit=unit, mirrored=(), points="", of_clip=True
+    )
+
+
 class Rule(NamedTuple):
     """How a stream follows from another."""
 
@@ -100,6 +149,10 @@ RULES = {
     "neutral": Rule("difference to the clip's own neutral face", _neutral),
     "centred": Rule("difference to the clip's own mean", _centred),
     "phase": Rule("neutral, onset, apex or offset", _phase),
+    "saxen": Rule(f"action units {', '.join(SAXEN_UNITS)}", _saxen),
+    "dynamics": Rule("statistics over the clip of curve, speed and acceleration, each low-passed at 1 Hz", _dynamics),
+    "apex": Rule("how far the face is from neutral at the height of the clip, and when that is", _apex),
+    "markers": Rule("D-markers of lips, eyelids and cheeks in onset, apex and offset of a smile", _markers),
 }
 """Suffix of a stream's name → what it means; several follow one after another: ``mesh_steady_velocity``."""
 
@@ -142,12 +195,14 @@ def _derived(name: str, base: StreamInfo, rules: Iterable[str]) -> StreamInfo:
     rules = list(rules)
     if base.name == PIXELS.name:
         raise ValueError(f"{name}: {base.name} are pictures; expected a stream of numbers, such as box_velocity")
-    if base.points and "asymmetry" in rules and "steady" not in rules:
-        rules.insert(0, "steady")  # what a turned head's sides look like is no asymmetry of the face
+    if base.points and {"asymmetry", "apex", "markers"} & set(rules) and "steady" not in rules:
+        rules.insert(0, "steady")  # what a turned head's sides look like is no asymmetry of the face, nor a movement
     info = replace(base, base=base, name=name, dtype="float32")
     for rule in rules:
-        if info.rules[-1:] == ("phase",):
-            raise ValueError(f"{name}: nothing follows from phases; let phase stand last")
+        if info.of_clip:
+            raise ValueError(f"{name}: a whole clip has one value; let {info.rules[-1]} stand last")
+        if info.rules[-1:] == ("phase",) and rule != "dynamics":
+            raise ValueError(f"{name}: nothing but dynamics follows from phases; let phase stand last")
         try:
             info = RULES[rule].follows(info)
         except ValueError as error:

@@ -10,6 +10,8 @@ from pydantic import Field
 from realfake.config.backbones import BackboneConfig
 from realfake.config.base import Fraction, Positive, PositiveFraction, Strict
 from realfake.config.guests import Guests
+from realfake.config.signal_options import SignalConfig, streams_named
+from realfake.config.stream_info import StreamInfo
 from realfake.config.stream_networks import PredictiveLstmBackbone
 from realfake.labels import LabelSpace, told_by
 
@@ -73,6 +75,11 @@ class _Term(Strict):
     weight: Positive
     """Factor of the term before the mix."""
 
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Names of streams that it needs, whatever the network looks at."""
+        return ()
+
     def check(self, key: str, tasks: Sequence[str], frozen: bool) -> None:
         """Raise ``ValueError`` where the term has nothing to say.
 
@@ -81,6 +88,10 @@ class _Term(Strict):
             tasks: Of the heads.
             frozen: Whether the backbone is.
         """
+
+
+_OF_APEX = {"intensity": "intensity", "apex": "time"}
+"""Target → the number of a stream's ``_apex`` that it is."""
 
 
 class PairRankingTerm(_Term):
@@ -126,6 +137,31 @@ class NextFrameTerm(_Term):
             raise ValueError(f"{key}: backbone.freeze=true leaves nothing to learn by it; expected to do without")
 
 
+class RegressionTerm(_Term):
+    """Huber 1964 between what a linear layer makes of the features and a continuous target."""
+
+    target: str
+    """``intensity`` and ``apex`` are told of ``stream``; else a stream with one value a clip, all of its numbers."""
+    stream: str
+    delta: Positive
+    """From which error on, in standard deviations of the target in the training part, the loss grows linearly."""
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The stream that holds the target."""
+        return (f"{self.stream}_apex" if self.target in _OF_APEX else self.target,)
+
+    @property
+    def component(self) -> str | None:
+        """Name of the number of it that is the target; ``None`` = all are."""
+        return _OF_APEX.get(self.target)
+
+    def check(self, key: str, tasks: Sequence[str], frozen: bool) -> None:
+        """Raise ``ValueError`` if the features cannot move."""
+        if frozen:
+            raise ValueError(f"{key}: backbone.freeze=true leaves the features as they are; expected freeze=false")
+
+
 class Term(_Term):
     """A term that a plugin brings."""
 
@@ -146,11 +182,33 @@ class AuxiliaryConfig(Strict):
     pair_ranking: PairRankingTerm | None = None
     center: CenterTerm | None = None
     next_frame: NextFrameTerm | None = None
+    regression: RegressionTerm | None = None
 
     @property
     def chosen(self) -> dict[str, _Term]:
         """Name → options of the terms in use, in the order of all vectors."""
         return {name: term for name, term in self if term is not None}
+
+    def targets(self, signals: dict[str, SignalConfig]) -> dict[str, StreamInfo]:
+        """Streams that terms need, with some signals, by their names.
+
+        Raises:
+            ValueError: If one is none that they give, or none that its term can take.
+        """
+        found: dict[str, StreamInfo] = {}
+        for key, term in self.chosen.items():
+            try:
+                own = streams_named(term.streams, signals)
+            except ValueError as error:
+                raise ValueError(f"auxiliary.{key}: {error}") from None
+            many = [name for name, info in own.items() if not info.of_clip]
+            if many and isinstance(term, RegressionTerm):
+                raise ValueError(
+                    f"auxiliary.{key}.target={many[0]}: it has many values a clip; expected intensity, apex, or a "
+                    f"stream with one, such as {many[0]}_dynamics"
+                )
+            found |= own
+        return found
 
 
 class SumMix(Strict):

@@ -21,6 +21,7 @@ from realfake.config.base import (
     is_new,
 )
 from realfake.config.data import LocatedData, Sampling, check_pairs, check_subjects
+from realfake.config.derivations import FROM_BEGINNING
 from realfake.config.face_options import FaceConfig
 from realfake.config.guests import GuestFields, Guests, UsedPlugin, used_by
 from realfake.config.head_options import HeadConfig, MlpHead
@@ -174,6 +175,11 @@ class TrainConfig(Strict):
         return streams_named(self.backbone.takes, self.signals)
 
     @property
+    def targets(self) -> dict[str, StreamInfo]:
+        """Streams that auxiliary terms need, by their names; no input of the network."""
+        return self.auxiliary.targets(self.signals)
+
+    @property
     def signals_seen(self) -> dict[str, SignalConfig]:
         """The signals that give any of :attr:`streams`, by their names."""
         return signals_of(self.signals, self.streams.values())
@@ -252,7 +258,8 @@ class TrainConfig(Strict):
                 f"sampling.window=[{start},{end}] reaches beyond data.window=[{first},{last}], the part of each clip "
                 f"that is prepared; expected a window within it, such as sampling.window=[{first},{last}]"
             )
-        neutral = [name for name, info in self.streams.items() if "neutral" in info.rules]
+        taken = {**self.streams, **self.targets}
+        neutral = [name for name, info in taken.items() if {*FROM_BEGINNING} & {*info.rules}]
         if isinstance(self.backbone, SiameseBackbone):
             neutral.append(f"the neutral face of backbone={self.backbone.name}")
         if neutral and first > 0:

@@ -30,6 +30,8 @@ class StreamInfo:
     """The stream that it is derived from; ``None`` = it is no derived one."""
     rules: tuple[str, ...] = ()
     """By which it is derived, one after another: :mod:`realfake.config.derivations`."""
+    of_clip: bool = False
+    """A single value a clip, made of all of its moments, which stands at the middle one of them."""
 
     def __post_init__(self) -> None:
         """Points have a place in space and a partner each."""

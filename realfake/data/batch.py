@@ -14,7 +14,7 @@ class Batch(TypedDict, total=False):
     """A batch of samples; a sample is one frame of a clip, or one window of several moments."""
 
     streams: dict[str, StreamValues]
-    """What the network looks at, by its name; of single frames, T is 1."""
+    """What the network looks at, and what auxiliary terms need, by its name; of single frames, T is 1."""
     emotion: torch.Tensor
     """int64 (B,); -1 = absent."""
     authenticity: torch.Tensor

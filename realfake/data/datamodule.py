@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from realfake.config import PIXELS, DataConfig, FaceConfig, Sampling, SignalConfig, SplitConfig, signals_of
+from realfake.config import PIXELS, DataConfig, FaceConfig, Sampling, SignalConfig, SplitConfig, StreamInfo, signals_of
 from realfake.data.batch import Batch
 from realfake.data.cache import MemmapCache, cache_path, open_cache
 from realfake.data.clips import UNUSED
@@ -53,6 +54,7 @@ class ClipDataModule(LightningDataModule):
         signals: How streams that are not prepared with the crops are computed.
         seed: Of the order and the random samples of training.
         tasks: What is learned: joint classes need clips with both labels.
+        targets: Streams that come along besides those of ``spec``, for auxiliary terms.
         space: By which emotions are numbered, those that it lacks being absent; None = that of the dataset.
         tested: Part that is tested.
         whole: Test on every labelled clip, whatever the split says (another dataset than the one trained on).
@@ -71,12 +73,16 @@ class ClipDataModule(LightningDataModule):
         *,
         seed: int = 0,
         tasks: tuple[str, ...] = ("emotion", "authenticity"),
+        targets: Sequence[StreamInfo] = (),
         space: LabelSpace | None = None,
         tested: str = "test",
         whole: bool = False,
     ) -> None:
         super().__init__()
         self.data, self.face, self.split, self.sampling, self.spec = data, face, split, sampling, spec
+        besides = [StreamSpec(info) for info in targets if info.name not in spec.names]
+        self.taken = replace(spec, streams=(*spec.streams, *besides))
+        """What a batch holds: what the network takes, and the targets."""
         self.signals = signals or {}
         self.seed, self.tasks, self.tested, self.whole = seed, tasks, tested, whole
         self.space = data.space if space is None else space
@@ -154,14 +160,14 @@ class ClipDataModule(LightningDataModule):
             if not (if_room and self.once) or cache_path(store, size).exists():
                 reader = open_cache(store, size, if_room=if_room)
         self.decodes = self.spec.pixels is not None and not isinstance(reader, MemmapCache)
-        return stream_set(store, self.spec, reader, self.computed, self.translations)
+        return stream_set(store, self.taken, reader, self.computed, self.translations)
 
     def opened(self) -> PreparedStore:
         """The prepared dataset, opened (and prepared) once."""
         if self.store is None:
-            signals = signals_of(self.signals, self.spec.numbers).values()
+            signals = signals_of(self.signals, self.taken.numbers).values()
             self.store = prepare(self.data, self.face, signals, check=self._check)
-            self.computed = compute_streams(self.store, self.spec, self.data, self.face, self.signals)
+            self.computed = compute_streams(self.store, self.taken, self.data, self.face, self.signals)
         return self.store
 
     def signals_read(self) -> list[str]:
@@ -234,7 +240,7 @@ class ClipDataModule(LightningDataModule):
         """Mean and standard deviation (size,) float32 of streams of numbers, those named or all, over the training
         part."""
         found = {}
-        for info in (info for info in self.spec.numbers if names is None or info.name in names):
+        for info in (info for info in self.taken.numbers if names is None or info.name in names):
             values = self.sets["train"].streams[info.name].values_of(self.sets["train"].rows).reshape(-1, info.size)
             mean, deviation = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
             found[info.name] = torch.from_numpy(mean).float(), torch.from_numpy(deviation).float()

@@ -29,6 +29,8 @@ from realfake.streams.stream import Extracted
 
 log = logging.getLogger(__name__)
 
+_NEEDS = {False: "rates need three moments in a row", True: "a descriptor of a clip needs four moments"}
+
 
 def derived_streams(
     store: PreparedStore,
@@ -104,6 +106,8 @@ def _compute(
     names = store.table["clip"].tolist()
     counts = np.zeros(len(store), [(info.name, "<i8")])
     counts[info.name] = store.table["stored"] if base is None else base.counts
+    if info.of_clip:
+        counts[info.name] = counts[info.name].clip(max=1)
     failed: list[str] = []
 
     def clips() -> Iterator[Extracted]:
@@ -117,6 +121,6 @@ def _compute(
     write_stream(folder, info, int(counts[info.name].sum()), clips())
     if len(failed) == len(names):
         shutil.rmtree(folder)
-        raise UserError(f"{info.name}: none of {len(names)} clips has it; rates need three moments in a row")
+        raise UserError(f"{info.name}: none of {len(names)} clips has it; {_NEEDS[info.of_clip]}")
     source = None if base is None else base.folder.name
     mark_complete(folder, counts, {"base": source, "streams": {info.name: info.words}, "failed": failed})

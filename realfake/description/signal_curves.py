@@ -73,9 +73,11 @@ def _described(
         "coverage": round(having / len(clips), _DIGITS),
         "sound": round(len(good) / max(1, len(quality)), _DIGITS),
         "quality": None,
-        "per_second": _plain(moments_a_second(np.concatenate([clip.times_sec for clip in clips]))),
+        "per_second": None,
         "curves": None,
     }
+    if not info.of_clip:
+        described["per_second"] = _plain(moments_a_second(np.concatenate([clip.times_sec for clip in clips])))
     if has_quality and len(good):
         described["quality"] = {"mean": _plain(good.mean(dtype=np.float64)), "p10": _plain(np.quantile(good, 0.1))}
     if info.size <= MOST_COMPONENTS and any(len(clip.times_sec) > 1 for clip in clips):

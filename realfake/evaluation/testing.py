@@ -133,7 +133,9 @@ class Tester:
                 "sampling": sampling or self.cfg.sampling,
             },
         )
-        module = build_datamodule(cfg)
+        # Of other data, or read otherwise, what terms alone need may not be there.
+        own = data is None and tables is None and not accept
+        module = build_datamodule(cfg, targets=own)
         module.translations = read.translations
         module.tested, module.whole, module.space = part, whole, self.cfg.space  # the data may have other emotions
         module.once = True

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from realfake.config import PIXELS
 from realfake.data.sampling import fixed_moments, nearest, sampled_interval, sliding_windows
 from realfake.files import write_whole
 from realfake.reports.example_cards import Course, Details, Example, Face, OverTime
@@ -62,6 +61,7 @@ def write_details(
         temperatures: Task → temperature by which ``samples`` were scaled.
     """
     store = data.opened()
+    seen = [info.name for info in data.spec.numbers]
     shown: list[Example] = []
     for right, rows in zip((True, False), choose_examples(clips), strict=True):
         for row in rows.tolist():
@@ -75,7 +75,7 @@ def write_details(
                     "right": right,
                     "interval_sec": _known(np.array(interval)),
                     "over_time": _over_time(clip, interval, samples, data, network, temperatures),
-                    "streams": {n: _course(s, clip, interval) for n, s in streams.items() if n != PIXELS.name},
+                    "streams": {n: _course(s, clip, interval) for n, s in streams.items() if n in seen},
                     "faces": _faces(store, clip, interval) if faces else [],
                 }
             )

@@ -199,7 +199,7 @@ def changes_since(run: RunFolder, cfg: TrainConfig) -> list[str]:
         return changes
     try:
         store = prepare(cfg.data, cfg.face)
-        read = streams_read(store, cfg.streams.values(), cfg.signals)
+        read = streams_read(store, {**cfg.streams, **cfg.targets}.values(), cfg.signals)
     except UserError as error:
         log.warning("%s: whether its data is still the same cannot be told: %s", run.path, error)
         return []

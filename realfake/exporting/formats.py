@@ -88,7 +88,7 @@ def export(
             "backbone=lstm_pb cannot be exported: its features are a gradient of its own; use realfake predict, or "
             "realfake.load in Python"
         )
-    if any(stream.gather == "interval" for stream in served.spec.streams):
+    if any(stream.gather == "interval" and not stream.info.of_clip for stream in served.spec.streams):
         raise UserError(
             f"backbone={cfg.backbone.name} cannot be exported: with backbone.gather=interval samples differ in length; "
             "export a run with backbone.gather=moments"

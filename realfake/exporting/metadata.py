@@ -75,7 +75,7 @@ def _inputs(spec: SampleSpec, used: Sequence[str], cfg: TrainConfig) -> dict[str
     for info in spec.numbers:
         found[info.name] = {
             "dtype": "float32",
-            "shape": ["batch", *time, *info.shape],
+            "shape": ["batch", spec.steps(info), *info.shape],
             "computed": info.words,
             "unit": info.unit,
             "components": list(info.names()),

@@ -71,11 +71,15 @@ class Served(nn.Module):
 
     def example(self, batch: int) -> Arrays:
         """Random input of the right shape."""
-        steps = self.spec.moments
-        times = torch.arange(steps).expand(batch, -1) / 10.0
-        beside = times, torch.ones(batch, steps, dtype=torch.bool)
-        streams = {i.name: StreamValues(torch.randn(batch, steps, *i.shape), *beside) for i in self.spec.numbers}
-        if self.spec.pixels is not None:
-            shape = (batch, steps, self.spec.pixels.size, self.spec.pixels.size, 3)
-            streams[PIXELS.name] = StreamValues(torch.randint(0, 256, shape, dtype=torch.uint8), *beside)
+        streams = {}
+        for info in (stream.info for stream in self.spec.streams):
+            steps = self.spec.steps(info)
+            if info == PIXELS:
+                assert self.spec.pixels is not None
+                shape = (batch, steps, self.spec.pixels.size, self.spec.pixels.size, 3)
+                values = torch.randint(0, 256, shape, dtype=torch.uint8)
+            else:
+                values = torch.randn(batch, steps, *info.shape)
+            times = torch.arange(steps).expand(batch, -1) / 10.0
+            streams[info.name] = StreamValues(values, times, torch.ones(batch, steps, dtype=torch.bool))
         return self.arrays(streams)

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import distributed, nn
 
-from realfake.config import AuxiliaryConfig, CenterTerm, NextFrameTerm, PairRankingTerm, Term
+from realfake.config import (
+    AuxiliaryConfig,
+    CenterTerm,
+    NextFrameTerm,
+    PairRankingTerm,
+    RegressionTerm,
+    StreamInfo,
+    Term,
+)
 from realfake.data.batch import Batch, target_of
 from realfake.labels import ABSENT, Authenticity, LabelSpace
+from realfake.models.fusion import Standardise
 from realfake.streams.stream import StreamValues
 
 Errors = Callable[[dict[str, StreamValues], torch.Tensor], torch.Tensor]
@@ -80,11 +89,14 @@ class AuxiliaryTerm(nn.Module):
         """What the term takes from each sample, (B,) float32.
 
         Args:
-            batch: Labels and identities of B samples.
+            batch: Labels, identities and streams of B samples; without a term's own streams where they are not at hand.
             features: (B, F) float32.
             logits: Task → (B, K) float32.
         """
         raise NotImplementedError
+
+    def take_statistics(self, statistics: Mapping[str, tuple[torch.Tensor, torch.Tensor]]) -> None:
+        """Note mean and standard deviation (size,) of streams in the training part, if they matter."""
 
     def reduce(self, scores: torch.Tensor, batch: Batch) -> Counted:
         """The term of some samples by their scores (B,); here the mean of those that are a number."""
@@ -186,8 +198,42 @@ class NextFrame(AuxiliaryTerm):
         return torch.where(authenticity != ABSENT, errors, torch.nan)
 
 
+class Regression(AuxiliaryTerm):
+    """What a linear layer makes of the features, against a target that is a stream with one value a clip.
+
+    Of each sample ``1/K Σ_k h(f_k(x) − y_k)`` over the K numbers of the target, standardised by the training part, with
+    ``h(e) = e² / 2`` up to ``delta`` and ``delta (|e| − delta / 2)`` beyond (Huber 1964,
+    https://doi.org/10.1214/aoms/1177703732).
+    """
+
+    def __init__(self, cfg: RegressionTerm, infos: Mapping[str, StreamInfo], features: int) -> None:
+        super().__init__()
+        (self.stream,), self.delta = cfg.streams, cfg.delta
+        names = infos[self.stream].names()
+        self.columns = slice(None) if cfg.component is None else [names.index(cfg.component)]
+        self.standardise = Standardise(infos[self.stream])
+        self.layer = nn.Linear(features, len(names) if cfg.component is None else 1)
+
+    def take_statistics(self, statistics: Mapping[str, tuple[torch.Tensor, torch.Tensor]]) -> None:
+        """Standardise the target."""
+        self.standardise.take(*statistics[self.stream])
+
+    def score(self, batch: Batch, features: torch.Tensor, logits: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The loss of each sample, NaN without a target."""
+        if (stream := batch["streams"].get(self.stream)) is None:
+            return torch.full_like(features[:, 0], torch.nan)
+        target = self.standardise(stream)[:, 0, self.columns]
+        lost = F.huber_loss(self.layer(features), target, reduction="none", delta=self.delta).mean(dim=1)
+        return torch.where(stream.valid[:, 0], lost, torch.nan)
+
+
 def build_auxiliary(
-    cfg: AuxiliaryConfig, space: LabelSpace, tasks: Sequence[str], features: int, errors: Errors | None = None
+    cfg: AuxiliaryConfig,
+    space: LabelSpace,
+    tasks: Sequence[str],
+    features: int,
+    streams: Mapping[str, StreamInfo] | None = None,
+    errors: Errors | None = None,
 ) -> nn.ModuleDict:
     """Make the chosen terms, by their names.
 
@@ -196,6 +242,7 @@ def build_auxiliary(
         space: The classes.
         tasks: Of the heads.
         features: Length of the feature vector.
+        streams: Those that terms need, :attr:`realfake.config.TrainConfig.targets`.
         errors: As of :class:`NextFrame`, of a network that predicts.
     """
     found = nn.ModuleDict()
@@ -207,6 +254,8 @@ def build_auxiliary(
         elif isinstance(term, NextFrameTerm):
             assert errors is not None
             found[name] = NextFrame(errors)
+        elif isinstance(term, RegressionTerm):
+            found[name] = Regression(term, streams or {}, features)
         elif isinstance(term, Term):
             found[name] = term.build(space, tasks, features)
         else:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from realfake.config import InputSpec
+from realfake.config import PIXELS, InputSpec, StreamInfo
 from realfake.models.fusion import Standardise
 from realfake.streams.stream import SampleSpec, StreamValues
 
@@ -98,13 +98,14 @@ class Backbone(nn.Module):
 
         if self.spec.pixels_alone:
             return pixels()
-        steps = self.spec.moments
-        when, valid = (
-            torch.zeros(batch, steps, device=device),
-            torch.ones(batch, steps, dtype=torch.bool, device=device),
-        )
-        shapes = {info.name: torch.zeros(batch, steps, *info.shape, device=device) for info in self.spec.numbers}
-        return {n: StreamValues(shapes[n] if n in shapes else pixels(), when, valid) for n in self.spec.names}
+
+        def values(info: StreamInfo) -> StreamValues:
+            steps = self.spec.steps(info)
+            zeros = pixels() if info == PIXELS else torch.zeros(batch, steps, *info.shape, device=device)
+            when = torch.zeros(batch, steps, device=device)
+            return StreamValues(zeros, when, torch.ones(batch, steps, dtype=torch.bool, device=device))
+
+        return {stream.name: values(stream.info) for stream in self.spec.streams}
 
 
 def output_shape(net: nn.Module, example: Inputs) -> tuple[int, ...]:

@@ -34,7 +34,7 @@ from realfake.errors import UserError
 from realfake.models.backbone import Backbone
 from realfake.models.cnn3d import Cnn3d
 from realfake.models.compact_bilinear import CompactBilinear
-from realfake.models.fusion import FrameEncoder, Fused, NumberEncoder, Numbers, encoded_size
+from realfake.models.fusion import FrameEncoder, Fused, NumberEncoder, Numbers, OfClip, encoded_size
 from realfake.models.inception_resnet_v1 import InceptionResnetV1, inception_resnet_v1_wide
 from realfake.models.predictive_lstm import PredictiveLstm
 from realfake.models.pytorchvideo_networks import FEATURES as PYTORCHVIDEO
@@ -167,6 +167,9 @@ def _build_sequence(cfg: SequenceBackbone, spec: SampleSpec) -> Backbone:
             else:
                 over_time, sizes[stream.name] = _sequence_encoder(frame.features, cfg)
                 encoder = FrameEncoder(frame, over_time)
+        elif stream.info.of_clip:  # nothing moves in it
+            encoder = NumberEncoder(stream.info, OfClip(), standardise=cfg.standardise)
+            sizes[stream.name] = stream.info.size
         else:
             over_time, sizes[stream.name] = _sequence_encoder(stream.info.size, cfg)
             encoder = NumberEncoder(stream.info, over_time, standardise=cfg.standardise)

@@ -59,6 +59,14 @@ class NumberEncoder(nn.Module):
         return features
 
 
+class OfClip(nn.Module):
+    """In place of a sequence encoder, of a stream with one value a clip: this one."""
+
+    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+        """(B, 1, size) → (B, size)."""
+        return x[:, 0]
+
+
 class Numbers(nn.Module):
     """Streams of numbers at a single moment, standardised and side by side.
 

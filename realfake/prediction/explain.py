@@ -64,7 +64,8 @@ def require_captum() -> None:
 
 def require_explainable(network: Network) -> None:
     """Raise :class:`UserError` unless captum is installed and the network has a layer that Grad-CAM is defined at."""
-    if network.spec.pixels is None and not network.sees_clips:
+    of_moment = not network.sees_clips and not all(info.of_clip for info in network.spec.numbers)
+    if network.spec.pixels is None and of_moment:
         raise UserError(
             f"explain=true: backbone={network.cfg.backbone.name} looks at the numbers of a single moment, in which "
             "nothing moves that could be taken away; use a run that looks at pixels, or at sequences"

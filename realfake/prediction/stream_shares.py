@@ -10,6 +10,7 @@ from torch import Tensor
 
 from realfake.approaches.module import ApproachModule
 from realfake.config import PIXELS, StreamInfo
+from realfake.models.fusion import Standardise
 from realfake.streams.stream import StreamValues
 
 MOST_NUMBERS = 128
@@ -20,7 +21,8 @@ Streams = dict[str, StreamValues]
 
 @dataclass(frozen=True, eq=False)
 class StreamShare:
-    """By how much the decided class's probability falls if a part of a stream stands still, at its mean over time."""
+    """By how much the decided class's probability falls if a part of a stream stands still, at its mean over time; of a
+    stream with one value a clip, if that is the mean of the training part."""
 
     whole: dict[str, float]
     """Task → all of the stream."""
@@ -57,13 +59,17 @@ def shares_of(
         at_once: Changed samples that are computed together.
     """
     infos = {info.name: info for info in module.spec.numbers}
+    means = {
+        m.stream: m.mean for m in module.backbone.modules() if isinstance(m, Standardise) and infos[m.stream].of_clip
+    }
     found: dict[str, list[StreamShare]] = {}
     for name, stream in x.items():
         names, points = points_of(infos[name]) if name != PIXELS.name else ((), None)
         found[name] = []
         for i in range(len(stream.values)):
             one = some(x, slice(i, i + 1))
-            falls = _falls(module, one, name, points, {t: int(k[i]) for t, k in decided.items()}, at_once)
+            of_sample = {t: int(k[i]) for t, k in decided.items()}
+            falls = _falls(module, one, name, points, means.get(name), of_sample, at_once)
             p, valid = len(names), one[name].valid[0].cpu().numpy()
             found[name].append(
                 StreamShare(
@@ -96,9 +102,16 @@ def _name(numbers: tuple[str, ...]) -> str:
 
 
 def _falls(
-    module: ApproachModule, one: Streams, name: str, points: Tensor | None, decided: dict[str, int], at_once: int
+    module: ApproachModule,
+    one: Streams,
+    name: str,
+    points: Tensor | None,
+    mean: Tensor | None,
+    decided: dict[str, int],
+    at_once: int,
 ) -> dict[str, np.ndarray]:
-    """Task → falls of the probability: of all of a stream, of each of P points, of each of T moments (1 + P + T,)."""
+    """Task → falls of the probability: of all of a stream, of each of P points, of each of T moments (1 + P + T,);
+    ``mean`` (size,) in place of that over time."""
     stream, device = one[name], one[name].values.device
     time_axis = 2 if name == PIXELS.name else 1
     values = stream.values.movedim(time_axis, 1)
@@ -106,6 +119,8 @@ def _falls(
     steps = flat.shape[1]
     weights = stream.valid[..., None].to(flat.dtype)
     still = ((flat * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0))[:, None]
+    if mean is not None:
+        still = mean.expand_as(still)
     number = 0 if points is None else len(points)
 
     def changed(k: int) -> Tensor:

@@ -98,7 +98,7 @@ def _accepted(cfg: TrainConfig, module: ApproachModule, tables: str | None, trac
     kept = {name: as_plain(o) for name, o in cfg.signals_seen.items() if name not in replaced}
     now = changed(cfg, {"signals": {**kept, options.name: as_plain(options)}})
     sources = {source for streams in replaced.values() for source in streams}
-    means = {m.stream: m for m in module.modules() if isinstance(m, Standardise)}
+    means = {m.stream: m for m in module.backbone.modules() if isinstance(m, Standardise)}
     translations, notes = {}, []
     for name, own in cfg.streams.items():
         if own.source not in sources:

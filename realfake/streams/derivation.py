@@ -8,10 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from realfake.config import StreamInfo
+from realfake.config.clip_descriptors import SAXEN_UNITS
 from realfake.config.derivations import NEUTRAL_SEC, SMOOTH_SEC, pairs, partners
 from realfake.config.trackers import EYE_CORNERS, STILL
 from realfake.errors import UserError
-from realfake.streams.derived import asymmetry, centred, from_neutral, median_face, phase_numbers, rates, without_pose
+from realfake.streams.clip_dynamics import MOMENTS, apex, dynamics
+from realfake.streams.derived import (
+    asymmetry,
+    centred,
+    evenly,
+    from_neutral,
+    median_face,
+    phase_numbers,
+    rates,
+    without_pose,
+)
+from realfake.streams.smile_markers import markers
 from realfake.streams.stream import Extracted, KnowsCanonical, Signal
 
 if TYPE_CHECKING:
@@ -50,12 +62,14 @@ class _Derivation:
         self.info, self.base, self.canonical = info, base, canonical
 
     def __call__(self, found: Extracted) -> Extracted:
-        """The derived stream, at the moments of its base (n,)."""
+        """The derived stream, at the moments of its base (n,), or at the middle one if it is of the whole clip."""
         if not len(found.times_sec):  # nothing of the base could be computed
             return Extracted(found.times_sec, np.zeros((0, *self.info.shape), np.float32), found.quality)
         times = found.times_sec.astype(np.float32)
         values, known = found.values.astype(np.float32), found.quality > 0
         for rule in self.info.rules:
+            if rule in ("dynamics", "apex", "markers"):  # the last one
+                return self._of_clip(rule, values, times, known, found.quality)
             values = self._follow(rule, values, times, known)
             known = known & np.isfinite(values).reshape(len(values), -1).all(axis=1)
         values = np.where(known.reshape(-1, *[1] * (values.ndim - 1)), values, 0.0)
@@ -72,9 +86,31 @@ class _Derivation:
             return from_neutral(values, times, known, NEUTRAL_SEC)
         if rule == "centred":
             return centred(values, known)
+        if rule == "saxen":
+            return values.reshape(len(values), -1)[:, [self.base.names().index(unit) for unit in SAXEN_UNITS]]
         if rule == "phase":
             return phase_numbers(values, times, known, SMOOTH_SEC)
         raise ValueError(f"{self.info.name}: no rule {rule}")
+
+    def _of_clip(
+        self, rule: str, values: np.ndarray, times: np.ndarray, known: np.ndarray, quality: np.ndarray
+    ) -> Extracted:
+        """One value of all moments (n,); a gap if too few are known."""
+        middle = (len(times) - 1) // 2
+        numbers, good = np.zeros(self.info.shape), 0.0
+        if known.sum() > 1 and len((even := evenly(values, times, known)).curves) >= MOMENTS:
+            good = float(quality[known].mean())
+            if rule == "dynamics":
+                numbers = dynamics(even.curves, 1.0 / even.step_sec)
+            elif rule == "apex":
+                numbers = apex(even.curves, even.step_sec, NEUTRAL_SEC, SMOOTH_SEC)
+            else:
+                points = even.curves.reshape(-1, *values.shape[1:])
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    numbers = markers(points, even.step_sec, self.base.points, NEUTRAL_SEC, SMOOTH_SEC)
+        if not np.isfinite(numbers).all():  # as of a damaged table, whose points lie in one place
+            numbers, good = np.zeros(self.info.shape), 0.0
+        return Extracted(times[middle : middle + 1], numbers[None].astype(np.float32), np.array([good], np.float32))
 
     def _steady(self, points: np.ndarray, known: np.ndarray) -> np.ndarray:
         """Points (n, p, d) on the head at rest; NaN where they lie in one place, as of a damaged table."""

@@ -236,6 +236,42 @@ def rise_and_fall(curve: np.ndarray) -> RiseAndFall | None:
     return RiseAndFall(onset, slice(onset.stop - 1, offset.start + 1), offset)
 
 
+class Even(NamedTuple):
+    """Curves at evenly spaced moments."""
+
+    first_sec: float
+    step_sec: float
+    curves: np.ndarray
+    """(m, components) float64."""
+
+
+def evenly(values: np.ndarray, times_sec: np.ndarray, known: np.ndarray) -> Even:
+    """A clip's curves between its first and its last known moment, gaps interpolated linearly.
+
+    Args:
+        values: (n, ...).
+        times_sec: (n,) rising.
+        known: (n,) bool, false in gaps; two or more are known, whose usual distance is that of the result.
+    """
+    seen = times_sec[known].astype(np.float64)
+    step = float(np.median(np.diff(seen)))
+    grid = np.arange(seen[0], seen[-1] + step / 2, step)
+    curves = values.reshape(len(values), -1)[known]
+    return Even(float(seen[0]), step, np.stack([np.interp(grid, seen, curve) for curve in curves.T], axis=1))
+
+
+def at_rest(curves: np.ndarray, step_sec: float, neutral_sec: float) -> np.ndarray:
+    """What evenly spaced curves (m, ...) are at first: the median of each component over the first seconds, (...)."""
+    return np.asarray(np.median(curves[: int(neutral_sec / step_sec + 1e-3) + 1], axis=0))
+
+
+def smoothed(curves: np.ndarray, moments: float) -> np.ndarray:
+    """Curves (m, components) smoothed over time by a Gaussian of so many moments' standard deviation."""
+    from scipy.ndimage import gaussian_filter1d
+
+    return np.asarray(gaussian_filter1d(curves, moments, axis=0, mode="nearest"))
+
+
 def phase_numbers(values: np.ndarray, times_sec: np.ndarray, known: np.ndarray, smooth_sec: float) -> np.ndarray:
     """The phase of each component at each moment: 0 neutral, 1 onset, 2 apex, 3 offset.
 
@@ -252,21 +288,16 @@ def phase_numbers(values: np.ndarray, times_sec: np.ndarray, known: np.ndarray, 
     Returns:
         (n, ...) float32; gaps have some phase too.
     """
-    from scipy.ndimage import gaussian_filter1d
-
     found = np.zeros(values.shape, np.float32)
-    curves, flat = values.reshape(len(values), -1), found.reshape(len(values), -1)
-    seen = times_sec[known].astype(np.float64)
-    if len(seen) < 3:
+    flat = found.reshape(len(values), -1)
+    if known.sum() < 3:
         return found
-    step = float(np.median(np.diff(seen)))
-    grid = np.arange(seen[0], seen[-1] + step / 2, step)
-    even = np.stack([np.interp(grid, seen, curve) for curve in curves[known].T], axis=1)
-    smooth = gaussian_filter1d(even, smooth_sec / step, axis=0, mode="nearest")
-    nearest = np.clip(np.round((times_sec - seen[0]) / step).astype(int), 0, len(grid) - 1)
+    first, step, even = evenly(values, times_sec, known)
+    smooth = smoothed(even, smooth_sec / step)
+    nearest = np.clip(np.round((times_sec - first) / step).astype(int), 0, len(even) - 1)
     for k, curve in enumerate(smooth.T):
         if (runs := rise_and_fall(curve)) is not None:
-            numbers = np.zeros(len(grid), np.float32)
+            numbers = np.zeros(len(even), np.float32)
             numbers[runs.onset], numbers[runs.offset], numbers[runs.apex] = 1, 3, 2
             flat[:, k] = numbers[nearest]
     return found

@@ -18,11 +18,13 @@ from realfake.streams.stream import SampleSpec, StreamValues
 def network_input(streams: dict[str, StreamValues], spec: SampleSpec) -> torch.Tensor | dict[str, StreamValues]:
     """The streams of a batch as a backbone takes them, :data:`realfake.models.backbone.Inputs`."""
     if spec.pixels is None:
-        return streams
+        return {name: streams[name] for name in spec.names}
     pixels = streams[PIXELS.name]
     x = pixels.values if spec.frames is not None else pixels.values[:, 0]
     x = x if x.is_floating_point() else normalise(x, spec.pixels)  # else a frozen network has seen them before
-    return x if spec.pixels_alone else {**streams, PIXELS.name: pixels._replace(values=x)}
+    if spec.pixels_alone:
+        return x
+    return {name: pixels._replace(values=x) if name == PIXELS.name else streams[name] for name in spec.names}
 
 
 def normalise(frames: torch.Tensor, spec: InputSpec, dtype: torch.dtype = torch.float32) -> torch.Tensor:

@@ -209,6 +209,10 @@ class SampleSpec:
         """That of a network that looks at pixels alone."""
         return cls(spec.frames, spec.stride_sec, spec.repeat_crops, spec)
 
+    def steps(self, info: StreamInfo) -> int:
+        """Moments of a sample in a stream, where they do not differ from sample to sample."""
+        return 1 if info.of_clip else self.moments
+
     @property
     def moments(self) -> int:
         """Of a sample, neutral ones included."""
@@ -282,7 +286,7 @@ class StreamRows:
         self.gather, self.spacing_sec, self.quality = gather, spacing_sec, quality
 
     def take(self, clips: np.ndarray, times: np.ndarray, span: np.ndarray) -> StreamValues:
-        """The values of samples.
+        """The values of samples; of a stream with one value a clip this one, whatever part of the clip they are.
 
         Args:
             clips: (B,) rows of the first axis of ``first``.
@@ -291,7 +295,8 @@ class StreamRows:
         """
         import torch
 
-        rows, valid = self.at(clips, times) if self.spec.gather == "moments" else self.within(clips, span)
+        moments = self.spec.gather == "moments" and not self.spec.info.of_clip
+        rows, valid = self.at(clips, times) if moments else self.within(clips, span)
         values = torch.from_numpy(self.gather(rows.reshape(-1))).unflatten(0, rows.shape)
         when = torch.from_numpy(np.asarray(self.times_sec[rows], np.float32))
         return StreamValues(values, when, torch.from_numpy(valid))
@@ -309,6 +314,8 @@ class StreamRows:
 
     def within(self, clips: np.ndarray, span: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows (B, T) from start to end of samples, T that of the longest, and whether there is a value (B, T)."""
+        if self.spec.info.of_clip:
+            span = np.tile([-np.inf, np.inf], (len(span), 1))
         bounds = []
         for clip, (start, end) in zip(clips.tolist(), span, strict=True):
             low = int(self.first[clip])

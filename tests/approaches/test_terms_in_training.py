@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +11,16 @@ import pandas as pd
 import pytest
 import torch
 
+import realfake
 from realfake.approaches import build_datamodule
 from realfake.approaches.module import ApproachModule
 from realfake.composing.composition import compose
+from realfake.composing.messages import changed
 from realfake.config import TrainConfig
 from realfake.data.datamodule import ClipDataModule
 from realfake.errors import UserError
-from realfake.experiments.execution import train
+from realfake.evaluation import testing
+from realfake.experiments.execution import changes_since, train
 from realfake.scoring.predictions import pair_numbers
 
 TERMS = ("pair_ranking", "center")
@@ -81,6 +86,39 @@ def test_means_count_comparisons(tiny: list[str]) -> None:
     assert expected[0] > 0 == expected[1] == expected[2]
     assert means["loss_pair_ranking"] == pytest.approx(expected[0])
     assert means["weight_pair_ranking"] == 1.0
+
+
+REGRESSION = ("approach=single_task", "signals=[drawn]", "auxiliary=[regression]", "data.batch_size=8",
+              "auxiliary.regression.target=landmarks_markers")  # fmt: skip
+
+
+def test_the_target_of_a_regression_is_no_input(trained: Callable[..., Path]) -> None:
+    run = trained(*REGRESSION)
+    metrics = json.loads((run / "results.json").read_text())["metrics"]
+    table = pd.read_csv(run / "metrics.csv")
+    for name in ("train/frame/loss_regression", "val/frame/loss_regression"):
+        assert (table[name] > 0).all()
+    tester = testing.Tester(run, "cpu")
+    assert tester.test().metrics == {k: v for k, v in metrics.items() if k.startswith("test/")}
+    state = torch.load(run / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
+    data = tester.datamodule()
+    mean = data.statistics()["landmarks_markers"][0]
+    assert torch.equal(state["auxiliary.regression.standardise.mean"], mean)
+    assert mean.any()
+    assert data.spec.names == ("pixels",)
+    predictor = realfake.load(run, device="cpu")
+    assert not predictor.signals
+    assert data.store is not None
+    assert data.store.root is not None
+    known = pd.read_csv(run / "predictions.csv").iloc[0]
+    path = data.store.root / data.store.table.set_index("clip")["path"][known["clip"]]
+    assert predictor.predict(path).by_name()["real"] == pytest.approx(known["p_real"], abs=1e-6)
+    # Of other data the target is not looked for.
+    other = tester.test(changed(tester.cfg.data, {"batch_size": 4}))
+    assert np.isnan(other.metrics["test/frame/loss_regression"])
+    assert other.metrics["test/frame/loss_joint"] == pytest.approx(metrics["test/frame/loss_joint"])
+    assert "landmarks_markers" not in (run / "details.json").read_text()
+    assert changes_since(tester.run, tester.cfg) == []  # what a repeated sweep goes by
 
 
 def test_data_without_pairs_are_refused(tiny: list[str], tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from realfake.streams.derived import rates
 from realfake.streams.kinds import build_signal
 from realfake.streams.stream import SampleSpec, StreamSpec
 
-NAMES = ["units_velocity", "landmarks_steady_velocity", "box_acceleration"]
+NAMES = ["units_velocity", "landmarks_steady_velocity", "box_acceleration", "units_saxen_dynamics", "landmarks_markers"]
 
 
 @pytest.fixture(scope="module")
@@ -100,12 +100,25 @@ def test_a_clip_by_itself_has_the_derived_streams_that_it_has_in_a_dataset(
     for name in NAMES:
         for rows in (of_store[name], alone[name]):
             rows.spec = replace(rows.spec, gather="interval")
-        span = np.array([[0.0, 2.0]])
+        # One value a clip is that of any part of it, also of one without its middle.
+        span = np.array([[0.0, 0.2 if infos[name].of_clip else 2.0]])
         ours = of_store[name].take(np.array([2]), span, span)
         theirs = alone[name].take(np.array([0]), span, span)
         assert ours.valid.any()
         for a, b in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_a_descriptor_is_one_value_a_clip(
+    store: PreparedStore, cfg: PrepareConfig, bases: dict[str, StoredStream]
+) -> None:
+    infos = streams_named(["units_saxen_dynamics"], cfg.signals)
+    stored = derived_streams(store, infos.values(), cfg.signals, bases, progress=False)
+    assert (stored["units_saxen_dynamics"].counts == 1).all()
+    spec = SampleSpec(4, None, False, None, tuple(map(StreamSpec, infos.values())))
+    rows = stream_set(store, spec, None, stored)["units_saxen_dynamics"]
+    found = rows.take(np.array([2, 0]), np.tile(np.arange(4) / 10.0, (2, 1)), np.tile([0.0, 0.3], (2, 1)))
+    assert (found.values.shape, found.valid.tolist()) == ((2, 1, 7, 62), [[True], [True]])
 
 
 def test_what_no_clip_has_is_refused(
@@ -122,10 +135,13 @@ def test_what_no_clip_has_is_refused(
     of_two = {"units": replace(bases["units"], folder=short)}
     with pytest.raises(UserError, match=r"units_velocity: none of \d+ clips has it; rates need three moments in a row"):
         derived_streams(store, infos, cfg.signals, of_two, progress=False)
+    infos = streams_named(["units_dynamics"], cfg.signals).values()
+    with pytest.raises(UserError, match=r"none of \d+ clips has it; a descriptor of a clip needs four moments"):
+        derived_streams(store, infos, cfg.signals, of_two, progress=False)
 
 
 def test_tables_have_them(store: PreparedStore, tiny_data: list[str], command: Command, tmp_path: Path) -> None:
-    words = [*tiny_data, "signals=[drawn]", "signals.drawn.streams=[units]", "derived=[units_velocity]"]
+    words = [*tiny_data, "signals=[drawn]", "signals.drawn.streams=[units]", "derived=[units_velocity,units_apex]"]
     assert (done := command("signals", *words, "out=t", cwd=tmp_path)).returncode == 0, done.stderr
     table = pd.read_csv(next((tmp_path / "t").rglob("*.csv")))
     steps = table["timestamp"].diff().shift(-1)
@@ -134,6 +150,9 @@ def test_tables_have_them(store: PreparedStore, tiny_data: list[str], command: C
     known = middle.notna() & table["units_velocity_AU12"].notna()
     assert known.sum() > 3
     assert table["units_velocity_AU12"][known].to_numpy() == pytest.approx(middle[known].to_numpy(), abs=2e-3)
+    once = table["units_apex_time"].dropna()  # of the whole clip, in the row of its middle
+    assert once.index.tolist() == [(len(table) - 1) // 2]
+    assert 0.0 <= once.item() <= 1.0
     assert store.root is not None
     words += [f"input='{store.root / store.table['path'].array[0]}'", "face=haar", "out=f"]
     assert (done := command("signals", *words, cwd=tmp_path)).returncode == 0, done.stderr
@@ -150,6 +169,7 @@ def test_tables_have_them(store: PreparedStore, tiny_data: list[str], command: C
         ("backbone.streams=[units_steady]", r"backbone\.streams=\[units_steady\]: units_steady: steady takes points"),
         ("backbone.streams=[units_neutral] data.window=[0.4,0.9]", r"data\.window=\[0\.4,0\.9\]: units_neutral is me"),
         ("backbone=siamese data.window=[0.4,0.9]", r"data\.window=\[0\.4,0\.9\]: the neutral face of backbone=siamese"),
+        ("backbone.streams=[landmarks_markers] data.window=[0.4,0.9]", r"data\.window=\[0\.4,0\.9\]: landmarks_mark"),
     ],
 )  # fmt: skip
 def test_a_network_is_refused_what_follows_from_nothing(words: str, line: str) -> None:

@@ -15,7 +15,8 @@ from realfake.composing.composition import compose
 from realfake.config import AuxiliaryConfig, TrainConfig
 from realfake.data.batch import Batch
 from realfake.labels import SASE_FE
-from realfake.losses.auxiliary import AuxiliaryTerm, Center, PairRanking, build_auxiliary
+from realfake.losses.auxiliary import AuxiliaryTerm, Center, PairRanking, Regression, build_auxiliary
+from realfake.streams.stream import StreamValues
 
 BOTH = ("emotion", "authenticity")
 
@@ -137,3 +138,47 @@ def test_auto_centers_are_of_what_is_told_first() -> None:
         12, 12, 2
     ]  # fmt: skip
     assert isinstance(term("pair_ranking"), PairRanking)
+
+
+def regressed(*words: str) -> tuple[Regression, Batch]:
+    """The term, with statistics of the training part, and four samples, of which the third has no target."""
+    cfg = compose("train", ["signals=[drawn]", "auxiliary=[regression]", *words], TrainConfig)
+    found = build_auxiliary(cfg.auxiliary, SASE_FE, BOTH, 3, cfg.targets)["regression"]
+    assert isinstance(found, Regression)
+    (info,) = cfg.targets.values()
+    generator = torch.Generator().manual_seed(0)
+    values = 3.0 * torch.randn(4, 1, *info.shape, generator=generator)
+    found.take_statistics({info.name: (torch.full((info.size,), 2.0), torch.full((info.size,), 4.0))})
+    valid = torch.tensor([[True], [True], [False], [True]])
+    return found, Batch(streams={info.name: StreamValues(values, torch.zeros(4, 1), valid)})
+
+
+@pytest.mark.parametrize(("target", "column"), [("apex", 1), ("intensity", 0)])
+def test_regression_of_one_number_by_hand(target: str, column: int) -> None:
+    term, batch = regressed(f"auxiliary.regression.target={target}", "auxiliary.regression.delta=0.4")
+    features = torch.arange(12.0).view(4, 3).requires_grad_()
+    mean, number = term(batch, features, {})
+    said = [
+        sum(w * x for w, x in zip(term.layer.weight[0].tolist(), row, strict=True)) + term.layer.bias.item()
+        for row in features.tolist()
+    ]
+    aim = [(row[0][column] - 2.0) / 4.0 for row in batch["streams"]["units_apex"].values.tolist()]
+    errors = [abs(said[i] - aim[i]) for i in (0, 1, 3)]
+    expected = [e**2 / 2 if e <= 0.4 else 0.4 * (e - 0.2) for e in errors]
+    assert mean.item() == pytest.approx(sum(expected) / 3, rel=1e-5)
+    assert number == 3
+    mean.backward()
+    assert (features.grad != 0).any(dim=1).tolist() == [True, True, False, True]
+
+
+def test_regression_of_all_numbers_of_a_stream() -> None:
+    term, batch = regressed("auxiliary.regression.target=landmarks_markers")
+    assert tuple(term.layer.weight.shape) == (150, 3)
+    scores = term.score(batch, torch.zeros(4, 3), {})
+    assert scores.isnan().tolist() == [False, False, True, False]
+    aim = (batch["streams"]["landmarks_markers"].values.flatten(1) - 2.0) / 4.0
+    lost = torch.nn.functional.smooth_l1_loss(term.layer.bias.expand(4, -1), aim, reduction="none").mean(dim=1)
+    assert scores[[0, 1, 3]].tolist() == pytest.approx(lost[[0, 1, 3]].tolist())
+    without = term.score(Batch(streams={}), torch.zeros(4, 3), {})  # as of other data
+    assert without.isnan().all()
+    assert math.isnan(term.over_epoch(without, batch))

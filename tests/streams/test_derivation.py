@@ -15,11 +15,13 @@ from scipy.spatial.transform import Rotation
 
 from realfake.composing.composition import option
 from realfake.config import BOX, PIXELS, DrawnSignal, FeaturesSignal, MediapipeSignal, MotionSignal, StreamInfo
+from realfake.config.clip_descriptors import MARKER_POINTS
 from realfake.config.derivations import stream_named
-from realfake.config.landmarks import PARTNERS
+from realfake.config.landmarks import PARTNERS, UNITS
 from realfake.config.trackers import EYE_CORNERS
 from realfake.errors import UserError
 from realfake.streams.augment import mirror
+from realfake.streams.clip_dynamics import dynamics
 from realfake.streams.derivation import derivation
 from realfake.streams.landmark_geometry import CANONICAL, FaceGeometry
 from realfake.streams.mediapipe import mesh_of
@@ -82,7 +84,9 @@ NAMES = [
     "landmarks_steady", "landmarks_steady_velocity", "landmarks_asymmetry", "landmarks_neutral",
     "blendshapes_velocity", "blendshapes_asymmetry", "blendshapes_velocity_asymmetry", "blendshapes_phase",
     "units_acceleration", "units_phase", "units_neutral_velocity", "motion_asymmetry", "motion_velocity",
-    "pose_velocity", "gaze_neutral", "box_velocity", "maps_centred",
+    "pose_velocity", "gaze_neutral", "box_velocity", "maps_centred", "blendshapes_dynamics",
+    "blendshapes_velocity_dynamics", "units_saxen_dynamics", "units_phase_dynamics", "units_saxen",
+    "units_apex", "landmarks_apex", "mesh_markers", "landmarks_markers", "landmarks_steady_markers",
 ]  # fmt: skip
 
 
@@ -90,16 +94,19 @@ NAMES = [
 def test_in_a_mirror_a_derived_stream_is_what_its_description_says(name: str) -> None:
     info = stream_named(name, KNOWN)
     assert info.base is not None
-    found = some(info.source)
+    found = some(info.source, seed=2 if "markers" in info.rules else 0)  # in which a longest rise is followed by a fall
     flip = torch.tensor([True])
     flipped = found._replace(values=mirror(torch.from_numpy(found.values)[None], info.base, flip)[0].numpy())
     knowing = [Landmarker(symmetric_face())]
     plain, mirrored = (derived(name, one, knowing) for one in (found, flipped))
-    assert plain.values.shape == (40, *info.shape)
+    assert plain.values.shape == (1 if info.of_clip else 40, *info.shape)
     assert len(info.names()) == info.size
     told = mirror(torch.from_numpy(plain.values)[None], info, flip)[0].numpy()
     np.testing.assert_allclose(mirrored.values, told, atol=1e-3 * np.abs(told).max())
     assert plain.values.any()
+    if info.of_clip:
+        assert plain.times_sec.tolist() == [found.times_sec[19]]
+        return
     assert not plain.quality[[7, 8, 30]].any()  # gaps stay gaps
     assert plain.quality.sum() == 37
     assert not plain.values[[7, 8, 30]].any()
@@ -209,6 +216,35 @@ def test_phases_are_numbers_of_a_rise_and_a_fall() -> None:
     assert stream_named("units_phase", KNOWN).unit == "0 neutral, 1 onset, 2 apex, 3 offset"
 
 
+def test_the_apex_is_when_and_how_far_the_face_is_from_neutral() -> None:
+    times = np.arange(101, dtype=np.float32) / 25
+    values = np.full((101, 23), 0.5, np.float32)
+    values[:, 8] += 0.46 * np.exp(-(((times - 3.0) / 0.6) ** 2))
+    quality = np.ones(101, np.float32)
+    quality[60:70] = 0.0
+    found = derived("units_apex", Extracted(times, values, quality))
+    assert found.values[0].tolist() == pytest.approx([0.46 / 23, 0.75], rel=0.05)
+    assert stream_named("units_apex", KNOWN).names() == ("intensity", "time")
+
+
+def test_a_descriptor_is_of_the_curve_without_its_gaps() -> None:
+    """The numbers are named, and those of a tracker's clip are the function's of its curve, gaps interpolated."""
+    info = stream_named("units_saxen_dynamics", KNOWN)
+    assert (info.shape, info.size, info.names()[62]) == ((7, 62), 434, "AU02_mean")
+    times = np.arange(60) / 25
+    values = np.random.default_rng(0).uniform(0, 1, (60, 23)).astype(np.float32)
+    quality = np.ones(60, np.float32)
+    quality[[0, 1, 20, 21, 22, 40]] = 0.0
+    found = derived("units_saxen_dynamics", Extracted(times.astype(np.float32), values, quality))
+    known = np.flatnonzero(quality)
+    nine = np.interp(times[2:], times[known], values[known, UNITS.index("AU09")].astype(np.float64))
+    assert found.values[0, 4] == pytest.approx(dynamics(nine[:, None], 25.0)[0], rel=1e-4, abs=1e-5)
+    assert found.quality.tolist() == [1.0]
+    for lost in (slice(3, None), slice(None)):  # three moments are too few
+        quality[lost] = 0.0
+        assert derived("units_dynamics", Extracted(times.astype(np.float32), values, quality)).quality.tolist() == [0.0]
+
+
 @pytest.mark.parametrize(
     ("name", "line"),
     [
@@ -225,7 +261,11 @@ def test_phases_are_numbers_of_a_rise_and_a_fall() -> None:
         ("features_asymmetry", r"features_asymmetry: asymmetry takes points"),
         ("mesh_asymmetry_asymmetry", r"mesh_asymmetry_asymmetry: asymmetry takes points"),
         ("mesh_phase", r"mesh_phase: phase takes intensities, such as units; mesh has numbers of both signs"),
-        ("units_phase_velocity", r"units_phase_velocity: nothing follows from phases; let phase stand last"),
+        ("units_phase_velocity", r"units_phase_velocity: nothing but dynamics follows from phases; let phase"),
+        ("units_dynamics_velocity", r"units_dynamics_velocity: a whole clip has one value; let dynamics stand last"),
+        ("mesh_velocity_markers", r"mesh_velocity_markers: markers takes points of a face as they are found, such as"),
+        ("units_markers", r"units_markers: markers takes points of a face as they are found, such as mesh_markers"),
+        ("box_saxen", r"box_saxen: saxen takes action units, such as units; box has no AU01"),
         ("pixels_velocity", r"pixels_velocity: pixels are pictures; expected a stream of numbers, such as box_vel"),
     ],
 )
@@ -255,6 +295,26 @@ def test_a_name_of_its_own_comes_before_a_suffix() -> None:
 def test_points_of_a_guest_without_a_canonical_face_are_refused_steady() -> None:
     with pytest.raises(UserError, match="mesh_steady: what gives mesh does not know the canonical face; leave it out"):
         derived("mesh_steady", some("mesh"))
+
+
+def test_a_damaged_table_has_no_markers() -> None:
+    found = some("landmarks", seed=2)
+    found.values[:, 39] = found.values[:, 36]
+    assert derived("landmarks_markers", found).quality.tolist() == [0.0]
+
+
+def test_points_of_markers_lie_where_they_are_said_to() -> None:
+    """On the published landmarker's canonical face, x to the person's left, y upwards."""
+    regions = MARKER_POINTS["canonical"]
+    numbers = {name: [k for (k,) in points] for name, points in regions.items()}
+    face = landmarker().geometry.canonical
+    eyes = numbers["eyelids"]
+    for left, right in (numbers["lips"], numbers["cheeks"], (eyes[0], eyes[5]), (eyes[1], eyes[4]), (eyes[2], eyes[3])):
+        assert PARTNERS[left] == right
+    outer, lid, inner = face[eyes[:3]]
+    assert outer[0] < lid[0] < inner[0] < 0.0
+    assert lid[1] > max(outer[1], inner[1])
+    assert face[numbers["lips"][0]][1] < face[numbers["cheeks"][0]][1] < outer[1]
 
 
 def test_a_face_and_its_mirror_image_are_mirror_images_on_the_canonical_face() -> None:
