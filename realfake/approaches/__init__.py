@@ -38,4 +38,5 @@ def build_datamodule(cfg: TrainConfig) -> ClipDataModule:
         cfg.signals,
         seed=cfg.seed,
         tasks=cfg.tasks,
+        every_sample=cfg.fits_only,
     )

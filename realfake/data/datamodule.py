@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from realfake.streams.frozen_features import FeaturesOf
 
 
+FITTING = "fitting"
+"""The training part, as what is fitted on features after an epoch reads it."""
+
+
 class ClipDataModule(LightningDataModule):
     """Batches (:class:`realfake.data.batch.Batch`) of a dataset, split by subject.
 
@@ -51,6 +55,7 @@ class ClipDataModule(LightningDataModule):
         space: By which emotions are numbered, those that it lacks being absent; None = that of the dataset.
         tested: Part that is tested.
         whole: Test on every labelled clip, whatever the split says (another dataset than the one trained on).
+        every_sample: An epoch leaves no training sample out, though its last batch be incomplete.
     """
 
     samples_class: ClassVar[type[ClipSamples]]
@@ -69,11 +74,12 @@ class ClipDataModule(LightningDataModule):
         space: LabelSpace | None = None,
         tested: str = "test",
         whole: bool = False,
+        every_sample: bool = False,
     ) -> None:
         super().__init__()
         self.data, self.face, self.split, self.sampling, self.spec = data, face, split, sampling, spec
         self.signals = signals or {}
-        self.seed, self.tasks, self.tested, self.whole = seed, tasks, tested, whole
+        self.seed, self.tasks, self.tested, self.whole, self.every_sample = seed, tasks, tested, whole, every_sample
         self.space = data.space if space is None else space
         self.parts: np.ndarray = np.empty(0, dtype="<U5")
         self.once = False
@@ -236,7 +242,7 @@ class ClipDataModule(LightningDataModule):
         return found
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Random samples in a random order; an incomplete last batch is left out."""
+        """Random samples in a random order; an incomplete last batch is left out, unless ``every_sample``."""
         return self.loader("train")
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -252,7 +258,7 @@ class ClipDataModule(LightningDataModule):
         if part not in self._loaders:
             workers = self.workers(part == "train")
             self._loaders[part] = DataLoader(
-                self.sets[part],
+                self.samples(part),
                 batch_sampler=self.batches(
                     part,
                     rank=self.trainer.global_rank if self.trainer else 0,
@@ -268,14 +274,24 @@ class ClipDataModule(LightningDataModule):
             )
         return self._loaders[part]
 
+    def fitting_loader(self, epoch: int) -> DataLoader[Batch]:
+        """All training samples as an epoch draws them, in a fixed order; each process gets its share."""
+        loader = self.loader(FITTING)
+        loader.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
+        return loader
+
+    def samples(self, part: str) -> ClipSamples:
+        """The samples of a part; those of training also for what is fitted on them."""
+        return self.sets["train" if part == FITTING else part]
+
     def batches(self, part: str, *, rank: int = 0, processes: int = 1) -> EpochBatches:
         """Which samples make each batch of a part, in one of the processes."""
         training = part == "train"
         return EpochBatches(
-            len(self.sets[part]),
+            len(self.samples(part)),
             self.data.batch_size if training else self.data.eval_batch_size or self.data.batch_size,
             shuffle=training,
-            drop_last=training,
+            drop_last=training and not self.every_sample,
             seed=self.seed,
             rank=rank,
             processes=processes,
