@@ -113,6 +113,11 @@ class LabelSpace:
         grid = p_authenticity[..., :, None] * p_emotion[..., None, :]
         return grid.reshape((*p_emotion.shape[:-1], self.size("joint")))
 
+    def joint_logarithms(self, emotion: A, authenticity: A) -> A:
+        """``log p(e) + log p(a | e)`` (..., 2 E), from ``log p(e)`` (..., E) and ``log p(a | e)`` (..., E, 2)."""
+        grid = emotion[..., None, :] + authenticity.swapaxes(-1, -2)
+        return grid.reshape((*emotion.shape[:-1], self.size("joint")))
+
     def complete(self, heads: Mapping[str, A]) -> dict[str, A]:
         """Probabilities (..., K) of every task that what a model's heads say comes to, in the order of :data:`TASKS`.
 

@@ -37,6 +37,8 @@ def stand_in(cfg: TrainConfig) -> list[str]:
     if cfg.backbone.kind == "siamese":
         return [*words, "backbone.frames=2", "backbone.neutral_frames=2", "backbone.growth=4", "backbone.layers=[1]",
                 "backbone.frame.input.size=32"]  # fmt: skip
+    if cfg.backbone.kind == "numbers":
+        return words
     if cfg.backbone.kind in ("clip", "recurrent"):
         if cfg.backbone.name not in SMALL:
             words.append("backbone=cnn3d_thesis")

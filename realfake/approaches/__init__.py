@@ -44,4 +44,5 @@ def build_datamodule(cfg: TrainConfig, *, targets: bool = True) -> ClipDataModul
         seed=cfg.seed,
         tasks=cfg.tasks,
         targets=tuple(cfg.targets.values()) if targets else (),
+        every_sample=cfg.fits_only,
     )

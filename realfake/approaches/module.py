@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,11 @@ import torch
 from pytorch_lightning import LightningModule
 from torch import nn
 
+from realfake.approaches.epoch_losses import clip_losses, mean_of_known
+from realfake.approaches.fitting import fit_heads, head_of
 from realfake.approaches.optimization import build_optimizer, build_scheduler, parameter_groups, stay_as_configured
-from realfake.approaches.record import EpochMeans, EpochRecord, TrainStep
-from realfake.config import TrainConfig
+from realfake.approaches.record import EpochMeans, EpochRecord, FeatureRecord, TrainStep
+from realfake.config import FittedHead, TrainConfig
 from realfake.config.upgrade import to_save
 from realfake.data.batch import Batch, target_of
 from realfake.errors import UserError
@@ -20,9 +22,8 @@ from realfake.labels import ABSENT, told_by
 from realfake.losses.auxiliary import AuxiliaryTerm, build_auxiliary
 from realfake.losses.mixes import MixContext, build_mix, last_layer
 from realfake.losses.tasks import TaskLoss, build_task_loss
-from realfake.models import build_backbone, build_head
+from realfake.models import build_backbone
 from realfake.models.backbone import Inputs
-from realfake.scoring.calibration import log_loss
 from realfake.scoring.metric_table import OPTIMISM, told_metrics
 from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import Predictions, pair_numbers
@@ -58,7 +59,10 @@ class ApproachModule(LightningModule):
         self.backbone = build_backbone(cfg.backbone, cfg.streams)
         self.spec = self.backbone.spec
         classes = {task: self.space.size(task) for task in self.tasks}
-        self.heads = nn.ModuleDict({t: build_head(cfg.head, self.backbone.features, k) for t, k in classes.items()})
+        self.heads = nn.ModuleDict({task: head_of(cfg, task, self.backbone.features) for task in self.tasks})
+        self.gathered = FeatureRecord() if isinstance(cfg.head, FittedHead) else None
+        self.anchor = nn.Parameter(torch.zeros(0)) if cfg.fits_only else None
+        """Stands for what is trained where nothing is: the trainer, and DDP, want a gradient of something."""
         counts = class_counts or {}
         self.losses = nn.ModuleDict(
             {t: build_task_loss(getattr(cfg.loss, t), k, counts.get(t)) for t, k in classes.items()}
@@ -137,6 +141,15 @@ class ApproachModule(LightningModule):
         if stage == "train":
             batch = Batch({**batch, "streams": augment(batch["streams"], self.taken, self.cfg.augmentation)})
         features, logits = self.compiled(network_input(batch["streams"], self.spec))
+        if stage == "train" and self.anchor is not None:
+            assert self.gathered is not None
+            self.gathered.update(batch, features)
+            return self.anchor.sum()
+        return self._measure_step(batch, stage, features, logits)
+
+    def _measure_step(
+        self, batch: Batch, stage: str, features: torch.Tensor, logits: dict[str, torch.Tensor]
+    ) -> torch.Tensor:
         targets = {task: target_of(batch, task, self.space) for task in self.tasks}
         features, single = features.float(), {task: values.float() for task, values in logits.items()}
         if stage == "train":
@@ -168,9 +181,19 @@ class ApproachModule(LightningModule):
         """Mixed loss of a batch."""
         loss = self._step(batch, "train")
         # Asked here, since handing a value to the trainer costs as much as a layer whether it is then written or not.
-        if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        due = (self.global_step + 1) % self.trainer.log_every_n_steps == 0  # type: ignore[attr-defined]
+        if due and self.anchor is None:
             self.log("train/step_loss", loss.detach(), on_step=True, on_epoch=False, batch_size=len(batch["clip"]))
         return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Fit what is fitted after the last batch of an epoch, before it is validated."""
+        if self.gathered is None or batch_idx + 1 != self.trainer.num_training_batches:
+            return
+        labels, features = fit_heads(self)
+        if self.anchor is not None:
+            with torch.no_grad():
+                self._measure_step(labels, "train", features, self.head_logits(features))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Record a batch."""
@@ -227,7 +250,7 @@ class ApproachModule(LightningModule):
         record.reset()
         predictions = self.predictions(rows)
         pairs = pair_numbers(self.trainer.datamodule.opened().table)  # type: ignore[attr-defined]
-        found = {f"{stage}/frame/loss_{t}": _mean(rows["losses"][:, i]) for i, t in enumerate(self.tasks)}
+        found = {f"{stage}/frame/loss_{t}": mean_of_known(rows["losses"][:, i]) for i, t in enumerate(self.tasks)}
         found[f"{stage}/frame/loss"] = float(np.sum(list(found.values())))
         labels = Batch(
             emotion=torch.from_numpy(rows["emotion"]),
@@ -309,6 +332,8 @@ class ApproachModule(LightningModule):
         # A fused optimiser unscales by itself, hence the trainer's mixed precision refuses to clip for it.
         fused = cfg.precision.name == "32" or not cfg.trainer.gradient_clip_val
         groups = parameter_groups(cfg.optimizer, (self.backbone, self.heads), nn.ModuleList((self.mix, self.auxiliary)))
+        if self.anchor is not None:
+            groups = [{"params": [self.anchor]}]
         optimizer = build_optimizer(cfg.optimizer, groups, fused=fused)
         steps, epochs = int(self.trainer.estimated_stepping_batches), self.trainer.max_epochs or 1
         scheduler = build_scheduler(cfg.scheduler, optimizer, steps, epochs)
@@ -325,28 +350,3 @@ class ApproachModule(LightningModule):
         """Refuse a checkpoint of another program; raises :class:`UserError`."""
         if "realfake" not in checkpoint:
             raise UserError("this checkpoint was not written by realfake: give one of a run's folder checkpoints/")
-
-
-def clip_losses(clips: Predictions, tasks: Sequence[str]) -> dict[str, float]:
-    """Negative log likelihood of clips: what is lost by the probabilities that stand for a clip, whatever was trained.
-
-    ``loss_<task> = −1/n Σ log p_c(y_c)`` over the n clips with a label, ``p_c`` the mean probability of a clip's frames
-    or windows; NaN without labels. ``loss`` is their sum over the tasks that have one. With one window a clip and plain
-    cross-entropy it is the loss of the windows.
-
-    Args:
-        clips: One row a clip.
-        tasks: Those of the heads.
-    """
-    found = {}
-    for task in tasks:
-        y = clips.true(task)
-        found[f"loss_{task}"] = log_loss(clips.probabilities(task)[y != ABSENT], y[y != ABSENT])
-    known = [value for value in found.values() if not np.isnan(value)]
-    return {**found, "loss": float(np.sum(known)) if known else float("nan")}
-
-
-def _mean(values: np.ndarray) -> float:
-    """Mean over the samples that have the label; 0 if none has, so that the sum over tasks keeps the others."""
-    known = values[~np.isnan(values)]
-    return float(known.mean(dtype=np.float64)) if len(known) else 0.0

@@ -64,30 +64,23 @@ class EpochMeans(Metric):
         return self.sums / self.counts
 
 
-class EpochRecord(Metric):
-    """Every sample's labels, probabilities and losses, for metrics that are no sums."""
+class SampleRecord(Metric):
+    """What an epoch keeps of every sample, one row each."""
 
     full_state_update = False
-    fields = ("sample", "clip", "emotion", "authenticity", "probabilities", "losses")
+    fields: tuple[str, ...] = ("sample",)
+    """What is kept; samples that share the first are one."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         for name in self.fields:
             self.add_state(name, [], dist_reduce_fx="cat")
 
-    def update(self, batch: Batch, probabilities: torch.Tensor, losses: torch.Tensor) -> None:
-        """Take in a batch.
-
-        Args:
-            batch: Its labels and identities.
-            probabilities: (B, K) of all tasks side by side.
-            losses: (B, tasks and auxiliary terms), NaN where a sample has no label of the task; of terms what they take
-                from a sample.
-        """
-        for name in ("sample", "clip", "emotion", "authenticity"):
-            getattr(self, name).append(batch[name])
-        self.probabilities.append(probabilities.detach().float())  # type: ignore[operator, union-attr]
-        self.losses.append(losses.detach().float())  # type: ignore[operator, union-attr]
+    def keep(self, batch: Batch, **values: torch.Tensor) -> None:
+        """Take in a batch: fields of the batch, and ``values`` (B, …), which become float32."""
+        for name in self.fields:
+            kept = values[name].detach().float() if name in values else batch[name]  # type: ignore[literal-required]
+            getattr(self, name).append(kept)
 
     def compute(self) -> dict[str, torch.Tensor]:
         """All fields on the CPU, one row a sample, sorted by sample; the first of equal samples is kept."""
@@ -98,6 +91,33 @@ class EpochRecord(Metric):
         first = torch.ones_like(ordered, dtype=torch.bool)
         first[1:] = ordered[1:] != ordered[:-1]
         return {name: value[order[first]] for name, value in stacked.items()}
+
+
+class EpochRecord(SampleRecord):
+    """Every sample's labels, probabilities and losses, for metrics that are no sums."""
+
+    fields = ("sample", "clip", "emotion", "authenticity", "probabilities", "losses")
+
+    def update(self, batch: Batch, probabilities: torch.Tensor, losses: torch.Tensor) -> None:
+        """Take in a batch.
+
+        Args:
+            batch: Its labels and identities.
+            probabilities: (B, K) of all tasks side by side.
+            losses: (B, tasks and auxiliary terms), NaN where a sample has no label of the task; of terms what they take
+                from a sample.
+        """
+        self.keep(batch, probabilities=probabilities, losses=losses)
+
+
+class FeatureRecord(SampleRecord):
+    """Every training sample's labels and features, for what is fitted on them."""
+
+    fields = ("sample", "clip", "emotion", "authenticity", "pair", "features")
+
+    def update(self, batch: Batch, features: torch.Tensor) -> None:
+        """Take in a batch and its features (B, F)."""
+        self.keep(batch, features=features)
 
 
 def _cat(value: torch.Tensor | list[torch.Tensor]) -> torch.Tensor:

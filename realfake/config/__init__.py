@@ -55,7 +55,16 @@ from realfake.config.data import (
 )
 from realfake.config.face_options import AutoFace, FaceConfig, HaarFace, NoFace, YunetFace
 from realfake.config.guests import Guests, UsedPlugin, require
-from realfake.config.head_options import HeadConfig, LinearHead, MlpHead
+from realfake.config.head_options import (
+    BoostedTreesHead,
+    FittedHead,
+    HeadConfig,
+    LinearHead,
+    LinearSvmHead,
+    LogisticHead,
+    MlpHead,
+    PairSvmHead,
+)
 from realfake.config.losses import (
     AuxiliaryConfig,
     CenterTerm,

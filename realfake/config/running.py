@@ -24,7 +24,7 @@ from realfake.config.data import LocatedData, Sampling, check_pairs, check_subje
 from realfake.config.derivations import FROM_BEGINNING
 from realfake.config.face_options import FaceConfig
 from realfake.config.guests import GuestFields, Guests, UsedPlugin, used_by
-from realfake.config.head_options import HeadConfig, MlpHead
+from realfake.config.head_options import FittedHead, HeadConfig, MlpHead
 from realfake.config.losses import AuxiliaryConfig, Losses, MixConfig, check_terms
 from realfake.config.networks import BATCH_NORM_OF_VECTORS, ClipNetwork
 from realfake.config.optimisation import Augmentation, Cosine, OptimizerConfig, Plateau, SchedulerConfig
@@ -192,6 +192,11 @@ class TrainConfig(Strict):
         return self.approach.means[1] if len(self.data.emotions) > 1 else ("authenticity",)
 
     @property
+    def fits_only(self) -> bool:
+        """Whether nothing is trained by gradients: a learner is fitted on features of a frozen backbone."""
+        return isinstance(self.head, FittedHead) and self.backbone.freeze
+
+    @property
     def metric(self) -> str:
         """The validation metric that selects the best epoch."""
         return auto_metric(self.tasks, self.protocol) if self.optimized_metric == AUTO else self.optimized_metric
@@ -239,6 +244,8 @@ class TrainConfig(Strict):
             self._check_weights()
             self._check_metrics()
             self._check_batch_norm()
+            if isinstance(self.head, FittedHead):
+                self.head.check(self)
             check_terms(self.auxiliary, self.loss_mix, self.tasks, self.backbone)
             check_comparison(self.approach, self.protocol, self.auxiliary, self.tasks)
             check_pairs(self.sampling, self.data)
@@ -277,7 +284,7 @@ class TrainConfig(Strict):
                 f"trainer.check_val_every_n_epoch={t.check_val_every_n_epoch}: expected at most trainer.max_epochs="
                 f"{t.max_epochs}, since without a validation there is no best epoch"
             )
-        if isinstance(s, Cosine) and s.warmup_epochs >= t.max_epochs:
+        if isinstance(s, Cosine) and s.warmup_epochs >= t.max_epochs and not self.fits_only:
             raise ValueError(
                 f"scheduler.warmup_epochs={s.warmup_epochs}: expected fewer than trainer.max_epochs={t.max_epochs}"
             )

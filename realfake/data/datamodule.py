@@ -16,6 +16,7 @@ from realfake.config import PIXELS, DataConfig, FaceConfig, Sampling, SignalConf
 from realfake.data.batch import Batch
 from realfake.data.cache import MemmapCache, cache_path, open_cache
 from realfake.data.clips import UNUSED
+from realfake.data.counterparts import no_pairs, with_counterpart, without_counterpart
 from realfake.data.learned import Known, Learned
 from realfake.data.people import check_people, people_note
 from realfake.data.preparation import prepare
@@ -27,8 +28,7 @@ from realfake.data.stored_streams import StoredStream
 from realfake.data.stream_sets import CropRows, ValueReader, compute_streams, stream_set
 from realfake.data.work import cores
 from realfake.errors import UserError
-from realfake.labels import ABSENT, TASKS, Authenticity, LabelSpace, told_by
-from realfake.pages import counted
+from realfake.labels import ABSENT, TASKS, LabelSpace, told_by
 from realfake.scoring.predictions import subject_numbers
 from realfake.streams.stream import SampleSpec, StreamSet, StreamSpec, Translation
 
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 _REDRAWN = 1
 """Tells what is drawn of a part that is otherwise fixed from what is drawn in training."""
+FITTING = "fitting"
+"""The training part, as what is fitted on features after an epoch reads it."""
 
 
 class ClipDataModule(LightningDataModule):
@@ -58,6 +60,7 @@ class ClipDataModule(LightningDataModule):
         space: By which emotions are numbered, those that it lacks being absent; None = that of the dataset.
         tested: Part that is tested.
         whole: Test on every labelled clip, whatever the split says (another dataset than the one trained on).
+        every_sample: An epoch leaves no training sample out, though its last batch be incomplete.
     """
 
     samples_class: ClassVar[type[ClipSamples]]
@@ -77,6 +80,7 @@ class ClipDataModule(LightningDataModule):
         space: LabelSpace | None = None,
         tested: str = "test",
         whole: bool = False,
+        every_sample: bool = False,
     ) -> None:
         super().__init__()
         self.data, self.face, self.split, self.sampling, self.spec = data, face, split, sampling, spec
@@ -84,7 +88,7 @@ class ClipDataModule(LightningDataModule):
         self.taken = replace(spec, streams=(*spec.streams, *besides))
         """What a batch holds: what the network takes, and the targets."""
         self.signals = signals or {}
-        self.seed, self.tasks, self.tested, self.whole = seed, tasks, tested, whole
+        self.seed, self.tasks, self.tested, self.whole, self.every_sample = seed, tasks, tested, whole, every_sample
         self.space = data.space if space is None else space
         self.parts: np.ndarray = np.empty(0, dtype="<U5")
         self.once = False
@@ -130,23 +134,10 @@ class ClipDataModule(LightningDataModule):
 
     def require_pairs(self, key: str) -> None:
         """Raise :class:`UserError`, naming ``key``, if no two training samples are a real and a fake one of a pair."""
-        if not self._with_counterpart().any():
-            samples = self.sets["train"]
-            subjects = np.unique(subject_numbers(self.opened().table)[samples.rows])
-            pairs = np.unique(samples.pair[samples.pair != ABSENT])
-            raise UserError(
-                f"{key}: no pair of data={self.data.name} has a real and a fake clip in the training part "
-                f"({counted(len(samples.rows), 'clip')}, {counted(len(subjects), 'subject')}, "
-                f"{counted(len(pairs), 'pair')}); expected data with pairs (of a table its column pair), or to do "
-                "without"
-            )
-
-    def _with_counterpart(self) -> np.ndarray:
-        """Whether each training clip's pair has a real and a fake clip."""
-        samples, sides = self.sets["train"], (Authenticity.REAL, Authenticity.FAKE)
-        real, fake = (samples.pair[samples.authenticity == side] for side in sides)
-        both = np.setdiff1d(np.intersect1d(real, fake), ABSENT)
-        return np.isin(samples.pair, both) & np.isin(samples.authenticity, sides)
+        samples = self.sets["train"]
+        if not with_counterpart(samples.pair, samples.authenticity).any():
+            subjects = subject_numbers(self.opened().table)[samples.rows]
+            raise UserError(f"{key}: {no_pairs(samples.pair, subjects, self.data.name)}")
 
     def _pairs(self, part: str) -> tuple[np.ndarray, np.ndarray]:
         """Pair and authenticity of each sample of a part."""
@@ -206,9 +197,9 @@ class ClipDataModule(LightningDataModule):
         """What a user should know about how the samples are drawn, one line each."""
         clips = sum(int(samples.too_short().sum()) for samples in self.sets.values())
         found = []
-        if self.sampling.pairs and (alone := int((~self._with_counterpart()).sum())):
-            of = counted(len(self.sets["train"].rows), "training clip")
-            found.append(f"sampling.pairs=true: {alone} of {of} have no counterpart in their pair to be compared with")
+        training = self.sets["train"] if self.sampling.pairs else None
+        if training and (alone := without_counterpart(training.pair, training.authenticity)):
+            found.append(f"sampling.pairs=true: {alone}")
         if not clips:
             return found
         every, spec = sum(len(samples.rows) for samples in self.sets.values()), self.spec
@@ -247,7 +238,7 @@ class ClipDataModule(LightningDataModule):
         return found
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Random samples in a random order; an incomplete last batch is left out."""
+        """Random samples in a random order; an incomplete last batch is left out, unless ``every_sample``."""
         return self.loader("train")
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -270,7 +261,7 @@ class ClipDataModule(LightningDataModule):
         if part not in self._loaders:
             workers = self.workers(part == "train")
             self._loaders[part] = DataLoader(
-                self.sets[part],
+                self.samples(part),
                 batch_sampler=self.batches(
                     part,
                     rank=self.trainer.global_rank if self.trainer else 0,
@@ -286,14 +277,24 @@ class ClipDataModule(LightningDataModule):
             )
         return self._loaders[part]
 
+    def fitting_loader(self, epoch: int) -> DataLoader[Batch]:
+        """All training samples as an epoch draws them, in a fixed order; each process gets its share."""
+        loader = self.loader(FITTING)
+        loader.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
+        return loader
+
+    def samples(self, part: str) -> ClipSamples:
+        """The samples of a part; those of training also for what is fitted on them."""
+        return self.sets["train" if part == FITTING else part]
+
     def batches(self, part: str, *, rank: int = 0, processes: int = 1) -> EpochBatches:
         """Which samples make each batch of a part, in one of the processes."""
         training = part == "train"
         return EpochBatches(
-            len(self.sets[part]),
+            len(self.samples(part)),
             self.data.batch_size if training else self.data.eval_batch_size or self.data.batch_size,
             shuffle=training,
-            drop_last=training,
+            drop_last=training and not self.every_sample,
             seed=self.seed,
             rank=rank,
             processes=processes,

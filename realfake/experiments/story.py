@@ -48,6 +48,9 @@ def tell_network(cfg: TrainConfig, module: ApproachModule) -> None:
     trained = sum(p.numel() for p in module.parameters() if p.requires_grad)
     log.info("approach %s, backbone %s: %s parameters, %s trained", cfg.approach.name, cfg.backbone.name,
              f"{every:,}", f"{trained:,}")  # fmt: skip
+    if cfg.fits_only:
+        log.info("head=%s is fitted once on a frozen backbone: one epoch, in which optimizer, scheduler and trainer."
+                 "max_epochs have no say; loss is what is measured alone", cfg.head.name)  # fmt: skip
 
 
 def tell_epoch(row: Mapping[str, float], metric: str | None) -> None:

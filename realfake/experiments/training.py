@@ -16,9 +16,9 @@ from pytorch_lightning.strategies import DDPStrategy
 
 from realfake.approaches import build_datamodule, build_module
 from realfake.approaches.features import stored_network, use_features
-from realfake.config import Plateau, TrainConfig, TrainerConfig
+from realfake.config import Plateau, TrainConfig
 from realfake.data.preparation_summary import log_remarks
-from realfake.errors import UserError
+from realfake.experiments.before_training import check_data, check_packages
 from realfake.experiments.callbacks import (
     MetricsTable,
     MovableCheckpoint,
@@ -82,13 +82,12 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
     if initial is not None:
         require_same_backbone(cfg, initial)
     obtain_weights(cfg.backbone)
+    check_packages(cfg)
     with phases.measure("prepare"):
         data = build_datamodule(cfg)
         data.prepare_data()
         data.setup()
-        if cfg.auxiliary.pair_ranking is not None:
-            data.require_pairs("auxiliary=[pair_ranking]")
-        _check_limits(cfg.trainer, data, devices.count * cfg.trainer.num_nodes)
+        check_data(cfg, data, devices.count * cfg.trainer.num_nodes)
         learned = learned_with(cfg, data, origins(cfg, resumed, initial))
         log_remarks(data.opened())
         for remark in data.remarks():
@@ -165,18 +164,6 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
     return results
 
 
-def _check_limits(cfg: TrainerConfig, data: ClipDataModule, processes: int) -> None:
-    """Refuse a part of an epoch that is less than one batch."""
-    for part in () if cfg.fast_dev_run else ("train", "val", "test"):
-        key = "overfit_batches" if cfg.overfit_batches and part != "test" else f"limit_{part}_batches"
-        limit, batches = getattr(cfg, key), len(data.batches(part, processes=processes))
-        if isinstance(limit, float) and limit and int(limit * batches) < 1:
-            raise UserError(
-                f"trainer.{key}={limit:g}: less than one of the {batches} {part} batches; expected at least "
-                f"{math.ceil(1e6 / batches) / 1e6:g}, or a whole number of batches"
-            )
-
-
 def fit(
     trainer: Trainer,
     module: ApproachModule,
@@ -221,8 +208,8 @@ def build_trainer(
         num_nodes=t.num_nodes,
         strategy=_strategy(cfg, devices) if distributed and t.strategy == "auto" else t.strategy,
         precision=trainer_precision(cfg.precision, devices),  # type: ignore[arg-type]
-        max_epochs=t.max_epochs,
-        min_epochs=t.min_epochs,
+        max_epochs=1 if cfg.fits_only else t.max_epochs,
+        min_epochs=0 if cfg.fits_only else t.min_epochs,
         accumulate_grad_batches=t.accumulate_grad_batches,
         gradient_clip_val=t.gradient_clip_val,
         # Some operations of video networks have no deterministic CUDA kernel: they warn rather than fail.

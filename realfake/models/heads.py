@@ -6,7 +6,19 @@ from collections import OrderedDict
 
 from torch import nn
 
-from realfake.config import HeadConfig, LinearHead, MlpHead
+from realfake.config import (
+    BoostedTreesHead,
+    FittedHead,
+    HeadConfig,
+    LinearHead,
+    LinearSvmHead,
+    LogisticHead,
+    MlpHead,
+    PairSvmHead,
+)
+from realfake.labels import LabelSpace
+from realfake.models.fitted_heads import FittedModule, LinearSvm, Logistic, PerEmotion
+from realfake.models.pair_svm import PairSvm
 
 
 def build_head(cfg: HeadConfig, features: int, classes: int) -> nn.Module:
@@ -32,3 +44,32 @@ def build_head(cfg: HeadConfig, features: int, classes: int) -> nn.Module:
         raise ValueError(f"head={cfg}: no such head")
     layers["output"] = nn.Linear(features, classes)
     return nn.Sequential(layers)
+
+
+def build_fitted_head(cfg: FittedHead, features: int, task: str, space: LabelSpace, *, guided: bool) -> FittedModule:
+    """Make one task's head that is fitted on features, see :class:`FittedModule`.
+
+    Args:
+        cfg: The group ``head``.
+        features: Length of the feature vector.
+        task: What it tells.
+        space: The classes.
+        guided: Whether what is below is trained.
+    """
+    if cfg.per_emotion and task == "joint":
+
+        def build(of: str) -> FittedModule:
+            return build_fitted_head(cfg, features, of, space, guided=False)
+
+        return PerEmotion(build, features, space, guided=guided)
+    if isinstance(cfg, LogisticHead):
+        return Logistic(cfg, features, task, space, guided=guided)
+    if isinstance(cfg, PairSvmHead) and task == "authenticity":
+        return PairSvm(cfg, features, task, space, guided=guided)
+    if isinstance(cfg, LinearSvmHead | PairSvmHead):
+        return LinearSvm(cfg, features, task, space, guided=guided)
+    if isinstance(cfg, BoostedTreesHead):
+        from realfake.models.boosted_trees import BoostedTrees
+
+        return BoostedTrees(cfg, features, task, space, guided=guided)
+    raise ValueError(f"head={cfg}: no such learner")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.metrics import log_loss
 
-from realfake.approaches.module import clip_losses
+from realfake.approaches.epoch_losses import clip_losses
 from realfake.approaches.record import EpochMeans, EpochRecord
 from realfake.data.batch import Batch
 from realfake.scoring.predictions import Predictions
