@@ -27,7 +27,7 @@ class MeshNetwork(StreamNetwork):
     steps: Annotated[int, Field(ge=2)]
     """Points of a curve."""
     channels: Annotated[list[Annotated[int, Field(ge=8, multiple_of=8)]], Field(min_length=1)]
-    """Of the blocks of CurveNet, which narrow them to a quarter, and that to half; the last is the attention's width."""
+    """Of the blocks of CurveNet, narrowed to a quarter, and that to half; the last is the attention's width."""
     tokens: Count
     """That a moment's points become."""
     heads: Count

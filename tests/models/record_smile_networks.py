@@ -42,7 +42,7 @@ def recorded(name: str, net: nn.Module, *inputs: Tensor) -> dict[str, np.ndarray
     last.register_forward_hook(lambda _, given, __: seen.append(given[0]))
     with torch.no_grad():
         net(*inputs)
-    own = [key for key, module in net.named_modules() if module is last][0]
+    own = next(key for key, module in net.named_modules() if module is last)
     kept = {key: value for key, value in state.items() if not key.startswith(f"{own}.")}
     return {
         f"{name}_features": seen[0].numpy(),
@@ -66,7 +66,7 @@ def main(real: Path, mesh: Path, hada: Path) -> None:
     points.torch = walks.torch = OnCpu("torch")  # type: ignore[attr-defined]
     pixels = numbers("pixels", (2, 5, 3, 48, 48), 0.2, 0.5).double()
     found = recorded("real", DeepSmileNet(), pixels, torch.zeros(2, dtype=torch.int64))
-    cloud = numbers("cloud", (2, 3, 478, 3), 0.2, 0.5).double()
+    cloud = numbers("cloud", (2, 2, 478, 3), 0.2, 0.5).double()
     found |= recorded("mesh", TemporalModel(), cloud)
 
     cells = json.loads((hada / NOTEBOOK).read_text())["cells"]
