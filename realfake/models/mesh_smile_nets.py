@@ -53,7 +53,8 @@ class AttentionLayer(nn.Module):
         # A sample without any valid moment attends to all alike, where a mask of minus infinity would give no number.
         ignored = None
         if valid is not None:
-            ignored = torch.zeros_like(valid, dtype=x.dtype).masked_fill(~valid, torch.finfo(x.dtype).min)
+            ignored = torch.zeros_like(valid, dtype=queries.dtype)
+            ignored = ignored.masked_fill(~valid, torch.finfo(queries.dtype).min)
             ignored = ignored[:, None, None, :]
         found = F.scaled_dot_product_attention(queries, keys, values, ignored)
         x = x + self.dropout(self.out(found.transpose(1, 2).flatten(2)))

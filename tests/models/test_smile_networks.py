@@ -138,6 +138,16 @@ def test_every_weight_of_a_small_network_learns(name: str) -> None:
     learns(backbone, random_streams(infos, torch.ones(2, 4, dtype=torch.bool)))
 
 
+@pytest.mark.parametrize("name", OF_POINTS)
+def test_half_precision_gives_numbers(name: str) -> None:
+    backbone, infos = small(name)
+    streams = random_streams(infos, torch.tensor([[True, True, False, True], [False] * 4]))
+    with torch.autocast("cpu", torch.bfloat16):
+        features = backbone(streams)
+    features.square().mean().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in backbone.parameters())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OF_POINTS)
 def test_one_step_of_training_at_full_size(name: str) -> None:
