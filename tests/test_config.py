@@ -67,6 +67,8 @@ NEEDED = {
     "trajectory_features": (
         "signals=[drawn,features]", "signals.features.streams=[maps]", "signals.drawn.relative_to=box",
     ),
+    "mesh_smile_net": ("signals=[mediapipe]",),
+    "hada_smile_net": ("signals=[mediapipe]", "backbone.streams=[mesh,units]"),
 }  # fmt: skip
 """Backbone → the signals that give the streams of its file."""
 
