@@ -88,6 +88,8 @@ NOT_HERE = {
     "realfake evaluate run=outputs/temporal/<run> data=csv data.root=clips.csv tables=": "test_run_on_tables.py",
     "realfake train approach=multi_task backbone=numbers": "needs published weights; test_stored_features.py",
     "realfake train experiment=field/multi_task_huber": "needs published weights; test_multi_task_huber.py",
+    "realfake train -m experiment=field/real_smile_net": "needs UvA-NEMO; test_experiments.py",
+    "realfake train -m experiment=field/mesh_smile_net": "likewise",
     "realfake compare a=": "tests/comparison/test_compare.py runs those of its page",
     "realfake compare dir=multirun/two": "likewise",
     "python -m benchmarks.": "test_benchmarks.py runs each benchmark",

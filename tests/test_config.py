@@ -68,6 +68,8 @@ NEEDED = {
         "signals=[drawn,features]", "signals.features.streams=[maps]", "signals.drawn.relative_to=box",
     ),
     "lstm_pb": ("signals=[drawn]",),
+    "mesh_smile_net": ("signals=[mediapipe]",),
+    "hada_smile_net": ("signals=[mediapipe]", "backbone.streams=[mesh,units]"),
 }  # fmt: skip
 """Backbone → the signals that give the streams of its file."""
 

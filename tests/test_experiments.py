@@ -8,7 +8,7 @@ import pytest
 
 import realfake
 from realfake.composing.composition import compose, conf_dir
-from realfake.config import TrainConfig
+from realfake.config import MeshNetwork, TrainConfig
 from realfake.data.sources import build_source
 from realfake.experiments.execution import train
 from realfake.labels import told_by
@@ -19,7 +19,13 @@ NAMES = sorted(
     for p in SHIPPED.rglob("*.yaml")
     if p.parent.name not in ("_base", "from_run")
 )
-SMALL = {"tiny_cnn", "small_cnn", "gru", "lstm", "cnn3d_thesis", "pixels"}
+SMALL = {"tiny_cnn", "small_cnn", "gru", "lstm", "cnn3d_thesis", "pixels", "real_smile_net"}
+POINTS = [
+    "signals=[drawn]", "backbone.lowest=[-2.0,-2.0]", "backbone.highest=[2.0,2.0]", "backbone.neighbours=4",
+    "backbone.curves=4", "backbone.steps=2", "backbone.channels=[8]", "backbone.tokens=2", "backbone.heads=2",
+    "backbone.layers=2", "backbone.time_layers=1", "backbone.hidden=8", "backbone.frames=4",
+]  # fmt: skip
+"""Networks of points, small, with those of the drawn faces, which need no weights of a tracker."""
 
 
 def stand_in(cfg: TrainConfig) -> list[str]:
@@ -39,6 +45,8 @@ def stand_in(cfg: TrainConfig) -> list[str]:
                 "backbone.frame.input.size=32"]  # fmt: skip
     if cfg.backbone.kind == "numbers":
         return words
+    if isinstance(cfg.backbone, MeshNetwork):
+        return [*words, *POINTS, f"backbone.streams=[{','.join(['landmarks', 'units'][: len(cfg.backbone.streams)])}]"]
     if cfg.backbone.kind in ("clip", "recurrent"):
         if cfg.backbone.name not in SMALL:
             words.append("backbone=cnn3d_thesis")

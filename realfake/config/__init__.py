@@ -88,6 +88,7 @@ from realfake.config.losses import (
     WeightedMix,
 )
 from realfake.config.map_networks import CompactBilinearBackbone, TrajectoryFeaturesBackbone
+from realfake.config.mesh_networks import HadaSmileNetBackbone, MeshNetwork, MeshSmileNetBackbone
 from realfake.config.networks import (
     BATCH_NORM_OF_VECTORS,
     CLIP_BACKBONES,

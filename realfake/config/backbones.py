@@ -8,6 +8,7 @@ from pydantic import Field
 
 from realfake.config.guests import Guests
 from realfake.config.map_networks import CompactBilinearBackbone, TrajectoryFeaturesBackbone
+from realfake.config.mesh_networks import HadaSmileNetBackbone, MeshSmileNetBackbone
 from realfake.config.networks import (
     CLIP_BACKBONES,
     FRAME_BACKBONES,
@@ -33,14 +34,15 @@ from realfake.config.stream_networks import (
 SEQUENCE_BACKBONES = (*RECURRENT_BACKBONES, "tcn", "transformer", "siamese")
 """Those that encode one stream or several over the moments of a sample."""
 
-STREAM_NETWORKS = ("compact_bilinear", "trajectory_features", "lstm_pb")
+STREAM_NETWORKS = ("compact_bilinear", "trajectory_features", "lstm_pb", "mesh_smile_net", "hada_smile_net")
 """Those that say themselves what they make of several streams of numbers."""
 
 ClipSeeing = ClipNetwork | SequenceBackbone | StreamNetwork
 """Classes of those that see sequences."""
 
 _OverTime = RecurrentBackbone | TcnBackbone | TransformerBackbone | SiameseBackbone
-_OfStreams = CompactBilinearBackbone | TrajectoryFeaturesBackbone | PredictiveLstmBackbone
+_OfPoints = PredictiveLstmBackbone | MeshSmileNetBackbone | HadaSmileNetBackbone
+_OfStreams = CompactBilinearBackbone | TrajectoryFeaturesBackbone | _OfPoints
 BackboneConfig = Annotated[
     FrameBackbone | TimmBackbone | NumbersBackbone | ClipBackbone | _OverTime | _OfStreams,
     Field(discriminator="kind"),

@@ -62,6 +62,7 @@ CLIP_BACKBONES = (
     "s3d",
     "mvit_v2_s",
     "swin3d_t",
+    "real_smile_net",
 )
 
 TRAINED_STRIDE_SEC = {

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from realfake.config.base import BelowOne, Count, Positive
 from realfake.config.guests import Guests
 from realfake.config.networks import AnyBackbone, FrameBackbone, FrameNetwork, TimmBackbone
-from realfake.config.stream_info import PIXELS
+from realfake.config.stream_info import PIXELS, StreamInfo
 from realfake.config.trackers import IN_BOX, IN_EYES, IN_PICTURE
 
 if TYPE_CHECKING:

@@ -16,7 +16,9 @@ from realfake.config import (
     CompactBilinearBackbone,
     FrameBackbone,
     FrameNetwork,
+    HadaSmileNetBackbone,
     InputSpec,
+    MeshSmileNetBackbone,
     NumbersBackbone,
     PredictiveLstmBackbone,
     RecurrentBackbone,
@@ -36,9 +38,11 @@ from realfake.models.cnn3d import Cnn3d
 from realfake.models.compact_bilinear import CompactBilinear
 from realfake.models.fusion import FrameEncoder, Fused, NumberEncoder, Numbers, OfClip, encoded_size
 from realfake.models.inception_resnet_v1 import InceptionResnetV1, inception_resnet_v1_wide
+from realfake.models.mesh_smile_nets import HadaSmileNet, MeshSmileNet
 from realfake.models.predictive_lstm import PredictiveLstm
 from realfake.models.pytorchvideo_networks import FEATURES as PYTORCHVIDEO
 from realfake.models.pytorchvideo_networks import build_pytorchvideo
+from realfake.models.real_smile_net import RealSmileNet
 from realfake.models.recurrent import Recurrent, RecurrentEncoder
 from realfake.models.sequence_encoders import Tcn, Transformer
 from realfake.models.siamese import Siamese
@@ -55,6 +59,8 @@ STREAM_NETWORKS: dict[type[StreamNetwork], Callable[[Any, Sequence[StreamInfo]],
     CompactBilinearBackbone: lambda cfg, infos: CompactBilinear(cfg, infos[0]),
     TrajectoryFeaturesBackbone: TrajectoryFeatures,
     PredictiveLstmBackbone: PredictiveLstm,
+    MeshSmileNetBackbone: MeshSmileNet,
+    HadaSmileNetBackbone: HadaSmileNet,
 }
 """Options → what makes their network, of streams by their names to (B, features)."""
 
@@ -220,6 +226,8 @@ def _build_own(cfg: FrameBackbone | ClipBackbone, spec: InputSpec) -> Backbone:
         assert spec.frames is not None
         cell = cfg.name.removesuffix("_thesis")
         return Backbone(cfg.name, ThesisRecurrent(cell, spec.size, spec.frames), spec, ThesisRecurrent.features)
+    if cfg.name == "real_smile_net":
+        return Backbone(cfg.name, RealSmileNet(), spec)
     if cfg.name == "pixels":
         return Backbone(cfg.name, nn.Flatten(), spec, 3 * spec.size**2)
     raise ValueError(f"backbone.name={cfg.name}: no network of this name")

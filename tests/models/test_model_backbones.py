@@ -38,6 +38,7 @@ FEATURES = {
     "s3d": 1024,
     "mvit_v2_s": 768,
     "swin3d_t": 768,
+    "real_smile_net": 250,
 }
 
 # The smallest input on which a training step is quick, for the networks that take one.
@@ -60,6 +61,7 @@ SMALL = {
     "efficient_x3d_s": ["backbone.input.size=64", "backbone.input.frames=4"],
     "r3d_18": ["backbone.input.size=32", "backbone.input.frames=4"],
     "mc3_18": ["backbone.input.size=32", "backbone.input.frames=4"],
+    "real_smile_net": ["backbone.input.frames=5"],
 }
 
 
