@@ -46,7 +46,9 @@ def stand_in(cfg: TrainConfig) -> list[str]:
     if cfg.backbone.kind == "numbers":
         return words
     if isinstance(cfg.backbone, MeshNetwork):
-        return [*words, *POINTS, f"backbone.streams=[{','.join(['landmarks', 'units'][: len(cfg.backbone.streams)])}]"]
+        drawn = ",".join(stream.replace("mesh", "landmarks") for stream in cfg.backbone.streams)
+        target = ["auxiliary.regression.target=landmarks_markers"] if cfg.auxiliary.regression else []
+        return [*words, *POINTS, f"backbone.streams=[{drawn}]", *target]
     if cfg.backbone.kind in ("clip", "recurrent"):
         if cfg.backbone.name not in SMALL:
             words.append("backbone=cnn3d_thesis")
