@@ -86,6 +86,7 @@ from realfake.config.losses import (
 from realfake.config.networks import (
     BATCH_NORM_OF_VECTORS,
     CLIP_BACKBONES,
+    CLIP_FEATURES,
     FRAME_BACKBONES,
     FRAME_FEATURES,
     TRAINED_STRIDE_SEC,
@@ -165,3 +166,4 @@ from realfake.config.trackers import (
     TrackerSignal,
     tracker_info,
 )
+from realfake.config.video_transformers import PATCH, TUBELET, VARIANTS, VIDEO_TRANSFORMERS, VideoTransformer

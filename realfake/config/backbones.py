@@ -26,6 +26,7 @@ from realfake.config.stream_networks import (
     TcnBackbone,
     TransformerBackbone,
 )
+from realfake.config.video_transformers import VIDEO_TRANSFORMERS, VideoTransformer
 
 SEQUENCE_BACKBONES = (*RECURRENT_BACKBONES, "tcn", "transformer")
 """Those that encode one stream or several over the moments of a sample."""
@@ -38,7 +39,7 @@ ClipSeeing = ClipNetwork | SequenceBackbone | StreamNetwork
 
 _OverTime = RecurrentBackbone | TcnBackbone | TransformerBackbone
 BackboneConfig = Annotated[
-    FrameBackbone | TimmBackbone | NumbersBackbone | ClipBackbone | _OverTime,
+    FrameBackbone | TimmBackbone | NumbersBackbone | ClipBackbone | VideoTransformer | _OverTime,
     Field(discriminator="kind"),
     Guests("backbone"),
 ]
@@ -46,6 +47,7 @@ BackboneConfig = Annotated[
 
 def choices(*, clips: bool) -> tuple[str, ...]:
     """Names of the backbones that see clips, or single frames, those of plugins last."""
-    own = (*SEQUENCE_BACKBONES, *CLIP_BACKBONES, *STREAM_NETWORKS) if clips else (*FRAME_BACKBONES, "timm", "numbers")
+    seeing_clips = (*SEQUENCE_BACKBONES, *CLIP_BACKBONES, *VIDEO_TRANSFORMERS, *STREAM_NETWORKS)
+    own = seeing_clips if clips else (*FRAME_BACKBONES, "timm", "numbers")
     bases = (ClipNetwork, SequenceEncoder) if clips else (FrameNetwork,)
     return (*own, *(name for base in bases for name in Guests("backbone", base).classes()))

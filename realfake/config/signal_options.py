@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
-from realfake.config.base import Positive
+from realfake.config.base import Count, Positive
 from realfake.config.derivations import stream_named
 from realfake.config.guests import Guests
 from realfake.config.landmarks import BLENDSHAPES, PARTNERS, UNITS, mirrored_names
-from realfake.config.networks import FRAME_FEATURES
+from realfake.config.networks import CLIP_FEATURES, FRAME_FEATURES, TRAINED_STRIDE_SEC
 from realfake.config.stream_info import PREPARED, SignalOptions, StreamInfo
 from realfake.config.trackers import DrawnSignal, OpenfaceSignal, PyfeatSignal
+from realfake.config.video_transformers import VARIANTS, VIDEO_TRANSFORMERS, check_variant
 
 IN_BOX = "longer sides of the face's box, from its middle"
 """Unit of points whose pixels can be told from the face's path."""
@@ -42,19 +44,53 @@ class MotionSignal(SignalOptions):
 
 
 class FeaturesSignal(SignalOptions):
-    """Outputs of a frozen frame backbone for each face crop."""
+    """Outputs of a frozen frame backbone for each face crop, or of a frozen clip backbone for windows of crops."""
 
     name: Literal["features"]
-    backbone: Literal[tuple(FRAME_FEATURES)]  # type: ignore[valid-type]
-    """A frame backbone, with the input and all else that its file says."""
+    backbone: Literal[(*FRAME_FEATURES, *CLIP_FEATURES, *VIDEO_TRANSFORMERS)]  # type: ignore[valid-type]
+    """With the input and all else that its file says, but for what follows."""
+    variant: str | None
+    """Size of a transformer for video; null = it is none."""
+    size: Count | None
+    """Side of the input in pixels; null = as in the backbone's file."""
+    frames: Count | None
+    """Of a clip backbone's window; null = as in its file."""
+    stride_sec: Positive | Literal["trained"] | None
+    """Between the frames of a clip backbone's window; ``trained`` = as its published weights saw them; null, or a
+    network without such weights = the window is the clip."""
+    rate_fps: Positive
+    """Windows of a clip backbone a second."""
     weights: str
     """``default``, the name of published weights, or the path of a file."""
     dtype: Literal[32, 16]
     """Bits of a stored number."""
 
+    @property
+    def sees_clips(self) -> bool:
+        """Whether it is windows that the network looks at."""
+        return self.backbone not in FRAME_FEATURES
+
+    @property
+    def seconds(self) -> float | None:
+        """Between the frames of a window; ``None`` = they spread over the clip."""
+        return TRAINED_STRIDE_SEC.get(self.backbone) if self.stride_sec == "trained" else self.stride_sec
+
     def infos(self) -> tuple[StreamInfo, ...]:
         """``features``: (F,)."""
-        return (features_info(self.backbone, FRAME_FEATURES[self.backbone], self.dtype),)
+        if not self.sees_clips:
+            return (features_info(self.backbone, FRAME_FEATURES[self.backbone], self.dtype),)
+        size = VARIANTS[self.variant].width if self.variant else CLIP_FEATURES[self.backbone]
+        words = f"outputs of the frozen {self.backbone} for windows around each moment"
+        return (replace(features_info(self.backbone, size, self.dtype), words=words, windows=True),)
+
+    @model_validator(mode="after")
+    def _check_backbone(self) -> FeaturesSignal:
+        check_variant("signals.features.variant", self.backbone, self.variant)
+        if self.frames is not None and not self.sees_clips:
+            raise ValueError(
+                f"signals.features.frames={self.frames}: {self.backbone} sees single frames, expected null"
+            )
+        return self
 
 
 def features_info(backbone: str, size: int, bits: Literal[32, 16] = 32) -> StreamInfo:

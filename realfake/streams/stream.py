@@ -294,6 +294,10 @@ class StreamRows:
         from realfake.data.sampling import nearest_rows  # which imports this module
 
         stored = self.stored[clips]
+        if self.spec.info.windows:
+            ends = self.first[clips], self.first[clips] + np.maximum(1, stored) - 1
+            earliest, latest = (self.times_sec[np.minimum(end, len(self.times_sec) - 1)][:, None] for end in ends)
+            times = np.clip(times, earliest, latest)
         rows = nearest_rows(self.times_sec, self.first[clips], np.maximum(1, stored), times)
         if not stored.all():
             rows = np.minimum(rows, len(self.times_sec) - 1)
