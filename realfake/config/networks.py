@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -114,6 +115,23 @@ class InputSpec(Strict):
         check_three(self.mean, "backbone.input.mean")
         check_three(self.std, "backbone.input.std")
         return self
+
+
+def check_rate(rate_fps: float, stride_sec: float | None, network: str, key: str) -> None:
+    """Raise ``ValueError`` if prepared crops are further apart than the frames that a network looks at.
+
+    Args:
+        rate_fps: Crops a second.
+        stride_sec: Between two frames, which ``key`` says; ``None`` = they spread over what there is.
+        network: Its name.
+        key: Of the configuration.
+    """
+    if stride_sec is not None and rate_fps * stride_sec < 1.0 - 1e-6:
+        raise ValueError(
+            f"data.rate_fps={rate_fps:g}: too few crops a second for {network}, whose frames are {stride_sec:.4g} s "
+            f"apart; expected data.rate_fps={math.ceil(1.0 / stride_sec - 1e-6)} or more, or {key}=null, which spreads "
+            "the frames over the clip"
+        )
 
 
 class AnyBackbone(Strict):

@@ -12,7 +12,7 @@ from realfake.config.base import Count, Positive
 from realfake.config.derivations import stream_named
 from realfake.config.guests import Guests
 from realfake.config.landmarks import BLENDSHAPES, PARTNERS, UNITS, mirrored_names
-from realfake.config.networks import CLIP_FEATURES, FRAME_FEATURES, TRAINED_STRIDE_SEC
+from realfake.config.networks import CLIP_FEATURES, FRAME_FEATURES, TRAINED_STRIDE_SEC, check_rate
 from realfake.config.stream_info import PREPARED, SignalOptions, StreamInfo
 from realfake.config.trackers import DrawnSignal, OpenfaceSignal, PyfeatSignal
 from realfake.config.video_transformers import VARIANTS, VIDEO_TRANSFORMERS, check_variant
@@ -186,6 +186,13 @@ def signals_of(signals: dict[str, SignalConfig], streams: Iterable[StreamInfo]) 
     """Those signals that give any of some streams, or what they are derived from, by their names."""
     sources = {info.source for info in streams}
     return {name: o for name, o in signals.items() if any(info.name in sources for info in o.infos())}
+
+
+def check_windows(signals: dict[str, SignalConfig], rate_fps: float) -> None:
+    """Raise ``ValueError`` if there are too few crops a second for the windows of a signal's network."""
+    for options in signals.values():
+        if isinstance(options, FeaturesSignal) and options.sees_clips:
+            check_rate(rate_fps, options.seconds, options.backbone, "signals.features.stride_sec")
 
 
 def stream_infos(signals: dict[str, SignalConfig]) -> dict[str, StreamInfo]:

@@ -166,7 +166,7 @@ def _alike(key: str) -> str:
 
 
 def _completed(state: dict[str, Tensor], backbone: Backbone) -> dict[str, Tensor]:
-    """With a new norm behind the mean of the tokens where the file has none, as of a network that was only pre-trained."""
+    """With a new norm behind the mean of the tokens where the file has none, as one that was only pre-trained."""
     norm = {key: value for key, value in backbone.net.state_dict().items() if key.startswith("fc_norm.")}
     if any(key.endswith("fc_norm.weight") for key in state):
         return state
