@@ -8,7 +8,7 @@ import pytest
 
 import realfake
 from realfake.composing.composition import compose, conf_dir
-from realfake.config import TrainConfig
+from realfake.config import FeaturesSignal, TrainConfig
 from realfake.data.sources import build_source
 from realfake.experiments.execution import train
 
@@ -26,6 +26,11 @@ def stand_in(cfg: TrainConfig) -> list[str]:
 
     The networks themselves are built at full size in ``tests/models``.
     """
+    features = cfg.signals_seen.get("features")
+    if isinstance(features, FeaturesSignal) and features.variant is not None:
+        pytest.importorskip("transformers", reason="the extra transformers is not installed")
+        words = ("variant=tiny", "weights=none", "size=32", "frames=2", "stride_sec=0.1")
+        return [f"signals.features.{word}" for word in words]
     words = ["backbone.weights=none"]
     if cfg.backbone.kind in ("clip", "recurrent"):
         if cfg.backbone.name not in SMALL:
