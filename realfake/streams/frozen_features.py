@@ -17,11 +17,13 @@ from torch import nn
 from realfake.composing.composition import option
 from realfake.config import (
     AnyBackbone,
+    ClipBackbone,
     FeaturesSignal,
     FrameBackbone,
     FrameNetwork,
     StreamInfo,
     TimmBackbone,
+    VideoTransformer,
     as_plain,
     features_info,
 )
@@ -106,7 +108,7 @@ class FrozenFeatures(_Features):
         self.options = options
         self.config = self._described()
 
-    def _described(self) -> AnyBackbone:
+    def _described(self) -> FrameBackbone | ClipBackbone | VideoTransformer:
         """The network's configuration."""
         o = self.options
         size = {"input": {"size": o.size}} if o.size else {}
@@ -191,7 +193,7 @@ class FeaturesOf(_Features):
         return self._context()
 
 
-def described_network(config: AnyBackbone) -> Backbone:
+def described_network(config: FrameBackbone | ClipBackbone | VideoTransformer) -> Backbone:
     """The network that a configuration describes; what of it is drawn at random is always the same."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from realfake.composing.composition import option
-from realfake.config import AnyBackbone, ClipBackbone, VideoTransformer
+from realfake.config import ClipBackbone, VideoTransformer
 from realfake.data.sampling import TOLERANCE_SEC, nearest, window_times
 from realfake.streams.frozen_features import NAME, FrozenFeatures
 from realfake.streams.preprocess import normalise
@@ -26,7 +26,7 @@ class WindowFeatures(FrozenFeatures):
 
     batch = 64
 
-    def _described(self) -> AnyBackbone:
+    def _described(self) -> ClipBackbone | VideoTransformer:
         o = self.options
         given: dict[str, Any] = {"stride_sec": o.seconds, "size": o.size, "frames": o.frames}
         values = {key: value for key, value in given.items() if value is not None or key == "stride_sec"}

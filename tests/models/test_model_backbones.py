@@ -49,7 +49,10 @@ SMALL = {
     "efficient_x3d_s": ["backbone.input.size=64", "backbone.input.frames=4"],
     "r3d_18": ["backbone.input.size=32", "backbone.input.frames=4"],
     "mc3_18": ["backbone.input.size=32", "backbone.input.frames=4"],
-    **dict.fromkeys(VIDEO_TRANSFORMERS, ["backbone.variant=tiny", "backbone.input.size=32", "backbone.input.frames=4"]),
+    **{
+        name: ["backbone.variant=tiny", "backbone.input.size=32", "backbone.input.frames=4"]
+        for name in VIDEO_TRANSFORMERS
+    },
 }
 
 

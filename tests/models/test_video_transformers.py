@@ -179,9 +179,22 @@ def test_weights_that_are_none(name: str, words: list[str], said: str, monkeypat
 
 def test_weights_of_another_variant_do_not_fit(tmp_path: Path) -> None:
     torch.save(tiny("marlin", "none").net.state_dict(), tmp_path / "tiny.pt")
-    with pytest.raises(UserError, match=r"does not fit marlin: keys \d+ missing .* of another shape"):
-        with torch.device("meta"):
-            build_backbone(backbone_config("marlin", "backbone.variant=small", f"backbone.weights={tmp_path}/tiny.pt"))
+    cfg = backbone_config("marlin", "backbone.variant=small", f"backbone.weights={tmp_path}/tiny.pt")
+    with torch.device("meta"), pytest.raises(UserError, match=r"does not fit marlin: .* of another shape"):
+        build_backbone(cfg)
+
+
+@pytest.mark.slow
+def test_one_step_of_training_of_vjepa2_at_full_width() -> None:
+    """Of a short and small clip: the published one is 2048 tokens."""
+    torch.manual_seed(0)
+    net = build_backbone(backbone_config("vjepa2", "backbone.input.size=32", "backbone.input.frames=4")).train()
+    before = net.net.encoder.layer[23].mlp.fc2.weight.detach().clone()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    net(CLIPS).square().mean().backward()
+    assert [name for name, p in net.named_parameters() if p.grad is None] == []
+    optimizer.step()
+    assert not torch.equal(net.net.encoder.layer[23].mlp.fc2.weight, before)
 
 
 def test_the_library_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
