@@ -166,4 +166,4 @@ from realfake.config.trackers import (
     TrackerSignal,
     tracker_info,
 )
-from realfake.config.video_transformers import PATCH, TUBELET, VARIANTS, VIDEO_TRANSFORMERS, VideoTransformer
+from realfake.config.video_transformer_options import PATCH, TUBELET, VARIANTS, VIDEO_TRANSFORMERS, VideoTransformer

@@ -26,7 +26,7 @@ from realfake.config.stream_networks import (
     TcnBackbone,
     TransformerBackbone,
 )
-from realfake.config.video_transformers import VIDEO_TRANSFORMERS, VideoTransformer
+from realfake.config.video_transformer_options import VIDEO_TRANSFORMERS, VideoTransformer
 
 SEQUENCE_BACKBONES = (*RECURRENT_BACKBONES, "tcn", "transformer")
 """Those that encode one stream or several over the moments of a sample."""

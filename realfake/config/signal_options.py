@@ -15,7 +15,7 @@ from realfake.config.landmarks import BLENDSHAPES, PARTNERS, UNITS, mirrored_nam
 from realfake.config.networks import CLIP_FEATURES, FRAME_FEATURES, TRAINED_STRIDE_SEC, check_rate
 from realfake.config.stream_info import PREPARED, SignalOptions, StreamInfo
 from realfake.config.trackers import DrawnSignal, OpenfaceSignal, PyfeatSignal
-from realfake.config.video_transformers import VARIANTS, VIDEO_TRANSFORMERS, check_variant
+from realfake.config.video_transformer_options import VARIANTS, VIDEO_TRANSFORMERS, check_variant
 
 IN_BOX = "longer sides of the face's box, from its middle"
 """Unit of points whose pixels can be told from the face's path."""
