@@ -250,7 +250,7 @@ def test_launcher_and_search_take_keys_under_their_own_names() -> None:
 def test_every_experiment_composes(name: str) -> None:
     cfg = compose(f"experiment={name}", *(["init_from=outputs/x"] if "from_run" in name else []))
     assert cfg.experiment_name == name
-    if "from_run" not in name:
+    if "from_run" not in name and not name.startswith("field/"):  # which are called by their system
         assert name.rpartition("/")[2].startswith(cfg.approach.name)
     if name.startswith("thesis/"):
         assert (cfg.split.name, cfg.sampling.window) == ("thesis", [0.4, 0.9])
