@@ -106,7 +106,10 @@ class FrozenFeatures(_Features):
 
     def __init__(self, options: FeaturesSignal) -> None:
         self.options = options
-        self.config = self._described()
+        try:
+            self.config = self._described()
+        except UserError as error:
+            raise UserError(str(error).replace("backbone.input.", "signals.features.")) from None
 
     def _described(self) -> FrameBackbone | ClipBackbone | VideoTransformer:
         """The network's configuration."""

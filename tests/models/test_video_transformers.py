@@ -10,9 +10,12 @@ import pytest
 import torch
 from model_cases import backbone_config, numbers, random_state
 
+from realfake.composing.composition import compose
+from realfake.config import TrainConfig
 from realfake.errors import UserError
 from realfake.models import Backbone, build_backbone
 from realfake.models.weights import obtain_weights, published
+from realfake.runs.origin import is_own, origins
 
 transformers = pytest.importorskip("transformers", reason="the extra transformers is not installed")
 
@@ -175,6 +178,12 @@ def test_weights_that_are_none(name: str, words: list[str], said: str, monkeypat
     monkeypatch.chdir(Path(__file__).parents[2])
     with pytest.raises(UserError, match=said):
         obtain_weights(backbone_config(name, *words))
+
+
+def test_whom_the_weights_of_a_folder_have_learned_is_asked(tmp_path: Path) -> None:
+    cfg = compose("train", ["approach=temporal", "backbone=videomae", f"backbone.weights={tmp_path}"], TrainConfig)
+    assert origins(cfg, None, None) == {"backbone.weights": tmp_path}
+    assert not is_own(tmp_path)
 
 
 def test_weights_of_another_variant_do_not_fit(tmp_path: Path) -> None:

@@ -137,6 +137,12 @@ def test_a_folder_of_weights_is_known_by_its_content(tmp_path: Path) -> None:
     assert identity("a", b"1") == identity("b", b"1") != identity("c", b"2")
 
 
+def test_an_input_that_the_network_cannot_take_is_told_by_the_signal() -> None:
+    options = option(FeaturesSignal, backbone="videomae", variant="tiny", weights="none", size=100)
+    with pytest.raises(UserError, match=r"^signals\.features\.size=100: videomae needs a multiple of 16, such as 96$"):
+        build_signal(options)
+
+
 # --- runs ------------------------------------------------------------------------------------------------------------
 
 
