@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,6 +43,11 @@ EMOTIONS: tuple[str, ...] = tuple(e.name.lower() for e in Emotion)
 AUTHENTICITIES: tuple[str, ...] = tuple(a.name.lower() for a in Authenticity)
 TASKS = ("joint", "emotion", "authenticity")
 """What can be told of a face."""
+Protocol = Literal["threshold", "median", "forced_choice"]
+"""What decides real or fake of a clip: itself, or its place among the clips of its pair, see
+:mod:`realfake.scoring.protocols`."""
+THRESHOLD: Protocol = "threshold"
+"""The clip by itself: its most probable joint class."""
 
 
 def told_by(heads: Iterable[str]) -> tuple[str, ...]:

@@ -12,12 +12,12 @@ from torch import nn
 
 import realfake
 from realfake.composing.composition import compose, conf_dir
-from realfake.config import BackboneConfig, StreamInfo, TrainConfig
+from realfake.config import STREAM_NETWORKS, BackboneConfig, StreamInfo, TrainConfig
 from realfake.experiments.execution import train
 from realfake.labels import SASE_FE
 from realfake.models import sample_spec
 
-BACKBONES = sorted({p.stem for p in (conf_dir() / "backbone").glob("[!_]*.yaml")} - {"numbers"})
+BACKBONES = sorted({p.stem for p in (conf_dir() / "backbone").glob("[!_]*.yaml")} - {"numbers", *STREAM_NETWORKS})
 """All that look at pixels."""
 SEEN: dict[str, list[torch.Tensor]] = {"train": [], "test": [], "predict": []}
 """What the network was shown, by stage."""
@@ -27,6 +27,7 @@ class Recorder(nn.Module):
     """Stands in for a backbone: keeps its input, and gives features that training can move."""
 
     features = 4
+    standardised = frozenset[str]()
 
     def __init__(self, cfg: BackboneConfig, streams: dict[str, StreamInfo]) -> None:
         super().__init__()

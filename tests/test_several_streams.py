@@ -24,6 +24,8 @@ BOTH = ("approach=temporal", "backbone.streams=[pixels,box,box_velocity]", "back
 NUMBERS = ("approach=temporal", "backbone.streams=[box,motion,motion_asymmetry]", "signals=[motion]",
            "signals.motion.grid=2", "signals.motion.size=32", "backbone.gather=interval",
            "backbone.fusion=multiply")  # fmt: skip
+NEUTRAL = ("approach=temporal", "backbone=siamese", "backbone.streams=[pixels,box]", "backbone.frames=4",
+           "backbone.neutral_frames=2")  # fmt: skip
 
 Trained = Callable[..., Path]
 
@@ -37,7 +39,9 @@ def videos(run: Path) -> list[tuple[str, Path]]:
     return [(clip, store.root / paths[clip]) for clip in pd.read_csv(run / "predictions.csv")["clip"]]
 
 
-@pytest.mark.parametrize("overrides", [BOTH, NUMBERS], ids=["pixels and box", "box and motion"])
+@pytest.mark.parametrize(
+    "overrides", [BOTH, NUMBERS, NEUTRAL], ids=["pixels and box", "box and motion", "against the neutral face"]
+)
 def test_testing_again_and_predicting_say_the_same(overrides: tuple[str, ...], trained: Trained) -> None:
     run = trained(*overrides)
     results = json.loads((run / "results.json").read_text())

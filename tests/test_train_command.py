@@ -94,8 +94,8 @@ def test_pictures_drawn_later_are_those_that_the_run_would_have_drawn(
 def test_metrics_of_every_stage_and_level(finished: tuple[Path, str]) -> None:
     names = {
         "joint_accuracy", "emotion_accuracy", "authenticity_accuracy", "authenticity_auroc", "joint_f1", "emotion_f1",
-        "pair_accuracy", "authenticity_ece", "authenticity_brier", "authenticity_balanced_accuracy", "loss",
-        "loss_joint",
+        "pair_accuracy", "median_accuracy", "authenticity_ece", "authenticity_brier", "authenticity_balanced_accuracy",
+        "loss", "loss_joint",
     }  # fmt: skip
     found = results_of(finished[0])["metrics"]
     for stage in ("val", "test"):

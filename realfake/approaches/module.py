@@ -25,6 +25,7 @@ from realfake.models.backbone import Inputs
 from realfake.scoring.calibration import log_loss
 from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import Predictions, pair_numbers
+from realfake.scoring.protocols import decide
 from realfake.streams.augment import augment
 from realfake.streams.preprocess import network_input
 from realfake.streams.stream import StreamValues
@@ -61,9 +62,10 @@ class ApproachModule(LightningModule):
         self.losses = nn.ModuleDict(
             {t: build_task_loss(getattr(cfg.loss, t), k, counts.get(t)) for t, k in classes.items()}
         )
+        self.taught, self.protocol = cfg.approach.taught(self.tasks), cfg.protocol
         chosen = cfg.auxiliary.chosen
         self.auxiliary = build_auxiliary(cfg.auxiliary, self.space, self.tasks, self.backbone.features)
-        self.mix = build_mix(cfg.loss_mix, self.tasks, {name: term.weight for name, term in chosen.items()})
+        self.mix = build_mix(cfg.loss_mix, self.taught, {name: term.weight for name, term in chosen.items()})
         self.terms = self.mix.terms
         self.shared = last_layer(self.backbone)
         self.compiled = torch.compile(self.network, dynamic=False) if cfg.compile else self.network
@@ -126,7 +128,7 @@ class ApproachModule(LightningModule):
         targets = {task: target_of(batch, task, self.space) for task in self.tasks}
         features, single = features.float(), {task: values.float() for task, values in logits.items()}
         if stage == "train":
-            losses = {t: self.losses[t](single[t], targets[t]) for t in self.tasks}
+            losses = {t: self.losses[t](single[t], targets[t]) for t in self.taught}
             counts = {}
             for name, term in self.auxiliary.items():
                 losses[name], counts[name] = term(batch, features, single)
@@ -217,6 +219,7 @@ class ApproachModule(LightningModule):
         for name, scores in zip(self.auxiliary, rows["losses"].T[len(self.tasks) :], strict=True):
             found[f"{stage}/frame/loss_{name}"] = self._term(name).over_epoch(torch.from_numpy(scores), labels)
         clips = predictions.by_clip()
+        clips = decide(clips, self.protocol, pairs[clips.clip])
         found |= {f"{stage}/clip/{name}": value for name, value in clip_losses(clips, self.tasks).items()}
         for level, p in (("frame", predictions), ("clip", clips)):
             found |= {f"{stage}/{level}/{name}": value for name, value in metrics(p, pairs[p.clip]).items()}
@@ -262,7 +265,7 @@ class ApproachModule(LightningModule):
 
         size = of_steps(torch.ones_like(labels["emotion"]))
         values, counts = [torch.stack([s.total for s in steps])], [size]
-        for task in self.tasks:
+        for task in self.taught:
             values += [torch.stack([getattr(s, name)[task] for s in steps]) for name in ("losses", "weights")]
             counts += [of_steps(target_of(labels, task, self.space) != ABSENT), size]
         for term in self.auxiliary:

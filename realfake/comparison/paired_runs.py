@@ -124,7 +124,7 @@ class PairedRuns:
 
     @property
     def notes(self) -> list[str]:
-        """Runs of one system that the other has no counterpart for; and one person, who has no interval."""
+        """Runs of one system without a counterpart in the other; other protocols; one person, who has no interval."""
         among = [*self.a.runs, *self.b.runs]
         found = []
         for has, lacks in ((self.a, self.b), (self.b, self.a)):
@@ -135,6 +135,12 @@ class PairedRuns:
                     f"{self.b.name}, on both sides."
                 )
         found += self._covered()
+        protocols = [system.runs[self.parts[0]].protocol for system in (self.a, self.b)]
+        if protocols[0] != protocols[1]:
+            found.append(
+                f"{self.a.name} decides real or fake by {protocols[0]}, {self.b.name} by {protocols[1]}: accuracies "
+                "and F1 differ by the question, too; AUROC, pairs, Brier score and calibration compare."
+            )
         if self.people == 1:
             found.append(
                 f"{self.a.name} against {self.b.name}: one test person, who does not show how people differ: no "

@@ -182,12 +182,17 @@ def _file_with(key: str, runtime: Any) -> Path | None:
 
 
 def options_with(key: str, conf: Path) -> list[str]:
-    """The options of a group, as ``head=mlp``, whose files say a key; those that change many groups are left out."""
+    """The options of a group, as ``head=mlp``, whose files say a key of it; what they change of others is left out."""
+
+    def own(group: str, name: str) -> str:
+        package = package_of(group, text_of(group, name, conf) or "")
+        return f"{group if package == '_global_' else package}."
+
     return [
         f"{group}={name}"
         for group in groups(conf)
         for name in options(group, conf)
-        if key.startswith(package_of(group, text_of(group, name, conf) or "") + ".") and _says(conf, group, name, key)
+        if key.startswith(own(group, name)) and _says(conf, group, name, key)
     ]
 
 

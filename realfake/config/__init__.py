@@ -8,7 +8,7 @@ these frozen objects and never sees an OmegaConf node. No heavy import belongs i
 
 from __future__ import annotations
 
-from realfake.config.approach import APPROACHES, AUTO, Approach, ApproachConfig
+from realfake.config.approach import APPROACHES, AUTO, Approach, ApproachConfig, RankingApproach
 from realfake.config.backbones import SEQUENCE_BACKBONES, STREAM_NETWORKS, BackboneConfig
 from realfake.config.base import (
     BelowOne,
@@ -83,12 +83,14 @@ from realfake.config.losses import (
     UncertaintyMix,
     WeightedMix,
 )
+from realfake.config.map_networks import CompactBilinearBackbone, TrajectoryFeaturesBackbone
 from realfake.config.networks import (
     BATCH_NORM_OF_VECTORS,
     CLIP_BACKBONES,
     CLIP_FEATURES,
     FRAME_BACKBONES,
     FRAME_FEATURES,
+    FRAME_MAPS,
     TRAINED_STRIDE_SEC,
     AnyBackbone,
     ClipBackbone,
@@ -154,6 +156,7 @@ from realfake.config.stream_networks import (
     RecurrentBackbone,
     SequenceBackbone,
     SequenceEncoder,
+    SiameseBackbone,
     StreamNetwork,
     TcnBackbone,
     TransformerBackbone,

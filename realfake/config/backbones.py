@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from realfake.config.guests import Guests
+from realfake.config.map_networks import CompactBilinearBackbone, TrajectoryFeaturesBackbone
 from realfake.config.networks import (
     CLIP_BACKBONES,
     FRAME_BACKBONES,
@@ -22,24 +23,26 @@ from realfake.config.stream_networks import (
     RecurrentBackbone,
     SequenceBackbone,
     SequenceEncoder,
+    SiameseBackbone,
     StreamNetwork,
     TcnBackbone,
     TransformerBackbone,
 )
 from realfake.config.video_transformer_options import VIDEO_TRANSFORMERS, VideoTransformer
 
-SEQUENCE_BACKBONES = (*RECURRENT_BACKBONES, "tcn", "transformer")
+SEQUENCE_BACKBONES = (*RECURRENT_BACKBONES, "tcn", "transformer", "siamese")
 """Those that encode one stream or several over the moments of a sample."""
 
-STREAM_NETWORKS: tuple[str, ...] = ()
+STREAM_NETWORKS: tuple[str, ...] = ("compact_bilinear", "trajectory_features")
 """Those that say themselves what they make of several streams of numbers."""
 
 ClipSeeing = ClipNetwork | SequenceBackbone | StreamNetwork
 """Classes of those that see sequences."""
 
-_OverTime = RecurrentBackbone | TcnBackbone | TransformerBackbone
+_OverTime = RecurrentBackbone | TcnBackbone | TransformerBackbone | SiameseBackbone
+_OfStreams = CompactBilinearBackbone | TrajectoryFeaturesBackbone
 BackboneConfig = Annotated[
-    FrameBackbone | TimmBackbone | NumbersBackbone | ClipBackbone | VideoTransformer | _OverTime,
+    FrameBackbone | TimmBackbone | NumbersBackbone | ClipBackbone | VideoTransformer | _OverTime | _OfStreams,
     Field(discriminator="kind"),
     Guests("backbone"),
 ]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from realfake.config.base import Count, NonNegative, Positive, Seed, Strict, check_three
 from realfake.config.data import Decoder, LocatedData, SplitConfig
 from realfake.config.face_options import FaceConfig
 from realfake.config.signal_options import Signals, check_windows, streams_named
 from realfake.config.stream_info import StreamInfo
-from realfake.config.trackers import TRACKERS
-from realfake.errors import nearest
+from realfake.config.trackers import Accept
+from realfake.labels import Protocol
 
 
 class Command(Strict):
@@ -227,23 +227,6 @@ def check_run_given(run: str | None) -> None:
         raise ValueError("run is missing: give it as run=outputs/<approach>/<folder of a finished run>")
 
 
-def _one_tracker(accept: list[str]) -> list[str]:
-    for tracker in accept:
-        if tracker not in TRACKERS:
-            known = tuple(TRACKERS)
-            raise ValueError(
-                f"accept=[{','.join(accept)}]: no tracker {tracker}{nearest(tracker, known)}; expected one of "
-                f"{', '.join(known)}"
-            )
-    if len(accept) > 1:
-        raise ValueError(f"accept=[{','.join(accept)}]: expected one, whose streams stand for those of the run")
-    return accept
-
-
-Accept = Annotated[list[str], AfterValidator(_one_tracker)]
-"""Another tracker than that of the run whose streams may stand for the run's own, by the names of their components."""
-
-
 class EvaluateConfig(Command):
     """``realfake evaluate``."""
 
@@ -259,6 +242,8 @@ class EvaluateConfig(Command):
     tables: str | None
     """As :attr:`PredictConfig.tables`, of the clips that are tested."""
     accept: Accept
+    protocol: Protocol | None
+    """What decides real or fake of a clip, of both runs; null = as in the run."""
     against: str | None
     """Another run, to be compared with on the same clips."""
     calibration: Literal["none", "temperature"]
@@ -317,6 +302,8 @@ class PredictConfig(Command):
     """Runs that read tables (``signals=[openface]``, ``[pyfeat]``): folder of those of the inputs; null = as in the
     run, whose ``signals.<kind>.root`` is null if they lie beside the videos."""
     accept: Accept
+    protocol: Protocol | None
+    """As :attr:`EvaluateConfig.protocol`; of files nobody says which form a pair, so that the threshold decides."""
     decoder: Decoder | None
     """Library that decodes videos; null = as in the run."""
     patience_sec: Positive

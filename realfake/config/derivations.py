@@ -72,6 +72,10 @@ def _neutral(info: StreamInfo) -> StreamInfo:
     return replace(info, words=words)
 
 
+def _centred(info: StreamInfo) -> StreamInfo:
+    return replace(info, words=f"difference to the clip's mean of: {info.words}")
+
+
 def _phase(info: StreamInfo) -> StreamInfo:
     if any(factor < 0 for _, factor in info.mirrored):
         raise ValueError(f"phase takes intensities, such as units; {info.source} has numbers of both signs")
@@ -94,6 +98,7 @@ RULES = {
     "acceleration": Rule("change of that a second", _acceleration),
     "asymmetry": Rule("what one side of the face does alone", _asymmetry),
     "neutral": Rule("difference to the clip's own neutral face", _neutral),
+    "centred": Rule("difference to the clip's own mean", _centred),
     "phase": Rule("neutral, onset, apex or offset", _phase),
 }
 """Suffix of a stream's name → what it means; several follow one after another: ``mesh_steady_velocity``."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 FRAME_BACKBONES = (
     "small_cnn",
     "tiny_cnn",
+    "alexnet",
     "resnet18",
     "vgg16",
     "efficientnet_v2_m",
@@ -27,6 +28,7 @@ FRAME_BACKBONES = (
 FRAME_FEATURES = {
     "small_cnn": 84,
     "tiny_cnn": 64,
+    "alexnet": 4096,
     "resnet18": 512,
     "vgg16": 4096,
     "efficientnet_v2_m": 1280,
@@ -35,6 +37,17 @@ FRAME_FEATURES = {
     "inception_resnet_v1_wide": 512,
 }
 """Frame backbone → numbers that it gives, of those whose number does not depend on their input."""
+
+FRAME_MAPS = {
+    "tiny_cnn": (64, 4, 4),
+    "alexnet": (256, 6, 6),
+    "resnet18": (512, 7, 7),
+    "vgg16": (512, 7, 7),
+    "efficientnet_v2_m": (1280, 7, 7),
+    "inception_resnet_v1": (1792, 3, 3),
+    "inception_resnet_v1_wide": (1792, 3, 3),
+}
+"""Frame backbone → channels, height and width of its last maps, at the input that its file says."""
 
 CLIP_BACKBONES = (
     "cnn3d",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from realfake.config.approach import AUTO, AUTO_METRICS, ApproachConfig
+from realfake.config.approach import AUTO, ApproachOptions, auto_metric, check_comparison
 from realfake.config.backbones import BackboneConfig, ClipSeeing, choices
 from realfake.config.base import (
     Count,
@@ -28,9 +28,9 @@ from realfake.config.networks import BATCH_NORM_OF_VECTORS, ClipNetwork, check_r
 from realfake.config.optimisation import Augmentation, Cosine, OptimizerConfig, Plateau, SchedulerConfig
 from realfake.config.recording import CallbacksConfig, LoggerConfig
 from realfake.config.signal_options import SignalConfig, Signals, StreamInfo, check_windows, signals_of, streams_named
-from realfake.config.stream_networks import SequenceBackbone
+from realfake.config.stream_networks import SequenceBackbone, SiameseBackbone, StreamNetwork
 from realfake.errors import nearest
-from realfake.labels import LabelSpace, told_by
+from realfake.labels import LabelSpace, Protocol, told_by
 from realfake.scoring.metric_table import measured_names
 
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true")
@@ -125,7 +125,7 @@ def _run_given(run: str) -> str:
 class TrainConfig(Strict):
     """``realfake train``."""
 
-    approach: Annotated[ApproachConfig, Guests("approach")]
+    approach: Annotated[ApproachOptions, Guests("approach")]
     data: LocatedData
     split: SplitConfig
     face: FaceConfig
@@ -149,6 +149,8 @@ class TrainConfig(Strict):
     seed: Seed
     optimized_metric: str
     """Selects the best epoch, see :mod:`realfake.scoring.metric_table`; ``auto`` = :data:`AUTO_METRICS`."""
+    protocol: Protocol
+    """What decides real or fake of a clip, see :mod:`realfake.scoring.protocols`."""
     ckpt: str | None
     """A checkpoint to resume from: a path, or ``last``."""
     init_from: Annotated[str, AfterValidator(_run_given)] | None
@@ -184,7 +186,7 @@ class TrainConfig(Strict):
     @property
     def metric(self) -> str:
         """The validation metric that selects the best epoch."""
-        return AUTO_METRICS[told_by(self.tasks)[0]] if self.optimized_metric == AUTO else self.optimized_metric
+        return auto_metric(self.tasks, self.protocol) if self.optimized_metric == AUTO else self.optimized_metric
 
     def resolved(self, *, emotions: bool = True) -> TrainConfig:
         """The same with what ``auto`` means in its place, and the plugins that it needs.
@@ -201,6 +203,7 @@ class TrainConfig(Strict):
         with_tasks = TrainConfig.model_validate(plain, context={"trained": True})
         with_tasks._check_metrics()
         check_terms(self.auxiliary, self.loss_mix, with_tasks.tasks, self.backbone)
+        check_comparison(self.approach, self.protocol, self.auxiliary, with_tasks.tasks)
         measured = [name.rpartition("/")[2] for name in measured_names("val", with_tasks.tasks)]
         plain["plugins"] = used_by(with_tasks, measured)
         return TrainConfig.model_validate({**plain, "optimized_metric": with_tasks.metric}, context={"trained": True})
@@ -229,6 +232,7 @@ class TrainConfig(Strict):
             self._check_metrics()
             self._check_batch_norm()
             check_terms(self.auxiliary, self.loss_mix, self.tasks, self.backbone)
+            check_comparison(self.approach, self.protocol, self.auxiliary, self.tasks)
             check_pairs(self.sampling, self.data)
             check_subjects(self.data, self.split)
         return self
@@ -246,11 +250,16 @@ class TrainConfig(Strict):
                 f"sampling.window=[{start},{end}] reaches beyond data.window=[{first},{last}], the part of each clip "
                 f"that is prepared; expected a window within it, such as sampling.window=[{first},{last}]"
             )
-        if neutral := [name for name, info in self.streams.items() if "neutral" in info.rules and first > 0]:
+        neutral = [name for name, info in self.streams.items() if "neutral" in info.rules]
+        if isinstance(self.backbone, SiameseBackbone):
+            neutral.append(f"the neutral face of backbone={self.backbone.name}")
+        if neutral and first > 0:
             raise ValueError(
                 f"data.window=[{first},{last}]: {neutral[0]} is measured from the beginning of each clip; expected "
                 f"data.window=[0.0,{last}] (sampling.window=[{first},{last}] may stay)"
             )
+        if isinstance(self.backbone, StreamNetwork):
+            self.backbone.check(self.streams, self.face)
         t, s = self.trainer, self.scheduler
         if t.fast_dev_run:
             return

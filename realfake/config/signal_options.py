@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -12,13 +13,10 @@ from realfake.config.base import Count, Positive
 from realfake.config.derivations import stream_named
 from realfake.config.guests import Guests
 from realfake.config.landmarks import BLENDSHAPES, PARTNERS, UNITS, mirrored_names
-from realfake.config.networks import CLIP_FEATURES, FRAME_FEATURES, TRAINED_STRIDE_SEC, check_rate
+from realfake.config.networks import CLIP_FEATURES, FRAME_FEATURES, FRAME_MAPS, TRAINED_STRIDE_SEC, check_rate
 from realfake.config.stream_info import PREPARED, SignalOptions, StreamInfo
-from realfake.config.trackers import DrawnSignal, OpenfaceSignal, PyfeatSignal
+from realfake.config.trackers import IN_BOX, DrawnSignal, OpenfaceSignal, PyfeatSignal
 from realfake.config.video_transformer_options import VARIANTS, VIDEO_TRANSFORMERS, check_variant
-
-IN_BOX = "longer sides of the face's box, from its middle"
-"""Unit of points whose pixels can be told from the face's path."""
 
 
 class MotionSignal(SignalOptions):
@@ -62,6 +60,8 @@ class FeaturesSignal(SignalOptions):
     """Windows of a clip backbone a second."""
     weights: str
     """``default``, the name of published weights, or the path of a file."""
+    streams: Annotated[list[Literal["features", "maps"]], Field(min_length=1)]
+    """What is kept of them: the features, the last maps from which the network makes them, or both."""
     dtype: Literal[32, 16]
     """Bits of a stored number."""
 
@@ -76,12 +76,18 @@ class FeaturesSignal(SignalOptions):
         return TRAINED_STRIDE_SEC.get(self.backbone) if self.stride_sec == "trained" else self.stride_sec
 
     def infos(self) -> tuple[StreamInfo, ...]:
-        """``features``: (F,)."""
+        """``features``: (F,); ``maps``: (C, h, w)."""
+        found = {"features": self._features()}
+        if "maps" in self.streams:
+            found["maps"] = maps_info(self.backbone, self.dtype)
+        return tuple(found[name] for name in self.streams)
+
+    def _features(self) -> StreamInfo:
         if not self.sees_clips:
-            return (features_info(self.backbone, FRAME_FEATURES[self.backbone], self.dtype),)
+            return features_info(self.backbone, FRAME_FEATURES[self.backbone], self.dtype)
         size = VARIANTS[self.variant].width if self.variant else CLIP_FEATURES[self.backbone]
         words = f"outputs of the frozen {self.backbone} for windows around each moment"
-        return (replace(features_info(self.backbone, size, self.dtype), words=words, windows=True),)
+        return replace(features_info(self.backbone, size, self.dtype), words=words, windows=True)
 
     @model_validator(mode="after")
     def _check_backbone(self) -> FeaturesSignal:
@@ -92,11 +98,36 @@ class FeaturesSignal(SignalOptions):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_maps(self) -> FeaturesSignal:
+        shown = f"signals.features.streams=[{','.join(self.streams)}]"
+        if len({*self.streams}) < len(self.streams):
+            raise ValueError(f"{shown}: expected each stream once")
+        if "maps" in self.streams and self.size is not None:
+            raise ValueError(f"signals.features.size={self.size}: maps are those of the file's input; expected null")
+        if "maps" in self.streams and self.backbone not in FRAME_MAPS:
+            raise ValueError(
+                f"{shown}: {self.backbone} has no maps; expected signals.features.backbone= one of "
+                f"{', '.join(FRAME_MAPS)}"
+            )
+        return self
+
 
 def features_info(backbone: str, size: int, bits: Literal[32, 16] = 32) -> StreamInfo:
     """The stream of what a frame backbone gives, ``size`` numbers for each crop."""
     words = f"outputs of the frozen {backbone} for the face crop"
     return StreamInfo("features", (size,), words, dtype="float32" if bits == 32 else "float16")
+
+
+@cache
+def maps_info(backbone: str, bits: Literal[32, 16] = 32) -> StreamInfo:
+    """The stream of a frame backbone's last maps (C, h, w); a mirrored face has them from right to left."""
+    channels, height, width = FRAME_MAPS[backbone]
+    rows = range(0, channels * height * width, width)
+    mirrored = tuple((row + column, 1.0) for row in rows for column in range(width - 1, -1, -1))
+    words = f"last maps of the frozen {backbone} for the face crop"
+    dtype: Literal["float32", "float16"] = "float32" if bits == 32 else "float16"
+    return StreamInfo("maps", (channels, height, width), words, dtype=dtype, mirrored=mirrored)
 
 
 class MediapipeSignal(SignalOptions):

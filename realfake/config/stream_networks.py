@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -13,6 +14,9 @@ from realfake.config.stream_info import PIXELS
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from realfake.config.face_options import FaceConfig
+    from realfake.config.stream_info import StreamInfo
 
 RECURRENT_BACKBONES = ("lstm", "gru")
 
@@ -46,6 +50,9 @@ class StreamNetwork(_OfStreams):
     """As :attr:`SequenceBackbone.gather`."""
     frames: Count
     stride_sec: Positive | None
+
+    def check(self, streams: Mapping[str, StreamInfo], face: FaceConfig) -> None:
+        """Raise ``ValueError``, in one line, if the network cannot take streams of crops that are cut so."""
 
     @model_validator(mode="after")
     def _check_numbers(self) -> StreamNetwork:
@@ -152,4 +159,35 @@ class TransformerBackbone(SequenceBackbone):
     def _check_heads(self) -> TransformerBackbone:
         if self.width % self.heads or self.width % 2:
             raise ValueError(f"backbone.width={self.width}: expected an even multiple of backbone.heads={self.heads}")
+        return self
+
+
+class SiameseBackbone(SequenceBackbone):
+    """One encoder a stream for the clip's moments and for its first ones, in which the face is neutral; compared."""
+
+    kind: Literal["siamese"]
+    name: Literal["siamese"]
+    gather: Literal["moments"]
+    neutral_frames: Count
+    """Moments of the neutral face, spread over the clip's first :data:`realfake.config.derivations.NEUTRAL_SEC`."""
+    encoder: Literal["gru", "densenet3d"]
+    hidden: Count
+    """``gru``: size of each direction."""
+    dropout: BelowOne
+    """``gru``: of what each moment gives."""
+    growth: Annotated[int, Field(ge=2)]
+    """``densenet3d``: channels that each layer adds; twice as many leave its first convolution."""
+    layers: Annotated[list[Count], Field(min_length=1)]
+    """``densenet3d``: of its blocks."""
+    compare: Literal["difference", "absolute_product", "cosine"]
+    """How the features of clip and neutral face become the features, see :class:`realfake.models.siamese.Siamese`."""
+
+    @model_validator(mode="after")
+    def _check_volume(self) -> SiameseBackbone:
+        if self.encoder == "densenet3d" and (self.streams != [PIXELS.name] or self.frame.name != "pixels"):
+            raise ValueError(
+                f"backbone.encoder=densenet3d: it looks at pixels alone, not at streams=[{','.join(self.streams)}] "
+                f"through {self.frame.name}; expected backbone.streams=[pixels] backbone@backbone.frame=pixels, or "
+                "backbone.encoder=gru"
+            )
         return self

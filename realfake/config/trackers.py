@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from realfake.config.base import Positive
 from realfake.config.stream_info import SignalOptions, StreamInfo
+from realfake.errors import nearest
 
 TrackedStream = Literal["landmarks", "units", "pose", "gaze"]
 TRACKERS = {"openface": "OpenFace 2", "openface3": "OpenFace 3", "pyfeat": "py-feat", "mediapipe": "MediaPipe"}
@@ -36,6 +37,9 @@ OPENFACE_3_UNITS = tuple(f"unit_{k}" for k in range(1, 9))
 
 IN_PICTURE = "heights of the picture"
 """Unit of points from the middle of the picture: their pixels can be told."""
+
+IN_BOX = "longer sides of the face's box, from its middle"
+"""Unit of points whose pixels can be told from the face's path."""
 
 IN_EYES = "distances between the eyes' corners"
 
@@ -91,9 +95,10 @@ class TrackerSignal(SignalOptions):
 
     streams: Annotated[list[TrackedStream], Field(min_length=1)]
     """Those that are read; a table without the columns of one is refused."""
-    relative_to: Literal["face", "picture"]
+    relative_to: Literal["face", "box", "picture"]
     """Landmarks from the middle of eyes and nose, in distances between the outer corners of the eyes (their median over
-    the clip), or from the middle of the picture, in parts of its height."""
+    the clip); from the middle of the face's box, in parts of its longer side; or from the middle of the picture, in
+    parts of its height."""
 
     @property
     def tracker(self) -> str:
@@ -102,7 +107,7 @@ class TrackerSignal(SignalOptions):
 
     def infos(self) -> tuple[StreamInfo, ...]:
         """The streams that are read."""
-        unit = IN_EYES if self.relative_to == "face" else IN_PICTURE
+        unit = {"face": IN_EYES, "box": IN_BOX, "picture": IN_PICTURE}[self.relative_to]
         return tuple(tracker_info(stream, self.tracker, unit) for stream in self.streams)
 
     @model_validator(mode="after")
@@ -165,3 +170,20 @@ class DrawnSignal(TrackerSignal):
     def tracker(self) -> str:
         """Whose tables they look like."""
         return "OpenFace 2"
+
+
+def _one_tracker(accept: list[str]) -> list[str]:
+    for tracker in accept:
+        if tracker not in TRACKERS:
+            known = tuple(TRACKERS)
+            raise ValueError(
+                f"accept=[{','.join(accept)}]: no tracker {tracker}{nearest(tracker, known)}; expected one of "
+                f"{', '.join(known)}"
+            )
+    if len(accept) > 1:
+        raise ValueError(f"accept=[{','.join(accept)}]: expected one, whose streams stand for those of the run")
+    return accept
+
+
+Accept = Annotated[list[str], AfterValidator(_one_tracker)]
+"""Another tracker than that of the run whose streams may stand for the run's own, by the names of their components."""

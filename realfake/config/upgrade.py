@@ -10,7 +10,7 @@ from typing import Any
 from realfake.config.base import Strict, as_plain
 from realfake.config.data import TableColumns
 from realfake.errors import UserError
-from realfake.labels import EMOTIONS
+from realfake.labels import EMOTIONS, THRESHOLD
 
 FORMAT = 3
 """Of the configurations that runs save; it stands in them under ``format``. Those from before there was one are 1."""
@@ -70,6 +70,8 @@ NEW: dict[int, dict[str, Any]] = {
         "face.align": where("face", ("yunet",), False),
         "plugins": [],
         "callbacks.faces": True,
+        "signals.features.streams": ["features"],
+        "protocol": THRESHOLD,
     },
 }
 """Format → dotted key that came with it or since the one before → the value that reproduces what runs without it did.

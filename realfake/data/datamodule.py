@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -26,6 +26,8 @@ from realfake.data.stream_sets import CropRows, ValueReader, compute_streams, st
 from realfake.data.work import cores
 from realfake.errors import UserError
 from realfake.labels import ABSENT, TASKS, Authenticity, LabelSpace, told_by
+from realfake.pages import counted
+from realfake.scoring.predictions import subject_numbers
 from realfake.streams.stream import SampleSpec, StreamSet, StreamSpec, Translation
 
 if TYPE_CHECKING:
@@ -117,13 +119,23 @@ class ClipDataModule(LightningDataModule):
 
     def require_pairs(self, key: str) -> None:
         """Raise :class:`UserError`, naming ``key``, if no two training samples are a real and a fake one of a pair."""
-        pair, authenticity = self._pairs("train")
-        real, fake = (set(pair[authenticity == side]) - {ABSENT} for side in (Authenticity.REAL, Authenticity.FAKE))
-        if not real & fake:
+        if not self._with_counterpart().any():
+            samples = self.sets["train"]
+            subjects = np.unique(subject_numbers(self.opened().table)[samples.rows])
+            pairs = np.unique(samples.pair[samples.pair != ABSENT])
             raise UserError(
-                f"{key}: no pair of data={self.data.name} has a real and a fake clip in the training part; expected "
-                "data with pairs (of a table its column pair), or to do without"
+                f"{key}: no pair of data={self.data.name} has a real and a fake clip in the training part "
+                f"({counted(len(samples.rows), 'clip')}, {counted(len(subjects), 'subject')}, "
+                f"{counted(len(pairs), 'pair')}); expected data with pairs (of a table its column pair), or to do "
+                "without"
             )
+
+    def _with_counterpart(self) -> np.ndarray:
+        """Whether each training clip's pair has a real and a fake clip."""
+        samples, sides = self.sets["train"], (Authenticity.REAL, Authenticity.FAKE)
+        real, fake = (samples.pair[samples.authenticity == side] for side in sides)
+        both = np.setdiff1d(np.intersect1d(real, fake), ABSENT)
+        return np.isin(samples.pair, both) & np.isin(samples.authenticity, sides)
 
     def _pairs(self, part: str) -> tuple[np.ndarray, np.ndarray]:
         """Pair and authenticity of each sample of a part."""
@@ -182,13 +194,18 @@ class ClipDataModule(LightningDataModule):
     def remarks(self) -> list[str]:
         """What a user should know about how the samples are drawn, one line each."""
         clips = sum(int(samples.too_short().sum()) for samples in self.sets.values())
+        found = []
+        if self.sampling.pairs and (alone := int((~self._with_counterpart()).sum())):
+            of = counted(len(self.sets["train"].rows), "training clip")
+            found.append(f"sampling.pairs=true: {alone} of {of} have no counterpart in their pair to be compared with")
         if not clips:
-            return []
+            return found
         every, spec = sum(len(samples.rows) for samples in self.sets.values()), self.spec
         return [
+            *found,
             f"{clips} of {every} clips are too short for {spec.frames} frames {spec.stride_sec:.4g} s apart within "
             f"sampling.window={self.sampling.window}: "
-            + ("their last crop is repeated" if spec.repeat_crops else "their frames are spread evenly over it")
+            + ("their last crop is repeated" if spec.repeat_crops else "their frames are spread evenly over it"),
         ]
 
     def learned(self) -> Learned:
@@ -208,10 +225,11 @@ class ClipDataModule(LightningDataModule):
         counted = {task: y[y != ABSENT] for task, y in labels.items()}
         return {task: np.bincount(counted[task], minlength=self.space.size(task)).tolist() for task in TASKS}
 
-    def statistics(self) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-        """Mean and standard deviation (size,) float32 of each stream of numbers, over the training part."""
+    def statistics(self, names: Container[str] | None = None) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        """Mean and standard deviation (size,) float32 of streams of numbers, those named or all, over the training
+        part."""
         found = {}
-        for info in self.spec.numbers:
+        for info in (info for info in self.spec.numbers if names is None or info.name in names):
             values = self.sets["train"].streams[info.name].values_of(self.sets["train"].rows).reshape(-1, info.size)
             mean, deviation = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
             found[info.name] = torch.from_numpy(mean).float(), torch.from_numpy(deviation).float()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import ctypes
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -96,6 +97,16 @@ def crop_frames(
     others: list[tuple[float, float]] = []
     unseen: list[Frame] = []
     waiting: list[Frame] = []
+
+    def add(known: Iterable[tuple[Frame, Box, bool, bool]]) -> None:
+        for frame, box, present, detected in known:
+            if present:
+                jpeg = encode_crop(frame.image, box, data, face)
+                jpegs.append(jpeg)
+                row = (frame.time_sec, box.x, box.y, box.width, box.height, detected, 0, len(jpeg))
+                rows.append(np.array(row, CROP))
+                rolls.append(box.roll_deg)
+
     for new, final in _segments(frames):
         seen += len(new)
         segment = [*waiting, *new]
@@ -116,14 +127,8 @@ def crop_frames(
         if found.boxes is None:
             unseen = segment
             continue
-        known = zip(segment, found.boxes, found.present, found.detected, strict=True)
-        for frame, box, present, detected in islice(known, decided):
-            if present:
-                jpeg = encode_crop(frame.image, box, data, face)
-                jpegs.append(jpeg)
-                row = (frame.time_sec, box.x, box.y, box.width, box.height, detected, 0, len(jpeg))
-                rows.append(np.array(row, CROP))
-                rolls.append(box.roll_deg)
+        add(islice(zip(segment, found.boxes, found.present, found.detected, strict=True), decided))
+        del new, segment  # before the next ones are decoded
     if not seen:
         raise UserError("no frame of the window can be decoded")
     if not jpegs:
@@ -152,14 +157,25 @@ def encode_crop(image: np.ndarray, box: Box, data: DataConfig, face: FaceConfig)
     return jpeg
 
 
+def give_back_memory() -> None:
+    """Let the system have the memory of what is not needed any more.
+
+    The C library keeps it between pieces that are still in use, and over a long video these gaps grow to gigabytes.
+    """
+    if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:  # GNU's library alone has it
+        trim(0)
+
+
 def _segments(frames: Iterator[Frame]) -> Iterator[tuple[list[Frame], bool]]:
     """Frames in lists of limited size, and whether it is the last one."""
     segment: list[Frame] = []
     held = 0
     for frame in frames:
         if held >= SEGMENT_BYTES:
-            yield segment, False
-            segment, held = [], 0
+            full, segment, held = segment, [], 0
+            yield full, False
+            del full
+            give_back_memory()
         segment.append(frame)
         held += frame.image.nbytes
     if segment:

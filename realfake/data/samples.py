@@ -15,6 +15,7 @@ from realfake.data.batch import Batch
 from realfake.data.sampling import (
     FIXED_PHASE,
     TOLERANCE_SEC,
+    after_neutral,
     fixed_phases,
     nearest_rows,
     sample_spans,
@@ -166,7 +167,8 @@ class WindowSamples(ClipSamples):
     ) -> np.ndarray:
         spec = self.spec
         assert spec.frames is not None
-        return window_times(start, end, spec.frames, spec.stride_sec, phases, repeat=spec.repeat_crops)
+        times = window_times(start, end, spec.frames, spec.stride_sec, phases, repeat=spec.repeat_crops)
+        return after_neutral(times, self.store.crops["time_sec"][self.first_crop[clips], None], spec)
 
     def _sample_ids(self, numbers: np.ndarray, clips: np.ndarray, times: np.ndarray) -> np.ndarray:
         return numbers

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from realfake.config import Sampling
+from realfake.config.derivations import NEUTRAL_SEC
 from realfake.streams.stream import SampleSpec
 
 FIXED_PHASE = 0.5
@@ -107,6 +108,23 @@ def nearest_rows(timestamps: np.ndarray, first: np.ndarray, stored: np.ndarray, 
     return first[:, None] + np.minimum(passed, last)
 
 
+def after_neutral(times: np.ndarray, first_sec: Number, spec: SampleSpec) -> np.ndarray:
+    """Moments of windows with those of the clip's neutral face before them, of a network that compares the two.
+
+    Args:
+        times: (…, T) moments of windows.
+        first_sec: When the face is first there, a number or (…, 1).
+        spec: What the network takes.
+
+    Returns:
+        (…, spec.neutral + T), the first ones spread over :data:`realfake.config.derivations.NEUTRAL_SEC`.
+    """
+    if not spec.neutral:
+        return times
+    neutral = frame_times(first_sec, first_sec + NEUTRAL_SEC, spec.neutral, FIXED_PHASE)
+    return np.concatenate([np.broadcast_to(neutral, (*times.shape[:-1], spec.neutral)), times], axis=-1)
+
+
 def uniform(stream: int, keys: np.ndarray) -> np.ndarray:
     """A random number from 0 to below 1 for each key, the same in whatever company the key is drawn.
 
@@ -169,6 +187,7 @@ def fixed_moments(
     else:
         phases = fixed_phases(sampling.windows_per_clip)[:, None]
         times = window_times(*interval, spec.frames, spec.stride_sec, phases, repeat=spec.repeat_crops)
+        times = after_neutral(times, timestamps[0], spec)
     start, end = np.full((2, len(times)), np.array(interval)[:, None])
     return times, sample_spans(start, end, times, spec)
 
@@ -176,7 +195,7 @@ def fixed_moments(
 def sample_spans(start_sec: np.ndarray, end_sec: np.ndarray, times: np.ndarray, spec: SampleSpec) -> np.ndarray:
     """Start and end of samples (B, 2): of what is sampled of the clip (B,) where moments (B, T) spread over that, else
     the first and the last of these."""
-    return np.stack([start_sec, end_sec], axis=1) if spec.stride_sec is None else times[:, [0, -1]]
+    return np.stack([start_sec, end_sec], axis=1) if spec.stride_sec is None else times[:, [spec.neutral, -1]]
 
 
 def sliding_windows(
@@ -197,7 +216,8 @@ def sliding_windows(
         most: Windows.
 
     Returns:
-        Middles (M,), moments of each window (M, frames), its start and end (M, 2), and the width, all in seconds.
+        Middles (M,), moments of each window (M, neutral + frames), its start and end (M, 2), and the width, all in
+        seconds.
     """
     assert spec.frames is not None
     start, end = interval
@@ -206,4 +226,5 @@ def sliding_windows(
     count = min(most, max(2, len(times_sec))) if width < end - start else 1
     middles = np.linspace(start + width / 2, end - width / 2, count) if count > 1 else np.array([(start + end) / 2])
     spans = np.stack([middles - width / 2, middles + width / 2], axis=1)
-    return middles, window_times(spans[:, :1], spans[:, 1:], spec.frames, None, 0.5), spans, float(width)
+    moments = after_neutral(window_times(spans[:, :1], spans[:, 1:], spec.frames, None, 0.5), times_sec[0], spec)
+    return middles, moments, spans, float(width)

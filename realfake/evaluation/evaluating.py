@@ -66,7 +66,7 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
     if cfg.face is not None:
         cfg = changed(cfg, {"face": resolved_face(cfg.face)})
     assert cfg.run is not None
-    tester = Tester(cfg.run, cfg.device, cfg.batch_size)
+    tester = Tester(cfg.run, cfg.device, cfg.batch_size, cfg.protocol)
     data = choose_data(cfg, tester)
     elsewhere = not isinstance(cfg.data, OwnData)
     what: dict[str, Any] = {"data": data, "face": cfg.face, "part": cfg.part, "whole": elsewhere}
@@ -98,6 +98,7 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
         against=_rival(cfg, what, tested),
         leaks=_leaks(cfg, tester, tested, elsewhere),
         people=tested.data.people_note,
+        protocol=tester.protocol,
         losses=None if calibrate else {level: tested.metrics[f"test/{level}/loss"] for level in LEVELS},
         resamples=cfg.resamples,
         seed=cfg.seed,
@@ -121,6 +122,7 @@ def _name(cfg: EvaluateConfig, tester: Tester, dataset: str | None) -> str:
     if cfg.calibration != "none":
         words.append("calibrated")
     words += [f"accept-{tracker}" for tracker in cfg.accept]
+    words += [tester.protocol] if tester.protocol != tester.cfg.protocol else []
     if cfg.against is not None:
         words.append(f"against-{open_run(cfg.against, 'against').path.resolve().name}")
     return safe_name(re.sub(r"[^\w.=,+-]", "_", "-".join(words)))
@@ -136,6 +138,7 @@ def _kind(cfg: EvaluateConfig, tester: Tester, data: ClipDataModule) -> dict[str
         **({"signals_read": read} if read else {}),
         "face": None if cfg.face is None else as_plain(cfg.face),
         **({"accept": cfg.accept} if cfg.accept else {}),
+        **({"protocol": tester.protocol} if tester.protocol != tester.cfg.protocol else {}),
         "calibration": cfg.calibration,
         "against": None if cfg.against is None else str(Path(cfg.against).expanduser().resolve()),
     }
@@ -182,6 +185,8 @@ def _write(
         "face": store.settings["extraction"]["face"],
         "evaluation": kind,
         "accepted": list(tester.reading(cfg.tables, tuple(cfg.accept)).notes),
+        "protocol": tester.protocol,
+        "fallbacks": found.clips.fallbacks,
         "stands_for_run": _stands_for_run(cfg, tester),
         "metrics": dict(sorted(metrics.items())),
         "temperatures": found.report["temperatures"] if found.report["settings"]["calibrated"] else None,
@@ -210,11 +215,12 @@ def _write(
 
 
 def _stands_for_run(cfg: EvaluateConfig, tester: Tester) -> bool:
-    """Whether the figures are those of the run itself: its best weights on its own test part, as they are."""
+    """Whether the figures are those of the run itself: its best weights on its own test part, decided as it decides."""
     other_weights = Path(str(cfg.run)).suffix == ".ckpt" and Path(str(cfg.run)).name != tester.run.best.name
     elsewhere = not isinstance(cfg.data, OwnData) or cfg.face is not None or cfg.part != "test"
     accepted = tester.reading(cfg.tables, tuple(cfg.accept)).notes
-    return cfg.calibration == "none" and not other_weights and not elsewhere and not accepted
+    as_it_is = cfg.calibration == "none" and tester.protocol == tester.cfg.protocol
+    return as_it_is and not other_weights and not elsewhere and not accepted
 
 
 def _metrics(tested: Tested, found: Evaluation) -> dict[str, Any]:

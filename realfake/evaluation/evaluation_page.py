@@ -58,6 +58,8 @@ def print_report(console: Console, report: Mapping[str, Any]) -> None:
             console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
     for title, found in differences(report):
         show(title, *difference_table(found))
+    if report["settings"]["decided"]:
+        console.print(report["settings"]["decided"], highlight=False)
     console.print(f"95 % interval: {report['settings']['intervals_hold']}", highlight=False)
     if few_people(report):
         console.print(LEAST_P, highlight=False)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from realfake.comparison.pairing import common_rows, comparable
 from realfake.errors import UserError
-from realfake.labels import ABSENT, several
+from realfake.labels import ABSENT, THRESHOLD, Protocol, several
 from realfake.scoring.baselines import chance, emotion_only, majority, shuffle_test
 from realfake.scoring.calibration import (
     Temperature,
@@ -23,8 +23,9 @@ from realfake.scoring.calibration import (
 from realfake.scoring.metric_table import LEVELS
 from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import Predictions, clip_names, pair_numbers, subject_numbers
-from realfake.scoring.statistics import HOLDS, LEVEL, RESAMPLES, Interval, bootstrap, compare, wilson
-from realfake.scoring.tables import by_emotion
+from realfake.scoring.protocols import decide, explained
+from realfake.scoring.statistics import HOLDS, LEVEL, RESAMPLES, Interval, bootstrap, compare
+from realfake.scoring.tables import by_emotion, proportion
 from realfake.scoring.weak_spots import plain_emotions, plain_subjects
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def evaluate_predictions(
     against: Rival | None = None,
     leaks: Sequence[str] | None = None,
     people: str | None = None,
+    protocol: Protocol = THRESHOLD,
     losses: Mapping[str, float] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -88,13 +90,16 @@ def evaluate_predictions(
         leaks: Lines about subjects, pairs and files that are in several parts, or that the model has learned before;
             None = not known.
         people: What has to be said of unknown people, see :func:`realfake.data.people.people_note`.
+        protocol: What decides real or fake of a clip, of the model, of its first frames and of the other run; the other
+            baselines look at no clip.
         losses: Level → loss that testing found; None = not known, as of probabilities that are scaled afterwards.
         resamples: Of the bootstrap.
         seed: Of everything that is drawn.
 
     Returns:
         The report's keys: ``about``, ``settings``, ``counts``; ``metrics`` (level → metric → value, low, high),
-        ``proportions`` (task → right, total and Wilson's interval, clips taken as independent), ``by_emotion``,
+        ``proportions`` (task → right, total and Wilson's interval, see :func:`realfake.scoring.tables.proportion`),
+        ``by_emotion``,
         ``by_subject``, ``baselines``, ``first_frame`` and ``against`` (differences to them), ``shuffle``,
         ``calibration``, ``temperatures`` (level → task → used, fitted, why refused), ``leaks``, ``people``.
 
@@ -116,6 +121,7 @@ def evaluate_predictions(
         clips = apply_temperatures(clips, used["clip"])
     subjects, pairs = subject_numbers(table), pair_numbers(table)
     subject, pair = subjects[clips.clip], pairs[clips.clip]
+    clips = decide(clips, protocol, pair)
     found = {
         level: bootstrap(p, subjects[p.clip], pairs[p.clip], resamples=resamples, seed=seed)
         for level, p in zip(LEVELS, (samples, clips), strict=True)
@@ -131,10 +137,13 @@ def evaluate_predictions(
         baselines["emotion only"] = metrics(emotion_only(clips, class_counts), pair)
     versus: dict[str, Any] = {"first_frame": None, "against": None}
     if first_frame is not None:
+        first_frame = decide(first_frame, protocol, pairs[first_frame.clip])
         baselines["first frame"] = metrics(first_frame, pairs[first_frame.clip])
         own = Rival("its own first frames", first_frame, table)
         versus["first_frame"] = _against(own, clips, table, resamples, seed)
     if against is not None:
+        theirs = decide(against.clips, protocol, pair_numbers(against.table)[against.clips.clip])
+        against = replace(against, clips=theirs)
         versus["against"] = _against(against, clips, table, resamples, seed)
     report = {
         "about": dict(about or {}),
@@ -144,6 +153,8 @@ def evaluate_predictions(
             "seed": seed,
             "calibrated": calibrate,
             "intervals_hold": HOLDS,
+            "protocol": protocol,
+            "decided": explained(clips),
         },
         "counts": {
             "samples": len(samples),
@@ -157,7 +168,7 @@ def evaluate_predictions(
         "by_emotion": plain_emotions(clips, emotions),
         "by_subject": plain_subjects(clips, subject, pair, table),
         "baselines": baselines,
-        "shuffle": shuffle_test(clips, subject, seed=seed),
+        "shuffle": shuffle_test(clips, subject, pair, seed=seed),
         "calibration": calibration,
         "temperatures": {
             level: {task: asdict(t) for task, t in found.items()} for level, found in temperatures.items()
@@ -189,10 +200,8 @@ def _quality(p: Predictions, task: str, ending: str) -> dict[str, float | None]:
 
 
 def _proportion(p: Predictions, task: str) -> dict[str, float]:
-    known = p.true(task) != ABSENT
-    right, total = int((p.predicted(task) == p.true(task))[known].sum()), int(known.sum())
-    low, high = wilson(right, total)
-    return {"right": right, "total": total, "low": low, "high": high}
+    right, total, interval = proportion(p, task)
+    return {"right": right, "total": total, "low": interval.low, "high": interval.high}
 
 
 def _against(rival: Rival, clips: Predictions, table: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:

@@ -16,7 +16,9 @@ from realfake.approaches import build_datamodule
 from realfake.composing.messages import changed
 from realfake.config import DataConfig, EvaluateConfig, FaceConfig, OwnData, Sampling, as_plain
 from realfake.data.learned import Learned
+from realfake.errors import UserError
 from realfake.experiments.training import quiet_warnings
+from realfake.labels import THRESHOLD, Protocol
 from realfake.runs.devices import Devices, trainer_precision
 from realfake.runs.network import choose_device, open_trained
 from realfake.runs.origin import learned_by
@@ -50,13 +52,26 @@ class Tester:
         run: Its folder, or one of its checkpoints.
         device: As a user names it.
         batch_size: Samples a batch; ``None`` = as in the run.
+        protocol: What decides real or fake of a clip; ``None`` = as in the run.
+
+    Raises:
+        UserError: If the run cannot be used, or tells no authenticity that a protocol could decide.
     """
 
-    def __init__(self, run: str | Path, device: str = "auto", batch_size: int | None = None) -> None:
+    def __init__(
+        self,
+        run: str | Path,
+        device: str = "auto",
+        batch_size: int | None = None,
+        protocol: Protocol | None = None,
+    ) -> None:
         quiet_warnings()
         self.device = choose_device(device)
         self.run, cfg, self.module = open_trained(run)
         self.checkpoint = Path(run).expanduser() if Path(run).suffix == ".ckpt" else self.run.best
+        self.protocol = self.module.protocol = protocol or cfg.protocol
+        if protocol not in (None, THRESHOLD) and "authenticity" not in self.module.told:
+            raise UserError(f"protocol={protocol}: {run} tells no authenticity; leave protocol out")
         self.cfg = cfg if batch_size is None else changed(cfg, {"data.eval_batch_size": batch_size})
 
     def test(

@@ -14,6 +14,7 @@ from realfake.reports.run_pictures import draw_run
 from realfake.runs.folder import RunFolder
 from realfake.runs.network import Network
 from realfake.scoring.predictions import Predictions, pair_numbers, subject_numbers
+from realfake.scoring.protocols import decide
 from realfake.scoring.statistics import HOLDS, bootstrap
 
 if TYPE_CHECKING:
@@ -37,15 +38,18 @@ def write_artifacts(
         network: That was tested; ``None`` = it is asked for nothing more.
 
     Returns:
-        What they add to ``results.json``: intervals of the clips' metrics, and what they hold.
+        What they add to ``results.json``: intervals of the clips' metrics, and what they hold; and how many clips
+        another protocol than the threshold could not decide.
     """
     store = data.opened()
     clips = predictions.by_clip()
-    write_predictions(run.predictions, clips, store)
     subject, pair = subject_numbers(store.table)[clips.clip], pair_numbers(store.table)[clips.clip]
+    clips = decide(clips, cfg.protocol, pair)
+    write_predictions(run.predictions, clips, store)
     found = bootstrap(clips, subject, pair)
     write_details(run.details, clips, predictions, data, network, faces=cfg.callbacks.faces)
-    return {"intervals": {f"test/clip/{name}": [i.low, i.high] for name, i in found.items()}, "intervals_hold": HOLDS}
+    intervals = {f"test/clip/{name}": [i.low, i.high] for name, i in found.items()}
+    return {"intervals": intervals, "intervals_hold": HOLDS, "fallbacks": clips.fallbacks}
 
 
 def draw_pictures(cfg: TrainConfig, run: RunFolder, metrics: Mapping[str, float | None]) -> None:

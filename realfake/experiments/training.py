@@ -110,7 +110,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         tell_data(data)
     with phases.measure("build"):
         module = build_module(cfg, data.class_counts())
-        module.backbone.take_statistics(data.statistics())
+        module.backbone.take_statistics(data.statistics(module.backbone.standardised))
         module.learned = learned.as_plain()
         if initial is not None:
             take_backbone(module.backbone, str(initial))

@@ -7,7 +7,7 @@ from typing import Any
 
 from realfake import __version__
 from realfake.config import PIXELS, TrainConfig, YunetFace, as_plain, signals_of
-from realfake.config.derivations import RULES
+from realfake.config.derivations import NEUTRAL_SEC, RULES
 from realfake.data.face_choice import face_identity
 from realfake.exporting.served import DECISION, FRAMES
 from realfake.labels import told_by
@@ -59,7 +59,9 @@ def describe(cfg: TrainConfig, kind: str, used: Sequence[str], difference: float
 def _inputs(spec: SampleSpec, used: Sequence[str], cfg: TrainConfig) -> dict[str, Any]:
     """``input`` of a network that looks at pixels alone, ``inputs`` by their streams of others, with the moments."""
     moments = {"frames": spec.frames, "stride_sec": spec.stride_sec, "repeat_crops": spec.repeat_crops}
-    time = [] if spec.frames is None and spec.pixels_alone else [spec.frames or 1]
+    if spec.neutral:
+        moments |= {"neutral_frames": spec.neutral, "neutral_sec": NEUTRAL_SEC}
+    time = [] if spec.frames is None and spec.pixels_alone else [spec.moments]
     found: dict[str, Any] = {}
     if spec.pixels is not None:
         found[PIXELS.name] = {

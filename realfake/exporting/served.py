@@ -71,7 +71,7 @@ class Served(nn.Module):
 
     def example(self, batch: int) -> Arrays:
         """Random input of the right shape."""
-        steps = self.spec.frames or 1
+        steps = self.spec.moments
         times = torch.arange(steps).expand(batch, -1) / 10.0
         beside = times, torch.ones(batch, steps, dtype=torch.bool)
         streams = {i.name: StreamValues(torch.randn(batch, steps, *i.shape), *beside) for i in self.spec.numbers}

@@ -135,8 +135,8 @@ class PrecisionWeights(LossMix):
 
     def weights(self, context: MixContext) -> torch.Tensor:
         """How right each task is on this batch."""
-        right = torch.stack([self.score(context.logits[task], context.targets[task]) for task in self.tasks])
-        return torch.cat([right, right.new_ones(len(self.terms) - len(self.tasks))])
+        right = [self.score(context.logits[task], context.targets[task]) for task in self.tasks]
+        return torch.stack([*right, *self.factors.new_ones(len(self.terms) - len(self.tasks))])
 
 
 class Uncertainty(LossMix):

@@ -78,22 +78,27 @@ class Backbone(nn.Module):
         super().train(mode and not self.frozen)
         return self
 
+    @property
+    def standardised(self) -> set[str]:
+        """Streams whose statistics :meth:`take_statistics` takes."""
+        return {m.stream for m in self.modules() if isinstance(m, Standardise) and not m.fixed}
+
     def take_statistics(self, statistics: Mapping[str, tuple[Tensor, Tensor]]) -> None:
         """Standardise numbers by mean and standard deviation (size,) of each stream in the training part."""
         for module in self.modules():
-            if isinstance(module, Standardise):
+            if isinstance(module, Standardise) and not module.fixed:
                 module.take(*statistics[module.stream])
 
     def blank(self, batch: int, device: str | torch.device = "cpu") -> Inputs:
         """An input of zeros."""
-        time = () if self.spec.frames is None else (self.spec.frames,)
+        time = () if self.spec.frames is None else (self.spec.moments,)
 
         def pixels() -> Tensor:
             return torch.zeros(batch, 3, *time, self.pixels.size, self.pixels.size, device=device)
 
         if self.spec.pixels_alone:
             return pixels()
-        steps = self.spec.frames or 1
+        steps = self.spec.moments
         when, valid = (
             torch.zeros(batch, steps, device=device),
             torch.ones(batch, steps, dtype=torch.bool, device=device),

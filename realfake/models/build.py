@@ -13,6 +13,7 @@ from realfake.config import (
     BackboneConfig,
     ClipBackbone,
     ClipNetwork,
+    CompactBilinearBackbone,
     FrameBackbone,
     FrameNetwork,
     InputSpec,
@@ -20,33 +21,41 @@ from realfake.config import (
     RecurrentBackbone,
     SequenceBackbone,
     SequenceEncoder,
+    SiameseBackbone,
     StreamInfo,
     StreamNetwork,
     TcnBackbone,
     TimmBackbone,
+    TrajectoryFeaturesBackbone,
     TransformerBackbone,
     VideoTransformer,
 )
 from realfake.errors import UserError
 from realfake.models.backbone import Backbone
 from realfake.models.cnn3d import Cnn3d
+from realfake.models.compact_bilinear import CompactBilinear
 from realfake.models.fusion import FrameEncoder, Fused, NumberEncoder, Numbers, encoded_size
 from realfake.models.inception_resnet_v1 import InceptionResnetV1, inception_resnet_v1_wide
 from realfake.models.pytorchvideo_networks import FEATURES as PYTORCHVIDEO
 from realfake.models.pytorchvideo_networks import build_pytorchvideo
 from realfake.models.recurrent import Recurrent, RecurrentEncoder
 from realfake.models.sequence_encoders import Tcn, Transformer
+from realfake.models.siamese import Siamese
 from realfake.models.small_cnn import TINY_CHANNELS, SmallCnn, TinyCnn
 from realfake.models.thesis_networks import ThesisCnn3d, ThesisRecurrent
 from realfake.models.timm_networks import build_timm, timm_spec
 from realfake.models.torchvision_networks import LAST_LAYER as TORCHVISION
 from realfake.models.torchvision_networks import build_torchvision
+from realfake.models.trajectory_features import TrajectoryFeatures
 from realfake.models.video_transformer_weights import load_video_transformer
 from realfake.models.video_transformers import build_video_transformer
 from realfake.models.weights import load_weights
 from realfake.streams.stream import SampleSpec, StreamSpec
 
-STREAM_NETWORKS: dict[type[StreamNetwork], Callable[[Any, Sequence[StreamInfo]], nn.Module]] = {}
+STREAM_NETWORKS: dict[type[StreamNetwork], Callable[[Any, Sequence[StreamInfo]], nn.Module]] = {
+    CompactBilinearBackbone: lambda cfg, infos: CompactBilinear(cfg, infos[0]),
+    TrajectoryFeaturesBackbone: TrajectoryFeatures,
+}
 """Options → what makes their network, of streams by their names to (B, features)."""
 
 
@@ -67,7 +76,8 @@ def sample_spec(cfg: BackboneConfig, streams: Mapping[str, StreamInfo] | None = 
         infos = {PIXELS.name: PIXELS} if streams is None else streams
         pixels = _input_spec(cfg.frame) if PIXELS.name in infos else None
         taken = [StreamSpec(i, "moments" if i == PIXELS else cfg.gather) for i in infos.values()]
-        return SampleSpec(cfg.frames, cfg.stride_sec, cfg.repeat_crops, pixels, tuple(taken))
+        neutral = cfg.neutral_frames if isinstance(cfg, SiameseBackbone) else 0
+        return SampleSpec(cfg.frames, cfg.stride_sec, cfg.repeat_crops, pixels, tuple(taken), neutral)
     if isinstance(cfg, StreamNetwork):
         assert streams is not None
         numbers = tuple(StreamSpec(info, cfg.gather) for info in streams.values())
@@ -173,13 +183,15 @@ def _build_sequence(cfg: SequenceBackbone, spec: SampleSpec) -> Backbone:
 
 def _sequence_encoder(size: int, cfg: SequenceBackbone) -> tuple[nn.Module, int]:
     """What turns moments (B, T, size) into features, and the number of these."""
-    encoder: RecurrentEncoder | Tcn | Transformer
+    encoder: RecurrentEncoder | Tcn | Transformer | Siamese
     if isinstance(cfg, RecurrentBackbone):
         encoder = RecurrentEncoder(size, cfg)
     elif isinstance(cfg, TcnBackbone):
         encoder = Tcn(size, cfg)
     elif isinstance(cfg, TransformerBackbone):
         encoder = Transformer(size, cfg)
+    elif isinstance(cfg, SiameseBackbone):
+        encoder = Siamese(size, cfg)
     elif isinstance(cfg, SequenceEncoder):
         with _one_line(cfg.name):
             return (brought := cfg.build(size)), encoded_size(brought, size)

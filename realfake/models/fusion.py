@@ -31,8 +31,6 @@ class Standardise(nn.Module):
     @torch.no_grad()
     def take(self, mean: Tensor, deviation: Tensor) -> None:
         """Note the statistics (size,) of the training part; what does not vary there is left unscaled."""
-        if self.fixed:
-            return
         self.mean.copy_(mean)
         self.scale.copy_(torch.where(deviation > 1e-8, 1.0 / deviation.clamp(min=1e-8), 1.0))
 

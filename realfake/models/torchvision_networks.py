@@ -12,6 +12,7 @@ from realfake.errors import UserError
 from realfake.models.backbone import Backbone
 
 LAST_LAYER = {
+    "alexnet": ("classifier.6", 4096),
     "resnet18": ("fc", 512),
     "vgg16": ("classifier.6", 4096),
     "efficientnet_v2_m": ("classifier.1", 1280),

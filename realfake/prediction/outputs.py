@@ -23,7 +23,7 @@ from realfake.data.sources import listing as files
 from realfake.data.sources.listing import printable
 from realfake.errors import UserError
 from realfake.files import open_whole, require_inside, safe_name, write_whole
-from realfake.labels import AUTHENTICITIES
+from realfake.labels import AUTHENTICITIES, THRESHOLD
 from realfake.prediction.annotation import SAID, annotate, percent, said
 from realfake.prediction.answers import Answer
 from realfake.prediction.predicted import (
@@ -72,6 +72,17 @@ class Record:
             _check_place(folder, paths, self.names.values())
 
     @property
+    def decided(self) -> str | None:
+        """What has to be said of the decisions, if testing compares clips with each other; else ``None``."""
+        protocol = self.cfg.protocol or self.predictor.cfg.protocol
+        if protocol == THRESHOLD:
+            return None
+        return (
+            f"protocol={protocol} compares the clips of a pair, and of files nobody says which form one: real or fake "
+            "is decided by threshold"
+        )
+
+    @property
     def predicted(self) -> int:
         """Inputs that gave a prediction."""
         return sum(not isinstance(item, Failure) for item in self.items)
@@ -104,7 +115,8 @@ class Record:
             writer.writerows(as_rows(item))
         write_whole(self.folder / "predictions.csv", table.getvalue().encode("utf-8", "backslashreplace"))
         items = [as_plain(item) for item in self.items]
-        notes = {"accepted": list(self.predictor.read.notes)} if self.predictor.read.notes else {}
+        notes: dict[str, object] = {"decided": self.decided} if self.decided else {}
+        notes |= {"accepted": list(self.predictor.read.notes)} if self.predictor.read.notes else {}
         content = {"run": self.cfg.run, "threads": torch.get_num_threads(), **notes, "items": items}
         write_whole(self.folder / "predictions.json", json.dumps(content, indent=1) + "\n")
 
@@ -205,6 +217,8 @@ def show(record: Record, console: Console) -> None:
         console.print(f"[yellow]remark[/] {escape(f'{item.path}: {remark}')}", soft_wrap=True, highlight=False)
     if len(remarks) > SHOWN:
         console.print(f"… and {len(remarks) - SHOWN} more remarks in predictions.json")
+    if record.decided:
+        console.print(f"[yellow]remark[/] {escape(record.decided)}", soft_wrap=True, highlight=False)
     failures = [item for item in record.items if isinstance(item, Failure)]
     for failure in failures[:SHOWN]:
         path, reason = escape(printable(str(failure.path))), escape(printable(failure.reason))

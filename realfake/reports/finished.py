@@ -18,6 +18,7 @@ import numpy as np
 from realfake.config import AUTO
 from realfake.config.upgrade import upgrade
 from realfake.data.sources.listing import printable
+from realfake.labels import THRESHOLD
 from realfake.pages import duration
 from realfake.runs.folder import RunFolder
 from realfake.runs.foreign import (
@@ -47,7 +48,7 @@ _TYPES = {
     **dict.fromkeys(
         (
             "status", "error", "approach", "data", "experiment", "config_digest", "data_fingerprint", "git_commit",
-            "people", "optimized_metric", "device",
+            "people", "optimized_metric", "device", "protocol",
         ),
         _TEXT,
     ),
@@ -91,6 +92,11 @@ class FinishedRun:
     def outdated(self) -> bool:
         """Whether the run's figures mean something else than those of today; it is shown, but never ranked."""
         return self.completed and self.definitions != DEFINITIONS
+
+    @property
+    def protocol(self) -> str:
+        """What decided real or fake of the run's clips."""
+        return str(self.results.get("protocol") or self.config.get("protocol") or THRESHOLD)
 
     @cached_property
     def settings(self) -> dict[str, str]:

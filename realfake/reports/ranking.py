@@ -20,6 +20,9 @@ from realfake.reports.finished import EMPTY, FinishedRun
 from realfake.runs.settings import EXECUTION_GROUPS, NOT_COMPUTED, look_up, without
 from realfake.scoring.metric_table import REPORTED, minimised
 
+PROTOCOL = "protocol"
+"""Key that rows show if it differs, whoever has set it."""
+
 
 @dataclass(frozen=True, eq=False)
 class RunGroup:
@@ -116,12 +119,19 @@ def rank(runs: Sequence[FinishedRun], metric: str | None = None, pool: Sequence[
         runs, key=lambda run: (run.outdated, _order(run.metric(metric), metric), not run.completed, run.name)
     )
     varying = varying_keys(ranked)
+    if len(_protocols(ranked)) > 1:  # which an experiment can set, too
+        varying = tuple(dict.fromkeys((*varying, PROTOCOL)))
     groups = sorted(
         _groups(ranked, varying, pool), key=lambda group: (group.outdated, _order(group.mean(metric), metric))
     )
     usual = (f"test/clip/{name}" for name in REPORTED)
     shown = [metric, *(name for name in usual if name in known and name != metric)]
     return Leaderboard(metric, tuple(ranked), varying, tuple(groups), tuple(shown), tuple(_notes(ranked)))
+
+
+def _protocols(runs: Sequence[FinishedRun]) -> list[str]:
+    """What decided real or fake in the completed runs."""
+    return sorted({run.protocol for run in runs if run.completed})
 
 
 def _usual_metric(runs: Sequence[FinishedRun]) -> str:
@@ -194,6 +204,11 @@ def _notes(runs: Sequence[FinishedRun]) -> Iterable[str]:
         )
     if any(look_up(run.config, "data") == "synthetic" for run in completed):
         yield SYNTHETIC
+    if len(protocols := _protocols(runs)) > 1:
+        yield (
+            f"Real or fake is decided by different protocols ({', '.join(protocols)}): accuracies and F1 of rows that "
+            "differ in it answer different questions, while AUROC, pairs, Brier score and calibration compare."
+        )
     metrics = {run.optimized_metric for run in completed} - {None}
     if len(metrics) > 1:
         yield f"The runs were selected on different metrics: {', '.join(sorted(map(str, metrics)))}."

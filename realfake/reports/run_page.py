@@ -187,6 +187,7 @@ def _facts(run: FinishedRun) -> list[tuple[str, str]]:
         "seed": results.get("seed"),
         "best epoch": None if best is None else f"{best} (of {counted(results.get('epochs') or 0, 'epoch')})",
         "selected on": run.optimized_metric,
+        "protocol": run.protocol,
         "parameters": _listed(results.get("parameters"), lambda v: f"{v:,}"),
         "samples a second": decimals(results.get("samples_per_second"), 0),
         "seconds": _listed(seconds, lambda v: f"{v:.1f}"),

@@ -52,6 +52,7 @@ def describe_run(cfg: TrainConfig, run: RunFolder) -> dict[str, Any]:
         "data": cfg.data.name,
         "face": face_identity(cfg.face),
         "experiment": cfg.experiment_name,
+        "protocol": cfg.protocol,
         "overrides": run.overrides(),
         "seed": cfg.seed,
         "threads": run.noted_threads(),

@@ -18,7 +18,7 @@ import numpy as np
 from realfake.labels import ABSENT, Authenticity
 from realfake.scoring.metric_table import METRICS, told_metrics
 from realfake.scoring.predictions import Predictions
-from realfake.scoring.scores import RunScores, real_levels
+from realfake.scoring.scores import RunScores, against_median, real_levels
 
 ECE_BINS = 15
 
@@ -124,6 +124,15 @@ class SubjectSums:
         wins, count = self._pairs
         return _ratio(weights @ wins, weights @ count)
 
+    def median_accuracy(self, weights: np.ndarray) -> np.ndarray:
+        """Part of the samples on the right side of the median score of their pair; at it they count half.
+
+        Of pairs that have real and fake samples, within a run. Of one real and one fake sample it is
+        :meth:`pair_accuracy`.
+        """
+        right, count = self._medians
+        return _ratio(weights @ right, weights @ count)
+
     def ece(self, weights: np.ndarray) -> np.ndarray:
         """Expected calibration error of authenticity, ``Σ_b n_b / n |accuracy_b − confidence_b|``.
 
@@ -206,14 +215,42 @@ class SubjectSums:
         """Pairs of samples in which real scores higher, ties counting half, and all pairs of samples, each (S,)."""
         if self.pair is None:
             return np.zeros(self.subjects), np.zeros(self.subjects)
-        own = np.where(self.pair < 0, -1, self.pair * (self._runs.max(initial=0) + 1) + self._runs)
-        return _pair_wins(self._level, self.p.authenticity, self.subject, own, self.subjects)
+        return _pair_wins(self._level, self.p.authenticity, self.subject, self._own_pair(self.pair), self.subjects)
+
+    @cached_property
+    def _medians(self) -> tuple[np.ndarray, np.ndarray]:
+        """Samples on the right side of their pair's median, and all that are asked, each (S,)."""
+        if self.pair is None:
+            return np.zeros(self.subjects), np.zeros(self.subjects)
+        right, asked = median_sides(self._level, self.p.authenticity, self._own_pair(self.pair))
+        sums = (np.bincount(self.subject[asked], values, self.subjects) for values in (right, np.ones(len(right))))
+        return next(sums), next(sums)
+
+    def _own_pair(self, pair: np.ndarray) -> np.ndarray:
+        """Number of each row's pair within its run (N,), -1 = none."""
+        return np.where(pair < 0, -1, pair * (self._runs.max(initial=0) + 1) + self._runs)
 
 
 def calibration_bins(confidence: np.ndarray) -> np.ndarray:
     """Bin (N,) of each confidence: 15 equal ones from 0 to 1, closed below, the last one on both sides."""
     inner = np.linspace(0.0, 1.0, ECE_BINS + 1)[1:-1]
     return np.searchsorted(inner, confidence, side="right")
+
+
+def median_sides(level: np.ndarray, y: np.ndarray, pair: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How right samples are that are called real above the median of their pair: 1, at it 0.5, or 0 (n,); and which.
+
+    Args:
+        level: Of each sample's score (N,).
+        y: True authenticity (N,), -1 = absent.
+        pair: Number of the pair (N,), -1 = none.
+
+    Returns:
+        Of the labelled samples of pairs that have real and fake ones (n,), and their rows (n,).
+    """
+    both = np.intersect1d(pair[y == Authenticity.REAL], pair[y == Authenticity.FAKE])
+    asked = np.flatnonzero((y != ABSENT) & (pair != ABSENT) & np.isin(pair, both))
+    return (1.0 + against_median(level, pair)[asked] * np.where(y[asked] == Authenticity.REAL, 1, -1)) / 2.0, asked
 
 
 def _pair_wins(

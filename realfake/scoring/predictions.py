@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
 from realfake.errors import UserError
-from realfake.labels import ABSENT, AUTHENTICITIES, SASE_FE, TASKS, LabelSpace, Told
+from realfake.labels import (
+    ABSENT,
+    AUTHENTICITIES,
+    SASE_FE,
+    TASKS,
+    THRESHOLD,
+    Authenticity,
+    LabelSpace,
+    Protocol,
+    Told,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +29,8 @@ IDENTITY = ("clip", "dataset", "subject", "pair")
 """Columns of the clip table that the table of predictions takes over."""
 COLUMNS = ("emotion", "authenticity", "joint")
 """Tasks in the order of that table."""
+DECIDED_BY = "decided_by"
+"""Column that it has if clips were compared: the protocol, or ``threshold`` of a clip that had none to compare with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,9 +38,10 @@ class Predictions(Told):
     """Truth and probabilities: one row a sample (a frame or a window), or one row a clip after :meth:`by_clip`.
 
     A row has one decision, its most probable joint class, of which the predicted emotion and authenticity are the two
-    parts (:meth:`predicted`). The probabilities of emotion and authenticity are marginals: a joint head can decide for
-    an emotion that is not the most probable one (:meth:`most_probable`), two heads cannot. A network with one head for
-    emotion or authenticity tells that task alone (:attr:`tasks`).
+    parts (:meth:`predicted`); of clips that were compared with each other, the authenticity is what that came to
+    (:attr:`given`). The probabilities of emotion and authenticity are marginals: a joint head can decide for an emotion
+    that is not the most probable one (:meth:`most_probable`), two heads cannot. A network with one head for emotion or
+    authenticity tells that task alone (:attr:`tasks`).
     """
 
     clip: np.ndarray
@@ -43,6 +56,10 @@ class Predictions(Told):
     """By which all classes are numbered."""
     two_heads: bool = field(default=False, kw_only=True)
     """Whether emotion and authenticity have a head each, so that means are taken of these, see :meth:`by_clip`."""
+    protocol: str = field(default=THRESHOLD, kw_only=True)
+    """What decides real or fake, see :mod:`realfake.scoring.protocols`."""
+    given: np.ndarray | None = field(default=None, kw_only=True)
+    """Authenticity that the protocol gave each row (N,) int64, -1 = decided by threshold; None = all are."""
 
     @classmethod
     def from_tasks(
@@ -83,6 +100,8 @@ class Predictions(Told):
             {task: np.concatenate([p.p[task] for p in parts]) for task in parts[0].p},
             space=parts[0].space,
             two_heads=all(p.two_heads for p in parts),
+            protocol=next((p.protocol for p in parts if p.given is not None), THRESHOLD),
+            given=_concatenated_given(parts),
         )
 
     def __len__(self) -> int:
@@ -109,7 +128,17 @@ class Predictions(Told):
 
     def predicted(self, task: str) -> np.ndarray:
         """The decision's part of a task (N,): the joint class, its emotion or its authenticity."""
-        return self.space.decide(self.p)[task]
+        decided = self.space.decide(self.p)
+        if self.given is not None:
+            decided["authenticity"] = np.where(self.given == ABSENT, decided["authenticity"], self.given)
+            if "joint" in decided:
+                decided["joint"] = self.space.joint_classes(decided["emotion"], decided["authenticity"])
+        return decided[task]
+
+    @property
+    def fallbacks(self) -> int:
+        """Rows that the protocol could not compare with others, so that the threshold decides."""
+        return 0 if self.given is None else int((self.given == ABSENT).sum())
 
     def most_probable(self, task: str) -> np.ndarray:
         """Most probable class of a task by itself (N,), which is what its probability has to answer for."""
@@ -118,12 +147,12 @@ class Predictions(Told):
     def select(self, rows: np.ndarray) -> Predictions:
         """Some rows, by mask or index."""
         p = {task: values[rows] for task, values in self.p.items()}
-        return replace(
-            self, clip=self.clip[rows], emotion=self.emotion[rows], authenticity=self.authenticity[rows], p=p
-        )
+        given = None if self.given is None else self.given[rows]
+        emotion, authenticity = self.emotion[rows], self.authenticity[rows]
+        return replace(self, clip=self.clip[rows], emotion=emotion, authenticity=authenticity, p=p, given=given)
 
     def by_clip(self) -> Predictions:
-        """One row a clip, sorted: the means of what the heads said of its rows.
+        """One row a clip, sorted: the means of what the heads said of its rows, decided by threshold.
 
         A clip's decision is made of the means, not of its rows' decisions. Two heads' joint probability is the product
         of the means (:meth:`realfake.labels.LabelSpace.averaged`), as it is the product for each row.
@@ -135,7 +164,9 @@ class Predictions(Told):
             return np.stack(sums, axis=1) / count[:, None]
 
         p = self.mean_of(mean)
-        return replace(self, clip=clips, emotion=self.emotion[first], authenticity=self.authenticity[first], p=p)
+        emotion, authenticity = self.emotion[first], self.authenticity[first]
+        found = replace(self, clip=clips, emotion=emotion, authenticity=authenticity, p=p)
+        return replace(found, protocol=THRESHOLD, given=None)
 
     def mean_of(self, mean: Callable[[np.ndarray], np.ndarray]) -> dict[str, np.ndarray]:
         """Probabilities of means (or weighted sums) that ``mean`` takes over rows."""
@@ -150,7 +181,8 @@ class Predictions(Told):
         Returns:
             Columns ``clip``, ``dataset``, ``subject``, ``pair``; of the tasks that are told the truth, ``emotion``,
             ``authenticity``, ``joint`` (empty = absent); ``predicted_emotion``, ``predicted_authenticity``,
-            ``predicted_joint``, a decision and its parts; ``p_<class>`` for all classes of these tasks.
+            ``predicted_joint``, a decision and its parts; ``decided_by``, if clips were compared with each other;
+            ``p_<class>`` for all classes of these tasks.
         """
         import pandas as pd
 
@@ -160,6 +192,8 @@ class Predictions(Told):
         names = {task: np.array([*self.space.names(task), ""], dtype=object) for task in order}
         columns |= {task: names[task][self.true(task)] for task in order}
         columns |= {f"predicted_{task}": names[task][self.predicted(task)] for task in order}
+        if self.given is not None:
+            columns[DECIDED_BY] = np.where(self.given == ABSENT, THRESHOLD, self.protocol).astype(object)
         for task in order:
             columns |= {f"p_{name}": self.p[task][:, k] for k, name in enumerate(self.space.names(task))}
         return pd.DataFrame(columns)
@@ -182,6 +216,7 @@ def read_table(path: str | Path) -> tuple[Predictions, pd.DataFrame]:
         space, tasks = _classes(found.columns.tolist())
         emotion, authenticity = (_numbers(name, found, space) for name in ("emotion", "authenticity"))
         p = {task: found[[f"p_{c}" for c in space.names(task)]].to_numpy(np.float64) for task in tasks}
+        protocol, given = _protocol(found)
         codes, _ = pd.factorize(found["clip"])
         clips = found.loc[~found["clip"].duplicated(), list(IDENTITY)].reset_index(drop=True)
     except FileNotFoundError:
@@ -189,7 +224,8 @@ def read_table(path: str | Path) -> tuple[Predictions, pd.DataFrame]:
     except (KeyError, ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         reason = f"column {error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[0]
         raise UserError(f"{path}: no table of predictions ({reason}); give a run's predictions.csv") from None
-    return Predictions(codes.astype(np.int64), emotion, authenticity, p, space=space), clips
+    number = codes.astype(np.int64)
+    return Predictions(number, emotion, authenticity, p, space=space, protocol=protocol, given=given), clips
 
 
 def subject_names(clips: pd.DataFrame) -> np.ndarray:
@@ -237,6 +273,25 @@ def _classes(columns: Sequence[str]) -> tuple[LabelSpace, tuple[str, ...]]:
     joint = tuple(f"{a}_" for a in AUTHENTICITIES)
     emotions = tuple(n for n in names if n not in AUTHENTICITIES and not n.startswith(joint))
     return LabelSpace(emotions) if emotions else SASE_FE, tasks
+
+
+def _concatenated_given(parts: Sequence[Predictions]) -> np.ndarray | None:
+    """What protocols gave the rows of several predictions; those of none were decided by threshold."""
+    if all(p.given is None for p in parts):
+        return None
+    return np.concatenate([np.full(len(p), ABSENT) if p.given is None else p.given for p in parts])
+
+
+def _protocol(found: pd.DataFrame) -> tuple[str, np.ndarray | None]:
+    """The protocol of a table of predictions, and what it gave each row."""
+    if DECIDED_BY not in found.columns:
+        return THRESHOLD, None
+    words, protocols = found[DECIDED_BY].to_numpy(str), set(get_args(Protocol))
+    if unknown := sorted(set(words) - protocols):
+        raise ValueError(f"{DECIDED_BY} {str(unknown[0])!r}: expected one of {', '.join(get_args(Protocol))}")
+    real = found["predicted_authenticity"].to_numpy(str) == AUTHENTICITIES[Authenticity.REAL]
+    given = np.where(words == THRESHOLD, ABSENT, np.where(real, Authenticity.REAL, Authenticity.FAKE))
+    return next((str(word) for word in words if word != THRESHOLD), THRESHOLD), given
 
 
 def _numbers(task: str, found: pd.DataFrame, space: LabelSpace) -> np.ndarray:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
-from realfake.labels import Authenticity
+from realfake.labels import ABSENT, Authenticity
 from realfake.scoring.predictions import Predictions
 
 RESOLUTION = 2.0**-15
@@ -67,6 +67,24 @@ def real_levels(p: Predictions, run: np.ndarray | None = None) -> np.ndarray:
     for number in np.unique(run):
         found[run == number] = levels(score[run == number])
     return found
+
+
+def against_median(level: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Where scores lie: above the median of their group 1, at it 0, below it -1, without a group 0; (N,) int64.
+
+    The median of an even number of scores is any value between the two in the middle.
+
+    Args:
+        level: Of each score (N,).
+        group: Number of the group of each (N,), -1 = none.
+    """
+    order = np.lexsort((level, group))
+    _, first, number, count = np.unique(group[order], return_index=True, return_inverse=True, return_counts=True)
+    ordered = level[order]
+    twice_median = ordered[first + (count - 1) // 2] + ordered[first + count // 2]
+    found = np.empty(len(level), dtype=np.int64)
+    found[order] = np.sign(2 * ordered - twice_median[number])
+    return np.where(group == ABSENT, 0, found)
 
 
 def exchangeable_levels(p: Predictions, run: np.ndarray | None = None) -> np.ndarray:

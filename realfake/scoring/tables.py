@@ -76,21 +76,32 @@ def thirds(values: np.ndarray) -> dict[str, np.ndarray]:
     return {f"{values[part].min():.3g} to {values[part].max():.3g}": part for part in parts}
 
 
+def proportion(p: Predictions, task: str) -> tuple[int, int, Interval]:
+    """Rows that are rightly decided, rows with the label, and the part with Wilson's interval.
+
+    Rows are taken as independent, which makes it too narrow rather than too wide; but rows that a protocol compared
+    count a half each, since of two clips of a pair both are right or both are wrong.
+    """
+    known = p.true(task) != ABSENT
+    right = known & (p.predicted(task) == p.true(task))
+    answers = np.ones(len(p))
+    if p.given is not None and task != "emotion":
+        answers[p.given != ABSENT] = 0.5
+    hits, total = int(right.sum()), int(known.sum())
+    ends = wilson(float(answers[right].sum()), float(answers[known].sum()))
+    return hits, total, Interval(hits / total if total else float("nan"), *ends)
+
+
 def by_subject(p: Predictions, subject: np.ndarray, pair: np.ndarray | None = None) -> dict[int, SubjectRow]:
     """How the model did on each person: subject → row.
 
-    The interval is Wilson's, as within a person there is nothing to resample; clips of one person are taken as
-    independent, which makes it too narrow rather than too wide.
+    The interval is that of :func:`proportion`, as within a person there is nothing to resample.
     """
     found = {}
     for number in np.unique(subject):
         rows = subject == number
         one = p.select(rows)
-        accuracy = {}
-        for task in p.tasks:
-            known = one.true(task) != ABSENT
-            right, total = int((one.predicted(task) == one.true(task))[known].sum()), int(known.sum())
-            accuracy[task] = Interval(right / total if total else float("nan"), *wilson(right, total))
+        accuracy = {task: proportion(one, task)[2] for task in p.tasks}
         pairs = None if pair is None else pair[rows]
         found[int(number)] = SubjectRow(len(one), accuracy, metrics(one, pairs).get("pair_accuracy", float("nan")))
     return found

@@ -9,6 +9,7 @@ import numpy as np
 from realfake.pages import counted
 from realfake.scoring.baselines import chance
 from realfake.scoring.predictions import Predictions
+from realfake.scoring.protocols import explained
 from realfake.scoring.statistics import Interval
 from realfake.scoring.wording import number
 
@@ -29,7 +30,8 @@ def verdict(p: Predictions, subject: np.ndarray, found: dict[str, Interval]) -> 
         found: Metric → its value and interval.
 
     Returns:
-        Sentences, the first with the figure; none if neither label is told and known.
+        Sentences, the first with the figure, the last with the protocol, if clips were compared; none if neither label
+        is told and known.
     """
     name = next((m for m in _WHAT if m in found and math.isfinite(found[m].value)), None)
     if name is None:
@@ -64,4 +66,4 @@ def verdict(p: Predictions, subject: np.ndarray, found: dict[str, Interval]) -> 
     else:
         ends = f"{number(name, i.low)} to {number(name, i.high)}"
         said.append(f"The 95 % interval, {ends}, lies {'above' if i.low > guessing else 'below'} guessing.")
-    return said
+    return said + ([decided] if (decided := explained(p)) else [])

@@ -11,7 +11,7 @@ from realfake.config import StreamInfo
 from realfake.config.derivations import NEUTRAL_SEC, SMOOTH_SEC, pairs, partners
 from realfake.config.trackers import EYE_CORNERS, STILL
 from realfake.errors import UserError
-from realfake.streams.derived import asymmetry, from_neutral, median_face, phase_numbers, rates, without_pose
+from realfake.streams.derived import asymmetry, centred, from_neutral, median_face, phase_numbers, rates, without_pose
 from realfake.streams.stream import Extracted, KnowsCanonical, Signal
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ class _Derivation:
             return self._asymmetry(values)
         if rule == "neutral":
             return from_neutral(values, times, known, NEUTRAL_SEC)
+        if rule == "centred":
+            return centred(values, known)
         if rule == "phase":
             return phase_numbers(values, times, known, SMOOTH_SEC)
         raise ValueError(f"{self.info.name}: no rule {rule}")

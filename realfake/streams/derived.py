@@ -294,6 +294,21 @@ def from_neutral(values: np.ndarray, times_sec: np.ndarray, known: np.ndarray, n
     return (values - np.median(values[first], axis=0)).astype(np.float32)
 
 
+def centred(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Difference of each moment to the clip's mean over its known moments (n,): what is constant drops out.
+
+    Args:
+        values: (n, ...).
+        known: (n,) bool, false in gaps.
+
+    Returns:
+        (n, ...) float32; all 0 if nothing is known.
+    """
+    if not known.any():
+        return np.zeros(values.shape, np.float32)
+    return (values - values[known].mean(axis=0, dtype=np.float64)).astype(np.float32)
+
+
 def _longest(steps: np.ndarray, start: int) -> slice | None:
     """The longest run of true steps from ``start`` on, as the moments that it joins."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], steps[start:], [False]]).astype(int))).reshape(-1, 2)

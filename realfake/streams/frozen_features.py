@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from realfake.composing.composition import option
 from realfake.config import (
@@ -35,8 +35,18 @@ from realfake.streams.preprocess import normalise
 from realfake.streams.stream import ClipMedia, Extracted
 
 VERSION = 1
-NAME = "features"
-"""Of the stream, and what its folder's name begins with."""
+NAME, MAPS = "features", "maps"
+"""Of the streams; the first is what the folder's name begins with, too."""
+MAP_LAYERS = {
+    "tiny_cnn": "blocks",
+    "alexnet": "features",
+    "resnet18": "layer4",
+    "vgg16": "features",
+    "efficientnet_v2_m": "features",
+    "inception_resnet_v1": "block8",
+    "inception_resnet_v1_wide": "block8",
+}
+"""Frame backbone → its module that gives the last maps, :data:`realfake.config.networks.FRAME_MAPS`."""
 
 
 class _Features(ABC):
@@ -49,7 +59,7 @@ class _Features(ABC):
 
     @abstractmethod
     def infos(self) -> tuple[StreamInfo, ...]:
-        """``features``."""
+        """``features``, and what else it gives."""
 
     def uses_gpu(self) -> bool:
         """Whether it computes on one."""
@@ -66,16 +76,23 @@ class _Features(ABC):
     @torch.inference_mode()
     def extract_all(self, media: Sequence[ClipMedia]) -> list[dict[str, Extracted]]:
         """The features of every crop of some clips, in batches that clips share."""
-        pixels, found = self.backbone.pixels, []
+        pixels, found = self.backbone.pixels, list[dict[str, np.ndarray]]()
         with self.context():
             for crops in self._batches(media):
                 x = normalise(torch.from_numpy(crops).to(self.device), pixels)
-                found.append(self.backbone(x).float().cpu().numpy())
+                found.append({name: values.float().cpu().numpy() for name, values in self._given(x).items()})
         times = [np.ascontiguousarray(clip.rows["time_sec"]) for clip in media]
-        each = np.split(np.concatenate(found), np.cumsum([len(t) for t in times])[:-1])
-        return [
-            {NAME: Extracted(t, values, np.ones(len(t), np.float32))} for t, values in zip(times, each, strict=True)
-        ]
+        ends, every = np.cumsum([len(t) for t in times])[:-1], [np.ones(len(t), np.float32) for t in times]
+        answers: list[dict[str, Extracted]] = [{} for _ in media]
+        for name in found[0]:
+            each = np.split(np.concatenate([batch[name] for batch in found]), ends)
+            for answer, *extracted in zip(answers, times, each, every, strict=True):
+                answer[name] = Extracted(*extracted)
+        return answers
+
+    def _given(self, x: Tensor) -> dict[str, Tensor]:
+        """Streams of normalised crops (B, 3, S, S)."""
+        return {NAME: self.backbone(x)}
 
     def _batches(self, media: Sequence[ClipMedia]) -> Iterator[np.ndarray]:
         """Crops of clips, one clip after the other, uint8 (n, S, S, 3); of no more than a batch is there any memory."""
@@ -119,11 +136,23 @@ class FrozenFeatures(_Features):
 
     def identity(self) -> dict[str, Any]:
         """The backbone as configured; of a file, its content and not its place."""
-        return network_identity(self.config, self.options.dtype, named_weights(self.options.weights))
+        identity = network_identity(self.config, self.options.dtype, named_weights(self.options.weights))
+        return identity if self.options.streams == [NAME] else {**identity, "streams": self.options.streams}
 
     def infos(self) -> tuple[StreamInfo, ...]:
-        """``features``."""
+        """``features``, ``maps``, or both."""
         return self.options.infos()
+
+    def _given(self, x: Tensor) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = {}
+        if MAPS in self.options.streams:
+            layer = self.backbone.net.get_submodule(MAP_LAYERS[self.options.backbone])
+            hook = layer.register_forward_hook(lambda _module, _inputs, output: found.update({MAPS: output}))
+            found[NAME] = self.backbone(x)
+            hook.remove()
+        else:
+            found[NAME] = self.backbone(x)
+        return {name: found[name] for name in self.options.streams}
 
     def require(self, videos: Sequence[Path]) -> str:
         """Nothing but weights; raises :class:`UserError` if they are missing or others."""

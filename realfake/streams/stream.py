@@ -193,7 +193,7 @@ class SampleSpec:
     """What a network takes of a clip; preprocessing for train, validation, test, predict and export obeys it alone."""
 
     frames: int | None
-    """Moments of a sample; ``None`` = a single frame."""
+    """Moments of a sample's window; ``None`` = a single frame."""
     stride_sec: float | None
     """Between two moments; ``None`` = spread evenly over the sampled window."""
     repeat_crops: bool
@@ -201,11 +201,18 @@ class SampleSpec:
     pixels: InputSpec | None
     """How pixels are scaled and normalised; ``None`` = they are not looked at."""
     streams: tuple[StreamSpec, ...] = (StreamSpec(PIXELS),)
+    neutral: int = 0
+    """Moments of the clip's neutral beginning, which come before those of the window."""
 
     @classmethod
     def of_pixels(cls, spec: InputSpec) -> SampleSpec:
         """That of a network that looks at pixels alone."""
         return cls(spec.frames, spec.stride_sec, spec.repeat_crops, spec)
+
+    @property
+    def moments(self) -> int:
+        """Of a sample, neutral ones included."""
+        return self.neutral + (self.frames or 1)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -115,9 +115,32 @@ def chosen(found: dict[str, Extracted], options: TrackerSignal, media: ClipMedia
     """The streams that the options name, landmarks relative to what they say."""
     streams: dict[str, Extracted] = {stream: found[stream] for stream in options.streams}
     if (landmarks := streams.get("landmarks")) is not None:
-        size = None if options.relative_to == "face" else (media.info.width, media.info.height)
-        streams["landmarks"] = landmarks._replace(values=relative(landmarks, size))
+        if options.relative_to == "box":
+            values = boxed(landmarks, media.rows)
+        else:
+            size = None if options.relative_to == "face" else (media.info.width, media.info.height)
+            values = relative(landmarks, size)
+        streams["landmarks"] = landmarks._replace(values=values)
     return streams
+
+
+def boxed(landmarks: Extracted, rows: np.ndarray) -> np.ndarray:
+    """Landmarks from the middle of the face's box, in parts of its longer side.
+
+    Args:
+        landmarks: Pixels, (n, 68, 2).
+        rows: (m,) of :data:`realfake.data.store.CROP`; the box is interpolated between their moments.
+
+    Returns:
+        float32 (n, 68, 2).
+    """
+    from realfake.data.media import box_columns  # which imports streams
+
+    times, moments = rows["time_sec"].astype(np.float64), landmarks.times_sec.astype(np.float64)
+    x, y, width, height = (np.interp(moments, times, column) for column in box_columns(rows).T)
+    middles = np.stack([x + width / 2, y + height / 2], axis=1)[:, None]
+    points = landmarks.values.astype(np.float64)
+    return ((points - middles) / np.maximum(width, height)[:, None, None]).astype(np.float32)
 
 
 def relative(landmarks: Extracted, picture: tuple[int, int] | None) -> np.ndarray:

@@ -18,7 +18,8 @@ import realfake
 from realfake.approaches.features import stored_network
 from realfake.composing.composition import compose, option
 from realfake.composing.messages import changed
-from realfake.config import FrameBackbone, NoFace, PrepareConfig, TimmBackbone, TrainConfig
+from realfake.config import FeaturesSignal, FrameBackbone, NoFace, PrepareConfig, TimmBackbone, TrainConfig
+from realfake.config.upgrade import upgrade
 from realfake.data.media import Media
 from realfake.data.preparation import prepare
 from realfake.data.signal_parts import grouped
@@ -34,7 +35,7 @@ from realfake.models import build_backbone, frame_network
 from realfake.prediction.explain import require_explainable
 from realfake.runs.folder import RunFolder
 from realfake.runs.network import Network, open_trained
-from realfake.streams.frozen_features import FeaturesOf
+from realfake.streams.frozen_features import FeaturesOf, FrozenFeatures
 
 LOADING = ("data.batch_size", "data.workers")
 CPU = torch.device("cpu")
@@ -213,6 +214,29 @@ def test_short_clips_share_batches(own: list[str], features: FeaturesOf) -> None
         np.testing.assert_array_equal(found["features"].times_sec, clip.rows["time_sec"])
     assert grouped([0, 2, 3, 5], np.array([12, 99, 12, 12, 99, 12]), 32) == [(0, 2, 3), (5,)]
     assert grouped([0, 2], np.array([12, 99, 12]), 1) == [(0,), (2,)]
+
+
+def test_maps_are_those_that_features_are_made_of(own: list[str]) -> None:
+    cfg = compose("prepare", of_data(own), PrepareConfig)
+    store = prepare(cfg.data, cfg.face, progress=False)
+    assert store.root is not None
+    clip = Media.of_store(store, 0, store.root / "x", cfg.data, cfg.face)
+    words = {"backbone": "tiny_cnn", "weights": "none"}
+    both, alone, plain = (
+        FrozenFeatures(option(FeaturesSignal, **words, **({"streams": streams} if streams else {})))
+        for streams in (["maps", "features"], ["maps"], None)
+    )
+    found = both.extract(clip)
+    assert list(found) == ["maps", "features"]
+    assert [info.name for info in both.infos()] == ["maps", "features"]
+    with torch.no_grad():
+        made = both.backbone.net.linear(torch.from_numpy(found["maps"].values).flatten(1))
+    np.testing.assert_allclose(made.numpy(), found["features"].values, atol=1e-6)
+    np.testing.assert_array_equal(alone.extract(clip)["maps"].values, found["maps"].values)
+    np.testing.assert_array_equal(plain.extract(clip)["features"].values, found["features"].values)
+    assert "streams" not in plain.identity()  # of what was stored before there were maps
+    assert len({json.dumps(signal.identity()) for signal in (both, alone, plain)}) == 3
+    assert upgrade({"format": 2, "signals": {"features": words}})["signals"]["features"]["streams"] == ["features"]
 
 
 def test_of_a_long_clip_no_more_than_a_batch_is_in_memory(features: FeaturesOf, own: list[str]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.memory import looped
 from realfake.config import StreamInfo
 from realfake.data import temporary
 from realfake.data.clip_rows import as_extracted, gathered, row_type
@@ -126,3 +129,25 @@ def test_tables_in_parts_are_the_whole_table(ending: str, tmp_path: Path) -> Non
     assert len(tables[0]) == 28
     if ending == "csv":
         assert (tmp_path / "parts.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+@pytest.mark.slow
+def test_crops_of_a_long_video_take_the_memory_of_a_short_one(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib, realfake.data.extraction as extraction\n"
+        "from realfake.composing.composition import compose\n"
+        "from realfake.config import PrepareConfig\n"
+        "from realfake.data.faces import build_detector\n"
+        "extraction.SEGMENT_BYTES = 2**25\n"
+        "peak = lambda: int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]) / 1024\n"
+        "words = ['data=csv', 'data.root=none', 'data.window=[0,1]', 'face=haar']\n"
+        "cfg = compose('prepare', words, PrepareConfig)\n"
+        "for path in sys.argv[1:]:\n"
+        "    crops = extraction.extract_crops(path, cfg.data, cfg.face, build_detector(cfg.face))\n"
+        "    print(len(crops.rows), peak())\n"
+    )
+    paths = [str(looped(tmp_path, minutes, 216)) for minutes in (0.5, 0.5, 4.0)]
+    done = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, check=True)
+    (short, _), (_, first), (long, last) = (map(float, line.split()) for line in done.stdout.splitlines())
+    assert (short, long) == (300, 2400)
+    assert last < first + 60  # each of the 18 segments would keep 12

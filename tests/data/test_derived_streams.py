@@ -149,6 +149,7 @@ def test_tables_have_them(store: PreparedStore, tiny_data: list[str], command: C
         ("backbone.streams=[unit_velocity]", r"backbone\.streams=\[unit_velocity\]: the data have no stream unit_vel"),
         ("backbone.streams=[units_steady]", r"backbone\.streams=\[units_steady\]: units_steady: steady takes points"),
         ("backbone.streams=[units_neutral] data.window=[0.4,0.9]", r"data\.window=\[0\.4,0\.9\]: units_neutral is me"),
+        ("backbone=siamese data.window=[0.4,0.9]", r"data\.window=\[0\.4,0\.9\]: the neutral face of backbone=siamese"),
     ],
 )  # fmt: skip
 def test_a_network_is_refused_what_follows_from_nothing(words: str, line: str) -> None:

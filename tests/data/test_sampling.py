@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realfake.data.samples import EpochBatches
-from realfake.data.sampling import fixed_phases, frame_times, nearest, window_times
+from realfake.data.sampling import after_neutral, fixed_phases, frame_times, nearest, window_times
+from realfake.streams.stream import SampleSpec
 
 
 @given(st.lists(st.floats(0, 100, width=32), min_size=1, max_size=40, unique=True), st.floats(-5, 105))
@@ -39,6 +40,14 @@ def test_a_window_too_long_for_its_interval_is_spread_unless_crops_are_to_be_rep
     repeated = window_times(start, end, 4, 1.0, np.array([[0.5], [0.5]]))
     np.testing.assert_allclose(repeated, [[0.5, 1.5, 2.5, 3.5], [0.0, 1.0, 2.0, 3.0]])
     np.testing.assert_allclose(window_times(0.0, 3.0, 4, 1.0, 0.5, repeat=False), [0.0, 1.0, 2.0, 3.0])  # just fits
+
+
+def test_moments_of_the_neutral_face_stand_before_those_of_each_window() -> None:
+    windows, spec = np.array([[2.0, 3.0], [2.5, 3.5]]), SampleSpec(2, 1.0, False, None, neutral=5)
+    found = after_neutral(windows, np.array([[0.0], [0.2]]), spec)  # the second face is there a little later
+    np.testing.assert_allclose(found[0], [0.05, 0.15, 0.25, 0.35, 0.45, 2.0, 3.0])
+    np.testing.assert_allclose(found[1], [0.25, 0.35, 0.45, 0.55, 0.65, 2.5, 3.5])
+    assert (spec.moments, SampleSpec(None, None, False, None).moments) == (7, 1)
 
 
 def test_window_without_a_stride_spreads_over_the_interval() -> None:

@@ -11,7 +11,7 @@ from torchvision.models import get_model_weights
 
 from realfake.composing.messages import changed
 from realfake.composing.overrides import options
-from realfake.config import CLIP_FEATURES, FRAME_FEATURES, VIDEO_TRANSFORMERS
+from realfake.config import CLIP_FEATURES, FRAME_FEATURES, STREAM_NETWORKS, VIDEO_TRANSFORMERS
 from realfake.errors import UserError
 from realfake.models import Backbone, build_backbone, sample_spec
 from realfake.models.torchvision_networks import LAST_LAYER
@@ -28,6 +28,7 @@ FEATURES = {
     "gru": 256,
     "tcn": 64,
     "transformer": 64,
+    "siamese": 128,
 }
 
 # The smallest input on which a training step is quick, for the networks that take one.
@@ -45,6 +46,7 @@ SMALL = {
     "gru": ["backbone.frames=3"],
     "tcn": ["backbone.frames=3"],
     "transformer": ["backbone.frames=3"],
+    "siamese": ["backbone.frames=3", "backbone.neutral_frames=2"],
     "x3d_s": ["backbone.input.size=64", "backbone.input.frames=4"],
     "efficient_x3d_s": ["backbone.input.size=64", "backbone.input.frames=4"],
     "r3d_18": ["backbone.input.size=32", "backbone.input.frames=4"],
@@ -67,7 +69,8 @@ def _installed(request: pytest.FixtureRequest) -> None:
 
 
 def test_every_file_is_known_here() -> None:
-    assert {*options("backbone", CONF)} - {"numbers"} == set(ALL_BACKBONES) == set(FEATURES)  # that has no network
+    others = {"numbers", *STREAM_NETWORKS}  # that has no network, and those that look at no pixels
+    assert {*options("backbone", CONF)} - others == set(ALL_BACKBONES) == set(FEATURES)
 
 
 @pytest.mark.parametrize("name", ALL_BACKBONES)

@@ -106,7 +106,10 @@ def test_pair_accuracy_counts_every_real_with_every_fake_sample(digits):
     [
         (lambda p: replace(p, emotion=np.full(len(p), -1)), {m for m in METRICS if METRICS[m].task != "authenticity"}),
         (lambda p: replace(p, authenticity=np.full(len(p), -1)), {m for m in METRICS if METRICS[m].task != "emotion"}),
-        (lambda p: replace(p, authenticity=np.full(len(p), 1)), {"authenticity_auroc", "pair_accuracy"}),
+        (
+            lambda p: replace(p, authenticity=np.full(len(p), 1)),
+            {"authenticity_auroc", "pair_accuracy", "median_accuracy"},
+        ),
         (lambda p: p.select(np.zeros(len(p), dtype=bool)), set(METRICS)),
     ],
     ids=["no emotion", "no authenticity", "real only", "nothing"],

@@ -99,7 +99,7 @@ def test_undefined_metrics_have_no_interval():
     p, subject, _ = people(np.random.default_rng(5), 10)
     found = bootstrap(replace(p, emotion=np.full(len(p), -1)), subject)
     for name in METRICS:
-        undefined = name.startswith(("joint", "emotion", "pair"))
+        undefined = name.startswith(("joint", "emotion", "pair", "median"))
         assert math.isnan(found[name].value) == math.isnan(found[name].low) == undefined
 
 

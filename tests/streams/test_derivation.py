@@ -32,7 +32,7 @@ KNOWN = {
         option(DrawnSignal, streams=["landmarks", "pose", "gaze"]).infos(),
         [info for info in option(MediapipeSignal).infos() if info.name != "pose"],
         option(MotionSignal, grid=3).infos(),
-        option(FeaturesSignal).infos(),
+        option(FeaturesSignal, backbone="tiny_cnn", streams=["features", "maps"]).infos(),
     )
     for info in infos
 }
@@ -82,7 +82,7 @@ NAMES = [
     "landmarks_steady", "landmarks_steady_velocity", "landmarks_asymmetry", "landmarks_neutral",
     "blendshapes_velocity", "blendshapes_asymmetry", "blendshapes_velocity_asymmetry", "blendshapes_phase",
     "units_acceleration", "units_phase", "units_neutral_velocity", "motion_asymmetry", "motion_velocity",
-    "pose_velocity", "gaze_neutral", "box_velocity",
+    "pose_velocity", "gaze_neutral", "box_velocity", "maps_centred",
 ]  # fmt: skip
 
 

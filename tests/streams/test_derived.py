@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from realfake.streams.derived import (
     asymmetry,
+    centred,
     fit_similarity,
     from_neutral,
     mirror_partners,
@@ -135,6 +136,12 @@ def test_the_longest_rise_and_the_longest_fall_after_it() -> None:
     assert (found.onset, found.apex, found.offset) == (slice(5, 9), slice(8, 12), slice(11, 15))
     assert rise_and_fall(curve[:5]) is None
     assert rise_and_fall(np.array([1.0, 2.0, 3.0])) is None
+
+
+def test_a_clip_is_compared_with_its_own_mean() -> None:
+    values, known = np.array([[1.0, 2.0], [9.0, 9.0], [3.0, 6.0]]), np.array([True, False, True])
+    assert centred(values, known)[known].tolist() == [[-1.0, -2.0], [1.0, 2.0]]
+    assert not centred(values, np.zeros(3, bool)).any()
 
 
 def test_a_clip_is_compared_with_its_own_neutral_face() -> None:
