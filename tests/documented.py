@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from processes import ROOT
@@ -65,6 +66,8 @@ STANDS_IN = {
     "data.seed=0,1,2,3,4": "data.seed=0",
     "shard=0,1,2,3 shards=4": "shard=0,1 shards=2",
     "sweep.trials=30": "sweep.trials=2",
+    "experiment=field/videomae": "experiment=field/small/videomae",
+    "experiment=field/marlin": "experiment=field/small/marlin",
     # Each experiment of the thesis is trained in test_experiments.py; here, one that is small and one over sequences.
     "'experiment=thesis/*'": "'experiment=thesis/*_small_*,thesis/temporal_cnn3d_sgd'",
     "'experiment=thesis/multi_task_*'": "'experiment=thesis/multi_task_resnet1*'",
@@ -96,6 +99,12 @@ NOT_HERE = {
     "python -m realfake.data.synthetic.oracle": "test_synthetic.py",
 }
 """How commands begin that no test runs as they stand → why, or what does."""
+OF_TRANSFORMERS = (
+    "realfake train experiment=field/videomae", "realfake train experiment=field/small/videomae",
+    "realfake train -m experiment=field/marlin", "realfake train approach=temporal_multi_task backbone=videomae",
+)  # fmt: skip
+if find_spec("transformers") is None:
+    NOT_HERE |= dict.fromkeys(OF_TRANSFORMERS, "the extra transformers is not installed")
 
 FRAMES = ["data.size=64", "data.rate_fps=10", "data.prepare_workers=1"]
 TRAINING = [
@@ -113,6 +122,12 @@ OWN_SIZES = {
 SMALLER = {
     "backbone=slow_r50": ["backbone.input.size=64"],
     "backbone@backbone.frame=resnet18": ["backbone.frame.input.size=32"],
+    "signals.features.backbone=x3d_s": [
+        "signals.features.weights=none",
+        "signals.features.size=64",
+        "signals.features.frames=4",
+    ],
+    "backbone=videomae backbone.weights": ["backbone.variant=tiny", "backbone.input.size=32"],
     "experiment=thesis/": ["backbone.weights=none", "backbone.input.size=32", "sampling.window=[0.0,1.0]"],
 }
 """What a word chooses → keys of its size."""

@@ -220,3 +220,12 @@ def test_the_table_holds_all_figures(
     monkeypatch.setattr(sys, "argv", ["table", str(tmp_path / "none")])
     with pytest.raises(SystemExit):
         table.main()
+
+
+@pytest.mark.slow
+def test_window_features(tiny_data: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("transformers", reason="the extra transformers is not installed")
+    arguments = ["--size", "tiny", "--clips", "2", "--folds", "1", "--data", *tiny_data]
+    found = figures("window_features", tmp_path, monkeypatch, *arguments)["window_features"]
+    assert (len(found["clip_seconds"]), len(found["run_seconds"])) == (2, 10)
+    assert min(found["clip_seconds"] + found["run_seconds"]) > 0

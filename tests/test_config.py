@@ -24,6 +24,7 @@ from realfake.composing.help import group_words
 from realfake.composing.messages import changed, known_keys, validate
 from realfake.composing.overrides import check_plugin, name_sweep, options, ordered, rewrite
 from realfake.config import EvaluateConfig, OwnData, TrainConfig, as_plain
+from realfake.config.backbones import choices
 from realfake.config.upgrade import FORMAT
 from realfake.errors import UserError
 from realfake.experiments.start import check_start
@@ -78,7 +79,7 @@ NEEDED = {
 def test_every_option_composes(n: int) -> None:
     """Option number n of every group at once, which shows too that groups do not get into each other's way."""
     chosen = {group: names[n % len(names)] for group, names in OPTIONS.items()}
-    clips = chosen["backbone"] in config.CLIP_BACKBONES + config.SEQUENCE_BACKBONES + config.STREAM_NETWORKS
+    clips = chosen["backbone"] in choices(clips=True)
     if clips != (config.APPROACHES[chosen["approach"]][0] == "sequences"):
         chosen["approach"] = "temporal" if clips else "multi_task"
     if chosen["approach"] == "ranking":  # which learns by it
@@ -118,9 +119,7 @@ def test_every_term_has_a_file() -> None:
 
 
 def test_every_backbone_has_a_file() -> None:
-    sequences = {*config.CLIP_BACKBONES, *config.SEQUENCE_BACKBONES, *config.STREAM_NETWORKS}
-    known = {*config.FRAME_BACKBONES, *sequences, "timm", "numbers"}
-    assert {*options("backbone", CONF)} == known
+    assert {*options("backbone", CONF)} == {*choices(clips=True), *choices(clips=False)}
 
 
 @pytest.mark.parametrize(
@@ -362,6 +361,7 @@ def test_published_weights_see_frames_as_far_apart_as_in_their_training() -> Non
         name: pytest.approx(1 / rate)
         for name, rate in {
             "r3d_18": 15, "mc3_18": 15, "r2plus1d_18": 15, "s3d": 15, "mvit_v2_s": 7.5, "swin3d_t": 15,
+            "videomae": 7.5, "vjepa2": 7.5, "marlin": 12,
         }.items()
     }  # fmt: skip
     assert stride("backbone=x3d_s") is None  # random weights know no spacing

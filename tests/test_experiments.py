@@ -8,7 +8,7 @@ import pytest
 
 import realfake
 from realfake.composing.composition import compose, conf_dir
-from realfake.config import MeshNetwork, TrainConfig
+from realfake.config import FeaturesSignal, MeshNetwork, TrainConfig
 from realfake.data.sources import build_source
 from realfake.experiments.execution import train
 from realfake.labels import told_by
@@ -33,6 +33,11 @@ def stand_in(cfg: TrainConfig) -> list[str]:
 
     The networks themselves are built at full size in ``tests/models``.
     """
+    features = cfg.signals_seen.get("features")
+    if isinstance(features, FeaturesSignal) and features.variant is not None:
+        pytest.importorskip("transformers", reason="the extra transformers is not installed")
+        words = ("variant=tiny", "weights=none", "size=32", "frames=2", "stride_sec=0.1")
+        return [f"signals.features.{word}" for word in words]
     words = ["backbone.weights=none"]
     if "maps" in cfg.backbone.takes or "maps_centred" in cfg.backbone.takes:
         # Of untrained maps, and points without the tables of a tracker.

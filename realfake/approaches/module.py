@@ -58,21 +58,19 @@ class ApproachModule(LightningModule):
         self.told = told_by(self.tasks)
         self.backbone = build_backbone(cfg.backbone, cfg.streams)
         self.spec = self.backbone.spec
-        classes = {task: self.space.size(task) for task in self.tasks}
         self.heads = nn.ModuleDict({task: head_of(cfg, task, self.backbone.features) for task in self.tasks})
         self.gathered = FeatureRecord() if isinstance(cfg.head, FittedHead) else None
         self.anchor = nn.Parameter(torch.zeros(0)) if cfg.fits_only else None
         """Stands for what is trained where nothing is: the trainer, and DDP, want a gradient of something."""
         counts = class_counts or {}
         self.losses = nn.ModuleDict(
-            {t: build_task_loss(getattr(cfg.loss, t), k, counts.get(t)) for t, k in classes.items()}
+            {t: build_task_loss(getattr(cfg.loss, t), self.space.size(t), counts.get(t)) for t in self.tasks}
         )
         self.taught, self.protocol = cfg.approach.taught(self.tasks), cfg.protocol
         chosen = cfg.auxiliary.chosen
         errors = getattr(self.backbone.net, "errors", None)
-        self.auxiliary = build_auxiliary(
-            cfg.auxiliary, self.space, self.tasks, self.backbone.features, cfg.targets, errors
-        )
+        features = self.backbone.features
+        self.auxiliary = build_auxiliary(cfg.auxiliary, self.space, self.tasks, features, cfg.targets, errors)
         self.taken = (*self.spec.streams, *(StreamSpec(i) for n, i in cfg.targets.items() if n not in self.spec.names))
         """Streams of the network, and those that auxiliary terms need besides."""
         self.mix = build_mix(cfg.loss_mix, self.taught, {name: term.weight for name, term in chosen.items()})

@@ -92,6 +92,7 @@ from realfake.config.mesh_networks import HadaSmileNetBackbone, MeshNetwork, Mes
 from realfake.config.networks import (
     BATCH_NORM_OF_VECTORS,
     CLIP_BACKBONES,
+    CLIP_FEATURES,
     FRAME_BACKBONES,
     FRAME_FEATURES,
     FRAME_MAPS,
@@ -185,3 +186,4 @@ from realfake.config.trackers import (
     TrackerSignal,
     tracker_info,
 )
+from realfake.config.video_transformer_options import PATCH, TUBELET, VARIANTS, VIDEO_TRANSFORMERS, VideoTransformer

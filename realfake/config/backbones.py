@@ -30,6 +30,7 @@ from realfake.config.stream_networks import (
     TcnBackbone,
     TransformerBackbone,
 )
+from realfake.config.video_transformer_options import VIDEO_TRANSFORMERS, VideoTransformer
 
 SEQUENCE_BACKBONES = (*RECURRENT_BACKBONES, "tcn", "transformer", "siamese")
 """Those that encode one stream or several over the moments of a sample."""
@@ -44,7 +45,7 @@ _OverTime = RecurrentBackbone | TcnBackbone | TransformerBackbone | SiameseBackb
 _OfPoints = PredictiveLstmBackbone | MeshSmileNetBackbone | HadaSmileNetBackbone
 _OfStreams = CompactBilinearBackbone | TrajectoryFeaturesBackbone | _OfPoints
 BackboneConfig = Annotated[
-    FrameBackbone | TimmBackbone | NumbersBackbone | ClipBackbone | _OverTime | _OfStreams,
+    FrameBackbone | TimmBackbone | NumbersBackbone | ClipBackbone | VideoTransformer | _OverTime | _OfStreams,
     Field(discriminator="kind"),
     Guests("backbone"),
 ]
@@ -52,6 +53,7 @@ BackboneConfig = Annotated[
 
 def choices(*, clips: bool) -> tuple[str, ...]:
     """Names of the backbones that see clips, or single frames, those of plugins last."""
-    own = (*SEQUENCE_BACKBONES, *CLIP_BACKBONES, *STREAM_NETWORKS) if clips else (*FRAME_BACKBONES, "timm", "numbers")
+    seeing_clips = (*SEQUENCE_BACKBONES, *CLIP_BACKBONES, *VIDEO_TRANSFORMERS, *STREAM_NETWORKS)
+    own = seeing_clips if clips else (*FRAME_BACKBONES, "timm", "numbers")
     bases = (ClipNetwork, SequenceEncoder) if clips else (FrameNetwork,)
     return (*own, *(name for base in bases for name in Guests("backbone", base).classes()))

@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from realfake.config.base import Count, NonNegative, Positive, Seed, Strict, check_three
 from realfake.config.data import Decoder, LocatedData
 from realfake.config.face_options import FaceConfig
-from realfake.config.signal_options import Signals, streams_named
+from realfake.config.signal_options import Signals, check_windows, streams_named
 from realfake.config.split_options import SplitConfig
 from realfake.config.stream_info import StreamInfo
 from realfake.config.trackers import Accept
@@ -26,6 +26,7 @@ class Command(Strict):
 class WithSignals(Command):
     """What commands have that compute streams of a dataset, all that signals give."""
 
+    data: LocatedData
     signals: Signals
     derived: list[str]
     """Streams that follow from those of the signals, by their names, such as ``units_velocity``."""
@@ -46,6 +47,7 @@ class WithSignals(Command):
             raise ValueError(f"{shown}: {plain[0]} is derived of nothing; expected names such as {plain[0]}_velocity")
         if twice := [name for name in self.derived if self.derived.count(name) > 1]:
             raise ValueError(f"{shown}: {twice[0]} twice; expected each once")
+        check_windows(self.signals, self.data.rate_fps)
         return self
 
 
@@ -59,7 +61,6 @@ class SweepFolder(Strict):
 class PrepareConfig(WithSignals):
     """``realfake prepare``."""
 
-    data: LocatedData
     face: FaceConfig
     shard: NonNegative
     """Which part of the clips this process works on, from 0."""
@@ -78,7 +79,6 @@ class PrepareConfig(WithSignals):
 class SignalsConfig(WithSignals):
     """``realfake signals``."""
 
-    data: LocatedData
     face: FaceConfig
     input: str | list[str] | None
     """Files, as :attr:`PredictConfig.input`, instead of a dataset."""
@@ -96,7 +96,6 @@ class SignalsConfig(WithSignals):
 class DescribeConfig(WithSignals):
     """``realfake describe``."""
 
-    data: LocatedData
     face: FaceConfig
     split: SplitConfig
     out: str | None

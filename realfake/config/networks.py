@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -65,6 +66,24 @@ CLIP_BACKBONES = (
     "real_smile_net",
 )
 
+CLIP_FEATURES = {
+    "cnn3d": 512,
+    "cnn3d_thesis": 512,
+    "lstm_thesis": 256,
+    "gru_thesis": 256,
+    "slow_r50": 2048,
+    "x3d_s": 2048,
+    "efficient_x3d_s": 2048,
+    "r3d_18": 512,
+    "mc3_18": 512,
+    "r2plus1d_18": 512,
+    "s3d": 1024,
+    "mvit_v2_s": 768,
+    "swin3d_t": 768,
+    "real_smile_net": 250,
+}
+"""Clip backbone → numbers that it gives; of transformers for video, their variant says it."""
+
 TRAINED_STRIDE_SEC = {
     "slow_r50": 8 / 30,
     "x3d_s": 6 / 30,
@@ -75,10 +94,14 @@ TRAINED_STRIDE_SEC = {
     "s3d": 1 / 15,
     "mvit_v2_s": 2 / 15,
     "swin3d_t": 1 / 15,
+    "videomae": 4 / 30,
+    "vjepa2": 4 / 30,
+    "marlin": 2 / 24,
 }
 """Time between the frames with which a clip network's published weights were trained.
 
 Those of pytorchvideo's model zoo saw every 6th or 8th frame of 30 a second; torchvision's state their ``frame_rate``.
+VideoMAE saw every 4th frame of Kinetics, as the probes of V-JEPA 2 do; MARLIN every 2nd of YouTube Faces, 24 a second.
 """
 
 BATCH_NORM_OF_VECTORS = ("inception_resnet_v1", "inception_resnet_v1_wide")
@@ -107,6 +130,23 @@ class InputSpec(Strict):
         check_three(self.mean, "backbone.input.mean")
         check_three(self.std, "backbone.input.std")
         return self
+
+
+def check_rate(rate_fps: float, stride_sec: float | None, network: str, key: str) -> None:
+    """Raise ``ValueError`` if prepared crops are further apart than the frames that a network looks at.
+
+    Args:
+        rate_fps: Crops a second.
+        stride_sec: Between two frames, which ``key`` says; ``None`` = they spread over what there is.
+        network: Its name.
+        key: Of the configuration.
+    """
+    if stride_sec is not None and rate_fps * stride_sec < 1.0 - 1e-6:
+        raise ValueError(
+            f"data.rate_fps={rate_fps:g}: too few crops a second for {network}, whose frames are {stride_sec:.4g} s "
+            f"apart; expected data.rate_fps={math.ceil(1.0 / stride_sec - 1e-6)} or more, or {key}=null, which spreads "
+            "the frames over the clip"
+        )
 
 
 class AnyBackbone(Strict):
@@ -180,26 +220,15 @@ class TimmBackbone(_OfFrames):
 class ClipNetwork(AnyBackbone):
     """A network that sees clips; plugins derive theirs from it."""
 
-    kind: Literal["clip"]
+    kind: Literal["clip", "video_transformer"]
     name: str
     input: InputSpec
+    """Here ``stride_sec`` may also say ``trained``: that of the published weights (:data:`TRAINED_STRIDE_SEC`) for a
+    network that starts from weights, null for one that does not."""
 
     def build(self) -> nn.Module:
         """The network of a plugin: (B, 3, T, H, W) → (B, features)."""
         raise NotImplementedError
-
-    @model_validator(mode="after")
-    def _check_input(self) -> ClipNetwork:
-        if self.input.frames is None:
-            raise ValueError(f"backbone.input.frames=null: {self.name} sees clips, expected a number of frames")
-        return self
-
-
-class ClipBackbone(ClipNetwork):
-    name: Literal[CLIP_BACKBONES]  # type: ignore[valid-type]
-    input: InputSpec
-    """Here ``stride_sec`` may also say ``trained``: that of the published weights (:data:`TRAINED_STRIDE_SEC`) for a
-    network that starts from weights, null for one that does not."""
 
     @model_validator(mode="before")
     @classmethod
@@ -217,3 +246,14 @@ class ClipBackbone(ClipNetwork):
             )
         seconds = None if values.get("weights", "none") == "none" else TRAINED_STRIDE_SEC[name]
         return {**values, "input": {**spec, "stride_sec": seconds}}
+
+    @model_validator(mode="after")
+    def _check_input(self) -> ClipNetwork:
+        if self.input.frames is None:
+            raise ValueError(f"backbone.input.frames=null: {self.name} sees clips, expected a number of frames")
+        return self
+
+
+class ClipBackbone(ClipNetwork):
+    kind: Literal["clip"]
+    name: Literal[CLIP_BACKBONES]  # type: ignore[valid-type]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
@@ -26,10 +25,10 @@ from realfake.config.face_options import FaceConfig
 from realfake.config.guests import GuestFields, Guests, UsedPlugin, used_by
 from realfake.config.head_options import FittedHead, HeadConfig, MlpHead
 from realfake.config.losses import AuxiliaryConfig, Losses, MixConfig, check_terms
-from realfake.config.networks import BATCH_NORM_OF_VECTORS, ClipNetwork
+from realfake.config.networks import BATCH_NORM_OF_VECTORS, ClipNetwork, check_rate
 from realfake.config.optimisation import Augmentation, Cosine, OptimizerConfig, Plateau, SchedulerConfig
 from realfake.config.recording import CallbacksConfig, LoggerConfig
-from realfake.config.signal_options import SignalConfig, Signals, StreamInfo, signals_of, streams_named
+from realfake.config.signal_options import SignalConfig, Signals, StreamInfo, check_windows, signals_of, streams_named
 from realfake.config.split_options import SplitConfig
 from realfake.config.stream_networks import SequenceBackbone, SiameseBackbone, StreamNetwork
 from realfake.errors import nearest
@@ -340,15 +339,12 @@ class TrainConfig(Strict):
         )
 
     def _check_spacing(self) -> None:
+        check_windows(self.signals_seen, self.data.rate_fps)
         if isinstance(self.backbone, ClipNetwork):
             key, stride, repeat = "input.stride_sec", self.backbone.input.stride_sec, self.backbone.input.repeat_crops
         elif isinstance(self.backbone, SequenceBackbone) and "pixels" in self.backbone.takes:
             key, stride, repeat = "stride_sec", self.backbone.stride_sec, self.backbone.repeat_crops
         else:
             return
-        if stride is not None and not repeat and self.data.rate_fps * stride < 1.0 - 1e-6:
-            raise ValueError(
-                f"data.rate_fps={self.data.rate_fps:g}: too few crops a second for {self.backbone.name}, whose frames "
-                f"are {stride:.4g} s apart; expected data.rate_fps={math.ceil(1.0 / stride - 1e-6)} or more, or "
-                f"backbone.{key}=null, which spreads the frames over the clip"
-            )
+        if not repeat:
+            check_rate(self.data.rate_fps, stride, self.backbone.name, f"backbone.{key}")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from realfake.config.base import Positive
+from realfake.config.base import Count, Positive
 from realfake.config.derivations import stream_named
 from realfake.config.guests import Guests
 from realfake.config.landmarks import BLENDSHAPES, PARTNERS, UNITS, mirrored_names
-from realfake.config.networks import FRAME_FEATURES, FRAME_MAPS
+from realfake.config.networks import CLIP_FEATURES, FRAME_FEATURES, FRAME_MAPS, TRAINED_STRIDE_SEC, check_rate
 from realfake.config.stream_info import PREPARED, SignalOptions, StreamInfo
 from realfake.config.trackers import IN_BOX, DrawnSignal, OpenfaceSignal, PyfeatSignal
+from realfake.config.video_transformer_options import VARIANTS, VIDEO_TRANSFORMERS, check_variant
 
 
 class MotionSignal(SignalOptions):
@@ -40,11 +42,22 @@ class MotionSignal(SignalOptions):
 
 
 class FeaturesSignal(SignalOptions):
-    """Outputs of a frozen frame backbone for each face crop."""
+    """Outputs of a frozen frame backbone for each face crop, or of a frozen clip backbone for windows of crops."""
 
     name: Literal["features"]
-    backbone: Literal[tuple(FRAME_FEATURES)]  # type: ignore[valid-type]
-    """A frame backbone, with the input and all else that its file says."""
+    backbone: Literal[(*FRAME_FEATURES, *CLIP_FEATURES, *VIDEO_TRANSFORMERS)]  # type: ignore[valid-type]
+    """With the input and all else that its file says, but for what follows."""
+    variant: str | None
+    """Size of a transformer for video; null = it is none."""
+    size: Count | None
+    """Side of the input in pixels; null = as in the backbone's file."""
+    frames: Count | None
+    """Of a clip backbone's window; null = as in its file."""
+    stride_sec: Positive | Literal["trained"] | None
+    """Between the frames of a clip backbone's window; ``trained`` = as its published weights saw them; null, or a
+    network without such weights = the window is the clip."""
+    rate_fps: Positive
+    """Windows of a clip backbone a second."""
     weights: str
     """``default``, the name of published weights, or the path of a file."""
     streams: Annotated[list[Literal["features", "maps"]], Field(min_length=1)]
@@ -52,18 +65,46 @@ class FeaturesSignal(SignalOptions):
     dtype: Literal[32, 16]
     """Bits of a stored number."""
 
+    @property
+    def sees_clips(self) -> bool:
+        """Whether it is windows that the network looks at."""
+        return self.backbone not in FRAME_FEATURES
+
+    @property
+    def seconds(self) -> float | None:
+        """Between the frames of a window; ``None`` = they spread over the clip."""
+        return TRAINED_STRIDE_SEC.get(self.backbone) if self.stride_sec == "trained" else self.stride_sec
+
     def infos(self) -> tuple[StreamInfo, ...]:
         """``features``: (F,); ``maps``: (C, h, w)."""
-        found = {"features": features_info(self.backbone, FRAME_FEATURES[self.backbone], self.dtype)}
+        found = {"features": self._features()}
         if "maps" in self.streams:
             found["maps"] = maps_info(self.backbone, self.dtype)
         return tuple(found[name] for name in self.streams)
+
+    def _features(self) -> StreamInfo:
+        if not self.sees_clips:
+            return features_info(self.backbone, FRAME_FEATURES[self.backbone], self.dtype)
+        size = VARIANTS[self.variant].width if self.variant else CLIP_FEATURES[self.backbone]
+        words = f"outputs of the frozen {self.backbone} for windows around each moment"
+        return replace(features_info(self.backbone, size, self.dtype), words=words, windows=True)
+
+    @model_validator(mode="after")
+    def _check_backbone(self) -> FeaturesSignal:
+        check_variant("signals.features.variant", self.backbone, self.variant)
+        if self.frames is not None and not self.sees_clips:
+            raise ValueError(
+                f"signals.features.frames={self.frames}: {self.backbone} sees single frames, expected null"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_maps(self) -> FeaturesSignal:
         shown = f"signals.features.streams=[{','.join(self.streams)}]"
         if len({*self.streams}) < len(self.streams):
             raise ValueError(f"{shown}: expected each stream once")
+        if "maps" in self.streams and self.size is not None:
+            raise ValueError(f"signals.features.size={self.size}: maps are those of the file's input; expected null")
         if "maps" in self.streams and self.backbone not in FRAME_MAPS:
             raise ValueError(
                 f"{shown}: {self.backbone} has no maps; expected signals.features.backbone= one of "
@@ -176,6 +217,13 @@ def signals_of(signals: dict[str, SignalConfig], streams: Iterable[StreamInfo]) 
     """Those signals that give any of some streams, or what they are derived from, by their names."""
     sources = {info.source for info in streams}
     return {name: o for name, o in signals.items() if any(info.name in sources for info in o.infos())}
+
+
+def check_windows(signals: dict[str, SignalConfig], rate_fps: float) -> None:
+    """Raise ``ValueError`` if there are too few crops a second for the windows of a signal's network."""
+    for options in signals.values():
+        if isinstance(options, FeaturesSignal) and options.sees_clips:
+            check_rate(rate_fps, options.seconds, options.backbone, "signals.features.stride_sec")
 
 
 def stream_infos(signals: dict[str, SignalConfig]) -> dict[str, StreamInfo]:

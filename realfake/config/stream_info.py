@@ -24,6 +24,8 @@ class StreamInfo:
     """In which values are stored; networks are given float32."""
     mirrored: tuple[tuple[int, float], ...] = ()
     """What a mirrored face has, for each component the one that takes its place and the factor; empty = the same."""
+    windows: bool = False
+    """Each value is of a window around its moment: before the first one and after the last one, these count."""
     points: Literal["", "canonical", "300-W"] = ""
     """Of points (p, 2 or 3) of a face: numbered as MediaPipe's canonical face, or as 300-W's 68; empty = none."""
     base: StreamInfo | None = None

@@ -56,6 +56,11 @@ NEW: dict[int, dict[str, Any]] = {
     },
     3: {
         "signals": {},
+        "signals.features.variant": None,
+        "signals.features.size": None,
+        "signals.features.frames": None,
+        "signals.features.stride_sec": "trained",
+        "signals.features.rate_fps": 2.0,
         "backbone.streams": where("backbone", ("recurrent",), ["pixels"]),
         "backbone.fusion": where("backbone", ("recurrent",), "concatenate"),
         "backbone.gather": where("backbone", ("recurrent",), "moments"),

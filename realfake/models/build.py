@@ -31,6 +31,7 @@ from realfake.config import (
     TimmBackbone,
     TrajectoryFeaturesBackbone,
     TransformerBackbone,
+    VideoTransformer,
 )
 from realfake.errors import UserError
 from realfake.models.backbone import Backbone
@@ -52,6 +53,8 @@ from realfake.models.timm_networks import build_timm, timm_spec
 from realfake.models.torchvision_networks import LAST_LAYER as TORCHVISION
 from realfake.models.torchvision_networks import build_torchvision
 from realfake.models.trajectory_features import TrajectoryFeatures
+from realfake.models.video_transformer_weights import load_video_transformer
+from realfake.models.video_transformers import build_video_transformer
 from realfake.models.weights import load_weights
 from realfake.streams.stream import SampleSpec, StreamSpec
 
@@ -91,7 +94,7 @@ def sample_spec(cfg: BackboneConfig, streams: Mapping[str, StreamInfo] | None = 
     return SampleSpec.of_pixels(_input_spec(cfg))
 
 
-def _input_spec(cfg: FrameBackbone | ClipBackbone | TimmBackbone) -> InputSpec:
+def _input_spec(cfg: FrameNetwork | ClipNetwork | TimmBackbone) -> InputSpec:
     return timm_spec(cfg) if isinstance(cfg, TimmBackbone) else cfg.input
 
 
@@ -113,7 +116,9 @@ def build_backbone(cfg: BackboneConfig, streams: Mapping[str, StreamInfo] | None
         size = spec.pixels.size if spec.pixels else None
         raise UserError(f"backbone.input.size={size}{frames}: too small for {cfg.name} ({reason})") from None
     backbone.normalize = cfg.normalize
-    if not isinstance(cfg, TimmBackbone):
+    if isinstance(cfg, VideoTransformer):
+        load_video_transformer(backbone, cfg)
+    elif not isinstance(cfg, TimmBackbone):
         load_weights(backbone, cfg.name, cfg.weights)
     if cfg.freeze:
         backbone.freeze()
@@ -136,6 +141,8 @@ def _build(cfg: BackboneConfig, sample: SampleSpec) -> Backbone:
     spec = sample.pixels
     if isinstance(cfg, TimmBackbone):
         return build_timm(cfg, spec)
+    if isinstance(cfg, VideoTransformer):
+        return build_video_transformer(cfg, spec)
     if not isinstance(cfg, FrameBackbone | ClipBackbone):
         return _build_brought(cfg, spec)
     if cfg.name in TORCHVISION:

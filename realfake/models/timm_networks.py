@@ -55,7 +55,7 @@ def build_timm(cfg: TimmBackbone, spec: InputSpec) -> Backbone:
     if not pretrained and not is_path and cfg.weights != "none":
         name, pretrained = _tagged(timm, cfg), True
     try:
-        with _offline_if_unreachable(pretrained):
+        with offline_if_unreachable(pretrained):
             net: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0, **options)
     except Exception as error:
         if not pretrained:
@@ -106,7 +106,7 @@ def _tags(timm: ModuleType, base: str) -> str:
 
 
 @contextmanager
-def _offline_if_unreachable(wanted: bool) -> Iterator[None]:
+def offline_if_unreachable(wanted: bool) -> Iterator[None]:
     """Keep the hub's client from repeating its requests for most of a minute where there is no network."""
     if not wanted or urllib.request.getproxies():
         yield

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from realfake.config import BackboneConfig, SequenceBackbone, TimmBackbone
+from realfake.config import BackboneConfig, SequenceBackbone, TimmBackbone, VideoTransformer
 from realfake.errors import UserError
 from realfake.models.backbone import Backbone
 from realfake.models.pytorchvideo_networks import FEATURES as PYTORCHVIDEO
@@ -25,6 +25,7 @@ PYTORCHVIDEO_FILES = {
     "x3d_s": "X3D_S.pyth",
     "efficient_x3d_s": "efficient_x3d_s_original_form.pyth",
 }
+MARLIN_URL = "https://github.com/ControlNet/MARLIN/releases/download/model_v1"
 FILE_ENDINGS = (".pt", ".pth", ".pyth", ".ckpt", ".safetensors", ".bin")
 TIMEOUT_SEC = 30.0
 
@@ -61,6 +62,9 @@ def published(backbone: str) -> tuple[WeightsFile, ...]:
         return (WeightsFile("kinetics400", f"{PYTORCHVIDEO_URL}/{PYTORCHVIDEO_FILES[backbone]}"),)
     if backbone == "inception_resnet_v1":
         return tuple(WeightsFile(name, f"{FACENET_URL}/{file}") for name, file in FACENET_FILES.items())
+    if backbone == "marlin":
+        names = [f"marlin_vit_{size}_ytf" for size in ("base", "small", "large")]
+        return tuple(WeightsFile(name, f"{MARLIN_URL}/{name}.encoder.pt") for name in names)
     return ()
 
 
@@ -77,7 +81,7 @@ def load_weights(backbone: Backbone, name: str, weights: str) -> None:
     """
     if weights == "none":
         return
-    file = _find(name, weights)
+    file = find(name, weights)
     path = Path(weights).expanduser() if file is None else fetch(file)
     state = read_state_dict(path)
     if name == "vit_b_16":
@@ -95,8 +99,12 @@ def obtain_weights(cfg: BackboneConfig) -> None:
     """
     if isinstance(cfg, SequenceBackbone) and "pixels" in cfg.streams:
         obtain_weights(cfg.frame)
-    if cfg.weights != "none" and not isinstance(cfg, TimmBackbone):
-        file = _find(cfg.name, cfg.weights)
+    if isinstance(cfg, VideoTransformer):
+        from realfake.models.video_transformer_weights import weight_files  # which imports this module
+
+        weight_files(cfg)
+    elif cfg.weights != "none" and not isinstance(cfg, TimmBackbone):
+        file = find(cfg.name, cfg.weights)
         if file is not None:
             fetch(file)
 
@@ -110,8 +118,12 @@ def fetch(file: WeightsFile) -> Path:
     return obtain(file.url, file.sha256_prefix, timeout_sec=TIMEOUT_SEC)
 
 
-def _find(backbone: str, weights: str) -> WeightsFile | None:
-    """The published file that ``weights`` names; null if it is a path."""
+def find(backbone: str, weights: str) -> WeightsFile | None:
+    """The published file that ``weights`` names; null if it is a path.
+
+    Raises:
+        UserError: If there are no such weights.
+    """
     files = published(backbone)
     names = [file.name for file in files]
     if weights == "default":

@@ -177,7 +177,8 @@ class Predictor:
                 f"an image, but this run's network ({self.cfg.backbone.name}) looks at clips of "
                 f"{self.network.spec.frames} frames: give a video, or a run with approach=single_task or multi_task"
             )
-        if of_videos := [name for name in self.network.spec.names if name not in OF_CROPS]:
+        windows = [info.name for info in self.network.spec.numbers if info.windows]
+        if of_videos := [name for name in self.network.spec.names if name not in OF_CROPS or name in windows]:
             raise UserError(f"an image, but this run's network looks at {', '.join(of_videos)}: give a video")
 
     # --- videos --------------------------------------------------------------------------------------------------

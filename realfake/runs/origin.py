@@ -109,7 +109,7 @@ def origins(cfg: TrainConfig, resumed: Path | None, initial: Path | None) -> dic
     for key, network in networks.items():
         path = Path(network.weights).expanduser()
         known = network.weights == "none" or path.name in [file.filename for file in published(network.name)]
-        found[f"{key}.weights"] = path if not known and path.is_file() else None
+        found[f"{key}.weights"] = path if not known and path.exists() else None
     return {key: path for key, path in found.items() if path is not None}
 
 

@@ -16,11 +16,14 @@ from torch import Tensor, nn
 
 from realfake.composing.composition import option
 from realfake.config import (
+    AnyBackbone,
+    ClipBackbone,
     FeaturesSignal,
     FrameBackbone,
     FrameNetwork,
     StreamInfo,
     TimmBackbone,
+    VideoTransformer,
     as_plain,
     features_info,
 )
@@ -120,7 +123,16 @@ class FrozenFeatures(_Features):
 
     def __init__(self, options: FeaturesSignal) -> None:
         self.options = options
-        self.config = option(FrameBackbone, name=options.backbone, weights=options.weights, freeze=True)
+        try:
+            self.config = self._described()
+        except UserError as error:
+            raise UserError(str(error).replace("backbone.input.", "signals.features.")) from None
+
+    def _described(self) -> FrameBackbone | ClipBackbone | VideoTransformer:
+        """The network's configuration."""
+        o = self.options
+        size = {"input": {"size": o.size}} if o.size else {}
+        return option(FrameBackbone, name=o.backbone, weights=o.weights, freeze=True, **size)
 
     def identity(self) -> dict[str, Any]:
         """The backbone as configured; of a file, its content and not its place."""
@@ -213,22 +225,24 @@ class FeaturesOf(_Features):
         return self._context()
 
 
-def described_network(config: FrameBackbone) -> Backbone:
+def described_network(config: FrameBackbone | ClipBackbone | VideoTransformer) -> Backbone:
     """The network that a configuration describes; what of it is drawn at random is always the same."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return build_backbone(config)
 
 
-def network_identity(config: FrameNetwork | TimmBackbone, dtype: int, weights: str) -> dict[str, Any]:
+def network_identity(config: AnyBackbone, dtype: int, weights: str) -> dict[str, Any]:
     """What shapes the features of a network, by its configuration; ``weights`` say what is in it."""
     plain = {**as_plain(config), "freeze": True, "cache_features": True}
     return {**plain, "weights": weights, "dtype": dtype, "version": VERSION}
 
 
 def named_weights(weights: str) -> str:
-    """Weights by their name; of a file, its content and not its place."""
+    """Weights by their name; of a file or of files in a folder, their content and not their place."""
     path = Path(weights).expanduser()
+    if path.is_dir():
+        return " ".join(file_sha256(file) for file in sorted(path.iterdir()) if file.is_file())
     return file_sha256(path) if path.is_file() else weights
 
 

@@ -32,6 +32,10 @@ def build_signal(options: SignalConfig) -> Signal:
 
         return Motion(options)
     if isinstance(options, FeaturesSignal):
+        if options.sees_clips:
+            from realfake.streams.window_features import WindowFeatures
+
+            return WindowFeatures(options)
         from realfake.streams.frozen_features import FrozenFeatures
 
         return FrozenFeatures(options)

@@ -305,10 +305,12 @@ class StreamRows:
         """Rows (B, T) nearest to moments, and whether they are near enough and no gap (B, T)."""
         from realfake.data.sampling import nearest_rows  # which imports this module
 
-        stored = self.stored[clips]
-        rows = nearest_rows(self.times_sec, self.first[clips], np.maximum(1, stored), times)
-        if not stored.all():
-            rows = np.minimum(rows, len(self.times_sec) - 1)
+        # Of a clip without values, behind the last of all there may be no row to point to.
+        first, stored = np.minimum(self.first[clips], len(self.times_sec) - 1), self.stored[clips]
+        if self.spec.info.windows:
+            earliest, latest = self.times_sec[first], self.times_sec[first + np.maximum(1, stored) - 1]
+            times = np.clip(times, earliest[:, None], latest[:, None])
+        rows = nearest_rows(self.times_sec, first, np.maximum(1, stored), times)
         near = np.abs(self.times_sec[rows] - times) <= self.spacing_sec[clips][:, None]
         return rows, self._sound(rows, near & (stored > 0)[:, None])
 

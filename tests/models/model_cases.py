@@ -14,10 +14,10 @@ from omegaconf import OmegaConf
 from pydantic import TypeAdapter
 from torch import Tensor
 
-from realfake.config import CLIP_BACKBONES, FRAME_BACKBONES, SEQUENCE_BACKBONES, BackboneConfig
+from realfake.config import CLIP_BACKBONES, FRAME_BACKBONES, SEQUENCE_BACKBONES, VIDEO_TRANSFORMERS, BackboneConfig
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
-ALL_BACKBONES = (*FRAME_BACKBONES, *CLIP_BACKBONES, *SEQUENCE_BACKBONES, "timm")
+ALL_BACKBONES = (*FRAME_BACKBONES, *CLIP_BACKBONES, *VIDEO_TRANSFORMERS, *SEQUENCE_BACKBONES, "timm")
 
 
 def backbone_config(name: str, *overrides: str) -> Any:

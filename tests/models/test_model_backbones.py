@@ -11,34 +11,24 @@ from torchvision.models import get_model_weights
 
 from realfake.composing.messages import changed
 from realfake.composing.overrides import options
-from realfake.config import FRAME_FEATURES, STREAM_NETWORKS
+from realfake.config import CLIP_FEATURES, FRAME_FEATURES, STREAM_NETWORKS, VIDEO_TRANSFORMERS
 from realfake.errors import UserError
 from realfake.models import Backbone, build_backbone, sample_spec
 from realfake.models.torchvision_networks import LAST_LAYER
 
 FEATURES = {
     **FRAME_FEATURES,
+    **CLIP_FEATURES,
+    "videomae": 768,
+    "vjepa2": 1024,
+    "marlin": 768,
     "pixels": 3 * 224 * 224,
     "timm": 1280,
-    "cnn3d": 512,
-    "cnn3d_thesis": 512,
-    "lstm_thesis": 256,
-    "gru_thesis": 256,
     "lstm": 256,
     "gru": 256,
     "tcn": 64,
     "transformer": 64,
     "siamese": 128,
-    "slow_r50": 2048,
-    "x3d_s": 2048,
-    "efficient_x3d_s": 2048,
-    "r3d_18": 512,
-    "mc3_18": 512,
-    "r2plus1d_18": 512,
-    "s3d": 1024,
-    "mvit_v2_s": 768,
-    "swin3d_t": 768,
-    "real_smile_net": 250,
 }
 
 # The smallest input on which a training step is quick, for the networks that take one.
@@ -62,11 +52,21 @@ SMALL = {
     "r3d_18": ["backbone.input.size=32", "backbone.input.frames=4"],
     "mc3_18": ["backbone.input.size=32", "backbone.input.frames=4"],
     "real_smile_net": ["backbone.input.frames=5"],
+    **{
+        name: ["backbone.variant=tiny", "backbone.input.size=32", "backbone.input.frames=4"]
+        for name in VIDEO_TRANSFORMERS
+    },
 }
 
 
-LARGE = ("lstm_thesis", "gru_thesis")
+LARGE = ("lstm_thesis", "gru_thesis", "vjepa2")
 """With gigabytes of weights at full size."""
+
+
+@pytest.fixture(autouse=True)
+def _installed(request: pytest.FixtureRequest) -> None:
+    if getattr(request.node, "callspec", None) and request.node.callspec.params.get("name") in VIDEO_TRANSFORMERS:
+        pytest.importorskip("transformers", reason="the extra transformers is not installed")
 
 
 def test_every_file_is_known_here() -> None:
