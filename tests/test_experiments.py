@@ -50,6 +50,8 @@ def stand_in(cfg: TrainConfig) -> list[str]:
                 "backbone.frame.input.size=32"]  # fmt: skip
     if cfg.backbone.kind == "numbers":
         return words
+    if cfg.backbone.kind == "lstm_pb":
+        return [*words, "backbone.hidden=16", "backbone.layers=1", "backbone.context=4", "head.rounds=5"]
     if isinstance(cfg.backbone, MeshNetwork):
         drawn = ",".join(stream.replace("mesh", "landmarks") for stream in cfg.backbone.streams)
         target = ["auxiliary.regression.target=landmarks_markers"] if cfg.auxiliary.regression else []
