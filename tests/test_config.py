@@ -85,14 +85,20 @@ def test_every_option_composes(n: int) -> None:
     if chosen["approach"] == "ranking":  # which learns by it
         chosen["auxiliary"] = "pair_ranking"
     if chosen["backbone"] in ("numbers", "pixels", "trajectory_features"):  # which these have nothing to train of
-        chosen |= {"auxiliary": "pair_ranking", "loss_mix": "sum"}
+        chosen |= {"auxiliary": "pair_ranking", "loss_mix": "sum", "head": "linear"}
     if chosen["backbone"] == "lstm_pb":  # which learns by this term alone
         chosen["auxiliary"] = "next_frame"
     elif chosen["auxiliary"] == "next_frame":
         chosen["auxiliary"] = "center"
     needed = NEEDED.get(chosen["backbone"], ())
+    if chosen["auxiliary"] == "regression":  # of units, unless the network takes others
+        if needed:
+            chosen["auxiliary"] = "center"
+        needed = needed or ("signals=[drawn]",)
     if needed:
         chosen.pop("signals")
+    if chosen["head"] == "pair_svm" and chosen["approach"] in ("single_task", "temporal"):
+        needed = (*needed, "head.per_emotion=true")
     cfg = compose(*(f"{group}={option}" for group, option in chosen.items()), "data.root=/videos", *needed)
     expected = chosen | ({"backbone": cfg.backbone.name} if chosen["backbone"] == "timm" else {})
     for group, option in expected.items():
@@ -885,7 +891,8 @@ def test_the_guide_has_all_groups_in_the_words_of_the_help() -> None:
 
 def test_help_says_what_keys_mean(command: Command, tmp_path: Path) -> None:
     done = command("train", "--help", "face=none", cwd=tmp_path)
-    assert "approach: multi_task, single_task, temporal, temporal_multi_task  # frames or sequences" in done.stdout
+    approaches = "multi_task, ranking, single_task, temporal, temporal_multi_task"
+    assert f"approach: {approaches}  # frames or sequences" in done.stdout
     assert re.search(r"^  frames_per_clip: 8 +# frame approaches: frames of a clip in an epoch$", done.stdout, re.M)
     assert "margin" not in done.stdout  # a key of detectors
     groups = command("prepare", "--help", cwd=tmp_path).stdout.split("== Config ==")[0]

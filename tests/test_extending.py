@@ -123,11 +123,11 @@ def test_help_shows_options_and_comments(lab: Path, command: Command) -> None:
 
 
 @pytest.mark.parametrize(("words", "expected"), [
-    ("backbone=patchnet", "no such option; did you mean 'patch_net'? (there are: attention, cnn3d"),
+    ("backbone=patchnet", "no such option; did you mean 'patch_net'? (there are: alexnet, attention, cnn3d"),
     ("backbone=patch_net backbone.widht=3", "unknown key 'backbone.widht'; did you mean 'backbone.width'?"),
     ("backbone=patch_net backbone.width=0", "backbone.width=0: expected at least 1"),
     ("backbone=patch_net backbone.width=wide", "backbone.width=wide: expected a whole number"),
-    ("backbone=patch_net +backbone.hidden=3", "a key of backbone=attention or backbone=gru or backbone=lstm only"),
+    ("backbone=patch_net +backbone.hidden=3", "backbone.hidden is a key of backbone=attention or backbone=compact"),
     ("backbone.width=3", "backbone.width is a key of backbone=patch_net or "),
     ("backbone=patch_net approach=temporal", "patch_net is a frame backbone, but approach=temporal needs a clip"),
     ("approach=temporal backbone@backbone.frame=patch_net backbone.frame.width=0", "backbone.frame.width=0: expected"),

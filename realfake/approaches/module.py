@@ -68,7 +68,7 @@ class ApproachModule(LightningModule):
         )
         self.taught, self.protocol = cfg.approach.taught(self.tasks), cfg.protocol
         chosen = cfg.auxiliary.chosen
-        errors = getattr(self.backbone.net, "errors", None)
+        errors: Any = self.backbone.net.errors if cfg.auxiliary.next_frame else None
         features = self.backbone.features
         self.auxiliary = build_auxiliary(cfg.auxiliary, self.space, self.tasks, features, cfg.targets, errors)
         self.taken = (*self.spec.streams, *(StreamSpec(i) for n, i in cfg.targets.items() if n not in self.spec.names))

@@ -85,7 +85,7 @@ _TABLE = (
            "of a person's real and fake clip that form a pair, how often the real one scores higher",
            "authenticity", lambda s, w: s.pair_accuracy(w), lambda _: 0.5, unit="%", main=True),
     Metric("median_accuracy", "above the own median",
-           "of the clips of a person and emotion, how many are on the right side of their median score, at it counting "
+           "of a person's clips of one pair, how many are on the right side of their median score, at it counting "
            "half; of two clips the same as pairs",
            "authenticity", lambda s, w: s.median_accuracy(w), lambda _: 0.5, unit="%"),
     Metric("authenticity_ece", "calibration error",
