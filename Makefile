@@ -48,7 +48,7 @@ $(DEV): pyproject.toml constraints.txt
 lock: $(DEV)  ## write constraints*.txt anew, with the versions that stand there where they still fit
 	$(HAVE_UV)
 	$(LOCK) --extra dev -o constraints.txt
-	$(LOCK) --extra ray --extra loggers --extra torchcodec -o constraints-extras.txt
+	$(LOCK) --extra ray --extra loggers --extra torchcodec --extra transformers -o constraints-extras.txt
 
 demo: $(READY)  ## videos to a trained, tested temporal model, with plots
 	$(BIN)/python -m realfake.train approach=temporal $(ARGS)
@@ -66,12 +66,15 @@ test: $(DEV)  ## the tests, with coverage
 test-slow: $(DEV)  ## full-size networks, notebooks, killed sweeps, long simulations
 	$(BIN)/python -m pytest -m slow $(PARALLEL) $(ARGS)
 
-test-extras: $(EXTRAS)/.ready  ## Ray, Weights & Biases, MLflow, torchcodec, MediaPipe, in an environment on top of .venv
+test-extras: $(EXTRAS)/.ready  ## Ray, Weights & Biases, MLflow, torchcodec, transformers, MediaPipe, in an environment on top of .venv
 	LD_LIBRARY_PATH=$(CURDIR)/$(EXTRAS)/ffmpeg$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH} $(EXTRAS)/bin/python -m pytest \
 	    tests/test_sweeps.py tests/experiments/test_loggers.py tests/data/test_decoders.py \
-	    tests/streams/test_landmarker_reference.py -k 'ray or loggers or decoders or reference' $(ARGS)
+	    tests/streams/test_landmarker_reference.py tests/models/test_video_transformers.py \
+	    tests/models/test_model_backbones.py tests/test_experiments.py \
+	    -k 'ray or loggers or decoders or reference or video_transformers or videomae or vjepa2 or marlin' $(ARGS)
 
-# Their dependencies are at odds with the tested versions, which stay as they are. torchcodec looks for FFmpeg's libraries
+# Their dependencies are at odds with the tested versions, which stay as they are; torchmetrics imports transformers where it
+# is there, a second of each command. torchcodec looks for FFmpeg's libraries
 # under their plain names; those that PyAV brings bear others. mediapipe comes alone, since it asks for another OpenCV.
 $(EXTRAS)/.ready: $(DEV) constraints-extras.txt
 	rm -rf $(EXTRAS)
@@ -80,7 +83,7 @@ $(EXTRAS)/.ready: $(DEV) constraints-extras.txt
 	    own = pathlib.Path(sysconfig.get_path("purelib")); at = own.relative_to(pathlib.Path("$(EXTRAS)").resolve()); \
 	    (own / "below.pth").write_text(f"{below / at}\n")'
 	$(call versions,constraints-extras.txt)
-	$(EXTRAS)/bin/$(PIP) -c $(VENV)/constraints-extras.txt -e '.[ray,loggers,torchcodec]'
+	$(EXTRAS)/bin/$(PIP) -c $(VENV)/constraints-extras.txt -e '.[ray,loggers,torchcodec,transformers]'
 	$(EXTRAS)/bin/$(PIP) --no-deps mediapipe==1.2.3
 	$(EXTRAS)/bin/python -c 'import av, pathlib, re; to = pathlib.Path("$(EXTRAS)/ffmpeg"); to.mkdir(exist_ok=True); \
 	    [(to / name).symlink_to(file) for file in (pathlib.Path(av.__file__).parents[1] / "av.libs").iterdir() \
