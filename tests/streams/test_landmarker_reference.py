@@ -40,7 +40,7 @@ def test_points_blendshapes_and_pose_are_those_of_mediapipe(reference: Callable[
     own = landmarker()
     frames = [
         (astronaut(), FACE),
-        *(frame for job in CLIPS for frame in islice(drawn(tmp_path, job, own).frames(), 0, None, 5)),
+        *((frame.image, box) for job in CLIPS for frame, box in islice(drawn(tmp_path, job, own).frames(), 0, None, 5)),
     ]
     for image, box in frames:
         # As mediapipe looks for faces in all of an image, it gets the square in which this one looks for it.
