@@ -9,8 +9,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from realfake.labels import THRESHOLD
 from realfake.runs.folder import RunFolder
 from realfake.scoring.metric_table import REPORTED, main_metrics
+from realfake.scoring.protocols import WORDS
 from realfake.scoring.statistics import HOLDS
 
 
@@ -47,6 +49,13 @@ def print_summary(results: dict[str, Any], run: RunFolder, console: Console | No
         table.add_row(*row)
     console.print(table)
     console.print(f"95 % interval: {HOLDS}", highlight=False)
+    if (protocol := results.get("protocol") or THRESHOLD) != THRESHOLD:
+        alone = (
+            f", {n} clips that have none to be compared with by threshold" if (n := results.get("fallbacks")) else ""
+        )
+        console.print(
+            f"real or fake of clips is decided by protocol={protocol}: {WORDS[protocol]}{alone}", soft_wrap=True
+        )
     if results.get("overfit"):
         found = ", ".join(f"{name.rpartition('/')[2]} {value:.3f}" for name, value in results["overfit"].items())
         console.print(

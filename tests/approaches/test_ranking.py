@@ -24,8 +24,10 @@ from realfake.composing.composition import compose
 from realfake.config import EvaluateConfig, PredictConfig, TrainConfig
 from realfake.errors import UserError
 from realfake.evaluation.evaluating import evaluate_run
+from realfake.experiments.summary import print_summary
 from realfake.prediction.command import predict_all
 from realfake.reports.leaderboard import make_report
+from realfake.runs.folder import RunFolder
 from realfake.scoring.predictions import read_table
 
 RANKING = (
@@ -155,6 +157,9 @@ def test_a_run_decides_by_its_protocol(ranked: Path) -> None:
     assert set(clips["decided_by"]) == {"median"}
     said = clips.groupby("pair")["predicted_authenticity"].agg(sorted)
     assert set(map(tuple, said)) <= {("fake", "real"), ("fake", "fake")}
+    screen = Console(record=True, width=200, file=io.StringIO())
+    print_summary(results, RunFolder(ranked), screen)
+    assert "is decided by protocol=median: a clip is real if it scores above the median" in screen.export_text()
     page = (ranked / "index.html").read_text()
     assert "Real or fake is decided by protocol=median: a clip is real if it scores above the median" in page
 
