@@ -130,12 +130,9 @@ from realfake.config.recording import (
     WandbLogger,
 )
 from realfake.config.running import (
-    STRATEGIES,
-    PrecisionConfig,
     Published,
     SweepConfig,
     TrainConfig,
-    TrainerConfig,
 )
 from realfake.config.signal_options import (
     IN_BOX,
@@ -186,4 +183,5 @@ from realfake.config.trackers import (
     TrackerSignal,
     tracker_info,
 )
+from realfake.config.trainer_options import STRATEGIES, PrecisionConfig, TrainerConfig
 from realfake.config.video_transformer_options import PATCH, TUBELET, VARIANTS, VIDEO_TRANSFORMERS, VideoTransformer
