@@ -21,6 +21,9 @@ DYNAMICS = (
     *(f"{name}-squared" for name in SQUARED),
 )
 """Of each number of a stream: 62."""
+CUTOFFS_HZ = {"dynamics": 1.0, "dynamics4hz": 4.0}
+"""Rule → cut-off of its low-pass. That of Saxen et al. flattens an onset of less than half a second; four times theirs
+keeps it."""
 
 APEX = ("intensity", "time")
 """How strong what a clip shows is at its height, and when that is, as a share of the clip."""

@@ -9,7 +9,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from realfake.config.clip_descriptors import APEX, DYNAMICS, MARKER_POINTS, MARKERS, SAXEN_UNITS, SMILE_PHASES
+from realfake.config.clip_descriptors import (
+    APEX,
+    CUTOFFS_HZ,
+    DYNAMICS,
+    MARKER_POINTS,
+    MARKERS,
+    SAXEN_UNITS,
+    SMILE_PHASES,
+)
 from realfake.config.stream_info import PIXELS, StreamInfo
 from realfake.config.trackers import IN_EYES
 from realfake.errors import nearest
@@ -150,7 +158,10 @@ RULES = {
     "centred": Rule("difference to the clip's own mean", _centred),
     "phase": Rule("neutral, onset, apex or offset", _phase),
     "saxen": Rule(f"action units {', '.join(SAXEN_UNITS)}", _saxen),
-    "dynamics": Rule("statistics over the clip of curve, speed and acceleration, each low-passed at 1 Hz", _dynamics),
+    **{
+        rule: Rule(f"statistics over the clip of curve, speed, acceleration, each low-passed at {hz:g} Hz", _dynamics)
+        for rule, hz in CUTOFFS_HZ.items()
+    },
     "apex": Rule("how far the face is from neutral at the height of the clip, and when that is", _apex),
     "markers": Rule("D-markers of lips, eyelids and cheeks in onset, apex and offset of a smile", _markers),
 }
@@ -201,7 +212,7 @@ def _derived(name: str, base: StreamInfo, rules: Iterable[str]) -> StreamInfo:
     for rule in rules:
         if info.of_clip:
             raise ValueError(f"{name}: a whole clip has one value; let {info.rules[-1]} stand last")
-        if info.rules[-1:] == ("phase",) and rule != "dynamics":
+        if info.rules[-1:] == ("phase",) and rule not in CUTOFFS_HZ:
             raise ValueError(f"{name}: nothing but dynamics follows from phases; let phase stand last")
         try:
             info = RULES[rule].follows(info)

@@ -9,17 +9,15 @@ from realfake.streams.derived import at_rest, smoothed
 
 MOMENTS = 4
 """That a descriptor needs, so that two differences of differences are there."""
-CUTOFF_HZ = 1.0
-"""Of the low-pass."""
 _ODD_SAMPLES = 3
 """By which a curve is continued at both ends, turned about its end, before it is filtered: as MATLAB does it, three
 times the order of the filter."""
 
 
-def dynamics(curves: np.ndarray, rate_hz: float) -> np.ndarray:
+def dynamics(curves: np.ndarray, rate_hz: float, cutoff_hz: float) -> np.ndarray:
     """The descriptor of Saxen, Werner & Al-Hamadi, "Real vs. fake emotion challenge" (ICCV Workshops 2017).
 
-    A curve is low-passed (Butterworth of first order, :data:`CUTOFF_HZ`, forwards and backwards), so is its difference
+    A curve is low-passed (Butterworth of first order, forwards and backwards; theirs at 1 Hz), so is its difference
     over time, and the difference of that. Of the three, 17 statistics each; of the curve's values, variability and
     areas the squares as well. What the paper leaves open is as in the authors' code
     (https://github.com/fsaxen/NIT-ICCV17Challenge). Their videos have 100 frames a second, in which they count time;
@@ -28,14 +26,15 @@ def dynamics(curves: np.ndarray, rate_hz: float) -> np.ndarray:
 
     Args:
         curves: (n, c), n at least :data:`MOMENTS`, evenly spaced.
-        rate_hz: Moments a second; of 2 or fewer, which hold nothing above the cut-off, none is low-passed.
+        rate_hz: Moments a second; of twice the cut-off or fewer, which hold nothing above it, none is low-passed.
+        cutoff_hz: Of the low-pass.
 
     Returns:
         (c, 62) float64 in the order of :data:`realfake.config.clip_descriptors.DYNAMICS`.
     """
-    smooth = low_passed(np.asarray(curves, np.float64), rate_hz)
-    speed = low_passed(np.diff(smooth, axis=0) * rate_hz, rate_hz)
-    acceleration = low_passed(np.diff(speed, axis=0) * rate_hz, rate_hz)
+    smooth = low_passed(np.asarray(curves, np.float64), rate_hz, cutoff_hz)
+    speed = low_passed(np.diff(smooth, axis=0) * rate_hz, rate_hz, cutoff_hz)
+    acceleration = low_passed(np.diff(speed, axis=0) * rate_hz, rate_hz, cutoff_hz)
     of_curve, *others = (_statistics(x, rate_hz) for x in (smooth, speed, acceleration))
     squares = of_curve[[STATISTICS.index(name) for name in SQUARED]] ** 2
     return np.concatenate([of_curve, *others, squares]).T
@@ -61,13 +60,13 @@ def apex(curves: np.ndarray, step_sec: float, neutral_sec: float, smooth_sec: fl
     return np.array([distance[height], height / (len(curves) - 1)])
 
 
-def low_passed(curves: np.ndarray, rate_hz: float) -> np.ndarray:
-    """Curves (n, c) without what is faster than :data:`CUTOFF_HZ`, not delayed; see :func:`dynamics`."""
+def low_passed(curves: np.ndarray, rate_hz: float, cutoff_hz: float) -> np.ndarray:
+    """Curves (n, c) without what is faster than a cut-off, not delayed; see :func:`dynamics`."""
     from scipy.signal import butter, filtfilt
 
-    if rate_hz <= 2.0 * CUTOFF_HZ:
+    if rate_hz <= 2.0 * cutoff_hz:
         return curves
-    b, a = butter(1, CUTOFF_HZ, fs=rate_hz)
+    b, a = butter(1, cutoff_hz, fs=rate_hz)
     # From the first value on, so that what does not vary stays as it is to the digit.
     return np.asarray(filtfilt(b, a, curves - curves[0], axis=0, padlen=min(_ODD_SAMPLES, len(curves) - 1)) + curves[0])
 

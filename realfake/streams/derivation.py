@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from realfake.config import StreamInfo
-from realfake.config.clip_descriptors import SAXEN_UNITS
+from realfake.config.clip_descriptors import CUTOFFS_HZ, SAXEN_UNITS
 from realfake.config.derivations import NEUTRAL_SEC, SMOOTH_SEC, pairs, partners
 from realfake.config.trackers import EYE_CORNERS, STILL
 from realfake.errors import UserError
@@ -68,7 +68,7 @@ class _Derivation:
         times = found.times_sec.astype(np.float32)
         values, known = found.values.astype(np.float32), found.quality > 0
         for rule in self.info.rules:
-            if rule in ("dynamics", "apex", "markers"):  # the last one
+            if rule in (*CUTOFFS_HZ, "apex", "markers"):  # the last one
                 return self._of_clip(rule, values, times, known, found.quality)
             values = self._follow(rule, values, times, known)
             known = known & np.isfinite(values).reshape(len(values), -1).all(axis=1)
@@ -100,8 +100,8 @@ class _Derivation:
         numbers, good = np.zeros(self.info.shape), 0.0
         if known.sum() > 1 and len((even := evenly(values, times, known)).curves) >= MOMENTS:
             good = float(quality[known].mean())
-            if rule == "dynamics":
-                numbers = dynamics(even.curves, 1.0 / even.step_sec)
+            if rule in CUTOFFS_HZ:
+                numbers = dynamics(even.curves, 1.0 / even.step_sec, CUTOFFS_HZ[rule])
             elif rule == "apex":
                 numbers = apex(even.curves, even.step_sec, NEUTRAL_SEC, SMOOTH_SEC)
             else:

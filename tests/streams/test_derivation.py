@@ -238,8 +238,10 @@ def test_a_descriptor_is_of_the_curve_without_its_gaps() -> None:
     found = derived("units_saxen_dynamics", Extracted(times.astype(np.float32), values, quality))
     known = np.flatnonzero(quality)
     nine = np.interp(times[2:], times[known], values[known, UNITS.index("AU09")].astype(np.float64))
-    assert found.values[0, 4] == pytest.approx(dynamics(nine[:, None], 25.0)[0], rel=1e-4, abs=1e-5)
+    assert found.values[0, 4] == pytest.approx(dynamics(nine[:, None], 25.0, 1.0)[0], rel=1e-4, abs=1e-5)
     assert found.quality.tolist() == [1.0]
+    faster = derived("units_saxen_dynamics4hz", Extracted(times.astype(np.float32), values, quality))
+    assert faster.values[0, 4] == pytest.approx(dynamics(nine[:, None], 25.0, 4.0)[0], rel=1e-3, abs=1e-4)
     for lost in (slice(3, None), slice(None)):  # three moments are too few
         quality[lost] = 0.0
         assert derived("units_dynamics", Extracted(times.astype(np.float32), values, quality)).quality.tolist() == [0.0]
