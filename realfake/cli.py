@@ -53,8 +53,9 @@ def main(
 
     def task(raw: DictConfig) -> Any:
         try:
-            load_given(raw, list(HydraConfig.get().overrides.task))
-            cfg = validate(raw, schema, runtime=HydraConfig.get().runtime)
+            words = list(HydraConfig.get().overrides.task)
+            load_given(raw, words)
+            cfg = validate(raw, schema, runtime=HydraConfig.get().runtime, words=words)
             out = getattr(cfg, "out", None)
             # Here, since Hydra prints a line of its own about what it sees.
             with one_line(Path(out or "")), packages_needed():

@@ -504,6 +504,8 @@ def test_a_pattern_becomes_its_experiments() -> None:
     ("backbone=timm +backbone.mean=[0.5]", r"backbone\.mean=\[0\.5\]: expected three values, one a channel"),
     ("data.prepared=''", r"data\.prepared='': expected text that is not blank, or null"),
     ("head.hidden=[64]", r"head\.hidden is a key of head=mlp only: choose that too$"),
+    ("experiment=field/small/lstm_pb head=linear head.rounds=3",
+     r"head\.rounds in .*lstm_pb\.yaml is a key of head=boosted_trees only: choose that too$"),
     ("optimizer.momentum=0.5", r"optimizer\.momentum is a key of optimizer=rmsprop or optimizer=sgd only: choose one"),
     ("logger.wandb.project=x", r"logger\.wandb\.project is a key of logger=wandb only"),
     ("launcher.n_jobs=2", r"launcher\.n_jobs is a key of launcher=joblib only"),
@@ -534,6 +536,18 @@ def test_a_mistake_is_one_line_that_helps(overrides: str, line: str) -> None:
     with pytest.raises(UserError, match="^(?:.*: )?" + line) as caught:
         compose(*overrides.split())
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("overrides", "head", "auxiliary"), [
+    ("experiment=field/small/lstm_pb head=linear", "linear", ["next_frame"]),
+    ("experiment=field/small/lstm_pb head=mlp head.hidden=[8]", "mlp", ["next_frame"]),
+    ("experiment=field/small/multi_task_huber auxiliary=[]", "mlp", []),
+    ("experiment=field/small/multi_task_huber auxiliary=[center]", "mlp", ["center"]),
+])  # fmt: skip
+def test_what_an_experiment_says_of_an_option_goes_with_it(overrides: str, head: str, auxiliary: list[str]) -> None:
+    cfg = compose(*overrides.split())
+    assert cfg.head.name == head
+    assert [name for name, term in cfg.auxiliary if term is not None] == auxiliary
 
 
 def test_all_that_is_prepared_is_sampled() -> None:

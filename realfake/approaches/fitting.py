@@ -50,12 +50,12 @@ def fit_heads(module: ApproachModule) -> tuple[Batch, torch.Tensor]:
     record.reset()
     data: ClipDataModule = module.trainer.datamodule  # type: ignore[attr-defined]
     people = np.unique(data.opened().table["subject"].to_numpy(str), return_inverse=True)[1]
-    arrays = {name: value.numpy() for name, value in rows.items() if name != "sample"}
+    arrays = {name: value for name, value in rows.items() if name != "sample"}
     samples = FitSamples(**arrays, subject=people[arrays["clip"]])
     for head in module.heads.values():
         assert isinstance(head, FittedModule)
         head.fit(samples, module.cfg.seed)
-    kept = {name: value.to(module.device) for name, value in rows.items()}
+    kept = {name: torch.from_numpy(value).to(module.device) for name, value in rows.items()}
     return Batch(emotion=kept["emotion"], authenticity=kept["authenticity"], pair=kept["pair"]), kept["features"]
 
 

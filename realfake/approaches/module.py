@@ -244,7 +244,7 @@ class ApproachModule(LightningModule):
 
     def _measure(self, stage: str) -> tuple[dict[str, float], Predictions]:
         record: EpochRecord = self.records[stage]  # type: ignore[assignment]
-        rows = {name: value.numpy() for name, value in record.compute().items()}
+        rows = record.compute()
         record.reset()
         predictions = self.predictions(rows)
         pairs = pair_numbers(self.trainer.datamodule.opened().table)  # type: ignore[attr-defined]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torchmetrics import Metric
 
@@ -82,15 +83,18 @@ class SampleRecord(Metric):
             kept = values[name].detach().float() if name in values else batch[name]  # type: ignore[literal-required]
             getattr(self, name).append(kept)
 
-    def compute(self) -> dict[str, torch.Tensor]:
-        """All fields on the CPU, one row a sample, sorted by sample; the first of equal samples is kept."""
+    def compute(self) -> dict[str, np.ndarray]:
+        """All fields, one row a sample, sorted by sample; the first of equal samples is kept.
+
+        Arrays, since torchmetrics makes a scalar of whatever tensor has one element.
+        """
         stacked = {name: _cat(getattr(self, name)).cpu() for name in self.fields}
         sample = stacked["sample"]
         order = torch.argsort(sample, stable=True)
         ordered = sample[order]
         first = torch.ones_like(ordered, dtype=torch.bool)
         first[1:] = ordered[1:] != ordered[:-1]
-        return {name: value[order[first]] for name, value in stacked.items()}
+        return {name: value[order[first]].numpy() for name, value in stacked.items()}
 
 
 class EpochRecord(SampleRecord):

@@ -185,7 +185,7 @@ def _composed(config_name: str, overrides: list[str], schema: type[C]) -> C:
     OmegaConf.set_struct(raw, False)
     del raw["hydra"]
     load_given(raw, overrides)
-    return validate(raw, schema, runtime=runtime)
+    return validate(raw, schema, runtime=runtime, words=overrides)
 
 
 # Here, since the workers of a launcher import this module but do not pass through a command.

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from realfake.composing.catalogue import groups, options, package_of, text_of
-from realfake.composing.overrides import ALIASES
+from realfake.composing.overrides import ALIASES, SEVERAL
 from realfake.config import Guests, Strict, as_plain
 from realfake.errors import UserError, nearest
 from realfake.registry import name_of
@@ -31,6 +31,7 @@ def validate(
     schema: type[C],
     *,
     runtime: RuntimeConf | DictConfig | None = None,
+    words: Sequence[str] = (),
     trained: bool = False,
 ) -> C:
     """Check a composed configuration against its schema.
@@ -39,6 +40,7 @@ def validate(
         raw: What Hydra composed.
         schema: What it has to fit.
         runtime: ``hydra.runtime`` of the composition, with which an unknown key is traced to its file.
+        words: Overrides. What an experiment sets of an option that they replace by another goes with that option.
         trained: It is that of a run that was trained, maybe before some of its settings were refused together.
 
     Raises:
@@ -55,8 +57,14 @@ def validate(
     if isinstance(raw, DictConfig) and (missing := OmegaConf.missing_keys(raw)):
         key = min(missing)
         raise UserError(f"{key} is missing: give it as {key}=…")
+    _leave_out_members(data, words)
     try:
-        return schema.model_validate(data, context={"trained": trained})
+        while True:
+            try:
+                return schema.model_validate(data, context={"trained": trained})
+            except ValidationError as error:
+                if not _leave_out(error, data, words, schema):
+                    raise
     except ValidationError as error:
         raise UserError(_first_problem(error, data, schema, runtime)) from None
 
@@ -79,6 +87,41 @@ def changed(config: C, changes: dict[str, Any]) -> C:
             node = node[step]
         node[last] = as_plain(value) if isinstance(value, Strict) else value
     return validate(data, type(config), trained=True)
+
+
+def _given(words: Sequence[str]) -> dict[str, str]:
+    """Dotted keys that overrides set, of a group where it lies, and their values."""
+    found = [(key.lstrip("+~"), value) for key, _, value in (word.partition("=") for word in words)]
+    return {(key.partition("@")[2] or key).replace("/", "."): value for key, value in found}
+
+
+def _leave_out_members(data: dict[str, Any], words: Sequence[str]) -> None:
+    """Of options of which several may be chosen, leave out what is said of others than those that overrides chose."""
+    given = _given(words)
+    for group in SEVERAL:
+        if group in given and isinstance(members := data.get(group), dict):
+            chosen = re.findall(r"\w+", given[group])
+            for name in [n for n in members if n not in chosen]:
+                if not any(f"{key}.".startswith(f"{group}.{name}.") for key in given):
+                    del members[name]
+
+
+def _leave_out(error: ValidationError, data: dict[str, Any], words: Sequence[str], schema: type[BaseModel]) -> bool:
+    """Leave out keys of other options of the groups that overrides chose from; whether there were any."""
+    given, known, found = _given(words), known_keys(schema), False
+    for problem in error.errors():
+        key = ".".join(_plain_location(problem["loc"], data))
+        if problem["type"] != "extra_forbidden" or key not in known:
+            continue
+        *parents, last = key.split(".")
+        chosen = any(".".join(parents[: k + 1]) in given for k in range(len(parents)))
+        if chosen and not any(each == key or each.startswith(f"{key}.") for each in given):
+            node = data
+            for step in parents:
+                node = node[step]
+            del node[last]
+            found = True
+    return found
 
 
 def _first_problem(error: ValidationError, data: Any, schema: type[BaseModel], runtime: Any) -> str:

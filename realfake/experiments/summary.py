@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from realfake.labels import THRESHOLD
+from realfake.pages import counted
 from realfake.runs.folder import RunFolder
 from realfake.scoring.metric_table import REPORTED, main_metrics
 from realfake.scoring.protocols import WORDS
-from realfake.scoring.statistics import HOLDS
+from realfake.scoring.statistics import HOLDS, ONE_PERSON
 
 
 def print_line(results: dict[str, Any], run: RunFolder, console: Console | None = None) -> None:
@@ -27,13 +28,18 @@ def print_line(results: dict[str, Any], run: RunFolder, console: Console | None 
 def print_summary(results: dict[str, Any], run: RunFolder, console: Console | None = None) -> None:
     """Print test metrics at both levels with their intervals, the published figure if there is one, and paths."""
     console = console or Console()
-    metrics, intervals = results["metrics"], results.get("intervals") or {}
+    metrics = results["metrics"]
+    intervals = {
+        name: ends
+        for name, ends in (results.get("intervals") or {}).items()
+        if ends[0] is not None and math.isfinite(ends[0])
+    }
     published = (results.get("published") or {}).get("metrics", {})
     table = Table(
         title=f"test results, {results['approach']}, best epoch {results['best_epoch']}", title_justify="left"
     )
     table.add_column("metric")
-    for name in ("frame", "clip", "95 % interval, clip"):
+    for name in ("frame", "clip", *(["95 % interval, clip"] if intervals else [])):
         table.add_column(name, justify="right")
     if published:
         table.add_column("published", justify="right")
@@ -41,18 +47,17 @@ def print_summary(results: dict[str, Any], run: RunFolder, console: Console | No
         if f"test/clip/{name}" not in metrics:
             continue
         row = [REPORTED[name].heading, *(_number(metrics.get(f"test/{level}/{name}")) for level in ("frame", "clip"))]
-        low, high = intervals.get(f"test/clip/{name}", (None, None))
-        row.append(f"{_number(low)} to {_number(high)}" if low is not None and math.isfinite(low) else "")
+        if intervals:
+            row.append(" to ".join(map(_number, intervals.get(f"test/clip/{name}", ()))))
         if published:
             figure = published.get(f"test/frame/{name}", published.get(f"test/clip/{name}"))
             row.append("" if figure is None else _number(figure))
         table.add_row(*row)
     console.print(table)
-    console.print(f"95 % interval: {HOLDS}", highlight=False)
+    console.print(f"95 % interval: {HOLDS if intervals else ONE_PERSON}", highlight=False)
     if (protocol := results.get("protocol") or THRESHOLD) != THRESHOLD:
-        alone = (
-            f", {n} clips that have none to be compared with by threshold" if (n := results.get("fallbacks")) else ""
-        )
+        n = results.get("fallbacks")
+        alone = f"; {counted(n, 'clip')} without others of the pair by threshold" if n else ""
         console.print(
             f"real or fake of clips is decided by protocol={protocol}: {WORDS[protocol]}{alone}", soft_wrap=True
         )

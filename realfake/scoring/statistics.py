@@ -28,6 +28,8 @@ HOLDS = (
     "on, stay as they are"
 )
 """What an interval of :func:`bootstrap` and of :func:`compare` holds: said wherever one is shown."""
+ONE_PERSON = "none, since people are resampled, and the test part has one person alone"
+"""What is said where there is no interval."""
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,15 @@ def test_samples_that_come_twice_are_kept_once() -> None:
     assert rows["clip"].tolist() == [0, 0, 1, 1, 2]
 
 
+def test_one_sample_is_a_row_too() -> None:
+    record = EpochRecord()
+    record.update(batch([3]), torch.tensor([[1.0]]), torch.tensor([[2.0]]))
+    rows = record.compute()
+    assert {name: values.shape for name, values in rows.items()} == {
+        name: (1, 1) if name in ("probabilities", "losses") else (1,) for name in EpochRecord.fields
+    }
+
+
 def test_a_loss_of_clips_is_the_log_loss_of_their_mean_probabilities() -> None:
     rng = np.random.default_rng(1)
     clip = np.repeat(np.arange(30), 3)
