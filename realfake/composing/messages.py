@@ -95,7 +95,7 @@ def _given(words: Sequence[str]) -> dict[str, str]:
     return {(key.partition("@")[2] or key).replace("/", "."): value for key, value in found}
 
 
-def _leave_out_members(data: dict[str, Any], words: Sequence[str]) -> None:
+def _leave_out_members(data: dict[Any, Any], words: Sequence[str]) -> None:
     """Of options of which several may be chosen, leave out what is said of others than those that overrides chose."""
     given = _given(words)
     for group in SEVERAL:
@@ -106,7 +106,7 @@ def _leave_out_members(data: dict[str, Any], words: Sequence[str]) -> None:
                     del members[name]
 
 
-def _leave_out(error: ValidationError, data: dict[str, Any], words: Sequence[str], schema: type[BaseModel]) -> bool:
+def _leave_out(error: ValidationError, data: dict[Any, Any], words: Sequence[str], schema: type[BaseModel]) -> bool:
     """Leave out keys of other options of the groups that overrides chose from; whether there were any."""
     given, known, found = _given(words), known_keys(schema), False
     for problem in error.errors():
