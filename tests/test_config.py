@@ -825,6 +825,10 @@ def test_a_sweep_is_named_by_what_it_runs() -> None:
     assert name("seed=1,2") != name("seed=1,2,3")
     assert name("seed=1,2", "sweep.name=mine") == "sweep.name=mine"
     assert name_sweep(["seed=1"]) == ["seed=1"]
+    assert name("seed=1,2", "sweep.name=null") == name("seed=1,2")
+    for out in ("..", "/tmp/x", "a/../b", "''"):
+        with pytest.raises(UserError, match=r"^sweep\.name=.*: expected the name of a folder below multirun/$"):
+            name(f"sweep.name={out}")
 
 
 def test_a_run_of_a_sweep_is_found_again_wherever_it_ran() -> None:

@@ -105,8 +105,16 @@ def name_sweep(argv: list[str]) -> list[str]:
 
     The name travels as an override, since the jobs of a launcher do not share this process's command line. Where the
     runs are executed is no part of it: a sweep begun on one launcher goes on with another.
+
+    Raises:
+        UserError: If the name is given and leads out of ``multirun/``.
     """
-    if not is_sweep(argv) or any(a.startswith("sweep.name=") for a in argv):
+    argv = [word for word in argv if word != "sweep.name=null"]
+    if not is_sweep(argv):
+        return argv
+    for name in [word.partition("=")[2].strip("'\"") for word in argv if word.startswith("sweep.name=")]:
+        if not name or name.startswith("/") or not {".", ".."}.isdisjoint(name.split("/")):
+            raise UserError(f"sweep.name={name}: expected the name of a folder below multirun/")
         return argv
     words = sorted(a for a in argv if not a.startswith(_NO_IDENTITY))
     return ["sweep.name=sweep_" + hashlib.sha256("\n".join(words).encode()).hexdigest()[:12], *argv]
