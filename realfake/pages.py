@@ -9,6 +9,7 @@ import base64
 import hashlib
 import io
 import math
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,17 @@ def render(template: str, **values: Any) -> str:
     )  # fmt: skip
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False}
     environment.filters |= {"duration": duration, "picture": _picture}
-    environment.globals |= {"source": _source, "digest": _digest}
+    environment.globals |= {"source": _source, "digest": _digest, "asked": command_line}
     return environment.get_template(template).render(**values)
+
+
+def command_line(name: str) -> str | None:
+    """What was typed if this is the command ``realfake <name>``, quoted for a shell; ``None`` = it is not."""
+    from hydra.core.hydra_config import HydraConfig
+
+    if not HydraConfig.initialized() or HydraConfig.get().job.config_name != name:
+        return None
+    return shlex.join(["realfake", name, *HydraConfig.get().overrides.task])
 
 
 def duration(seconds: float) -> str:

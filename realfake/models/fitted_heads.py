@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from realfake.config import LinearSvmHead, LogisticHead, PairSvmHead
 from realfake.errors import UserError
 from realfake.labels import ABSENT, LabelSpace
-from realfake.scoring.calibration import fit_temperature
 
 log = logging.getLogger(__name__)
 
 UNSEEN = -60.0
 """Logit of a class that no training sample has: its probability is 0 but for rounding."""
+FACTORS = (0.01, 100.0)
+"""Least and largest factor of decision values."""
 ITERATIONS = 10_000
 """Steps of a solver, at most."""
 
@@ -191,7 +192,7 @@ class LinearSvm(LinearModule):
     """Linear support vector machines, one class against the others.
 
     Their decision values times one factor are the logits, so that the decision stays theirs. The factor is the
-    likeliest one for people who were left out in fitting: an inverse temperature (Guo et al. 2017, sec. 4.2).
+    likeliest one for people who were left out in fitting.
     """
 
     def __init__(
@@ -277,10 +278,25 @@ class PerEmotion(FittedModule):
 
 
 def _likeliest_factor(values: np.ndarray, y: np.ndarray) -> float:
-    """The factor of decision values (N, K), or (N, 1) of the second of two, that is likeliest for classes (N,)."""
+    """The factor of decision values (N, K), or (N, 1) of the second of two, that is likeliest for classes (N,).
+
+    Samples of a class are taken to be of it with probability (n + 1) / (n + 2), n their number, and of any other one
+    alike else (Platt 1999, "Probabilistic outputs for support vector machines"), or classes that part without an error
+    would have no likeliest one.
+    """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import logsumexp
+
     logits = np.concatenate([-values, values], axis=1) / 2.0 if values.shape[1] == 1 else values
-    p = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return 1.0 / fit_temperature(p / p.sum(axis=1, keepdims=True), y)
+    count, classes = np.bincount(y, minlength=logits.shape[1])[y], logits.shape[1]
+    target = np.repeat((1.0 / (count + 2.0) / (classes - 1.0))[:, None], classes, axis=1)
+    target[np.arange(len(y)), y] = (count + 1.0) / (count + 2.0)
+
+    def loss(logarithm: float) -> float:
+        scaled = np.exp(logarithm) * logits
+        return float((logsumexp(scaled, axis=1) - (target * scaled).sum(axis=1)).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=np.log(FACTORS), method="bounded", options={"xatol": 1e-5}).x))
 
 
 @contextmanager

@@ -81,6 +81,19 @@ def test_linear_machines_are_those_of_scikit_learn(task: str) -> None:
     assert (scaled.argmax(1) == model.predict(new.features.astype(np.float64))).all()
 
 
+@pytest.mark.parametrize("task", ["emotion", "authenticity"])
+def test_classes_that_part_without_an_error_leave_a_doubt(task: str) -> None:
+    train = clips(noise=0.01)
+    train.features[:, 0] += 1000.0 * train.authenticity
+    train.features[np.arange(len(train.clip)), 1 + train.emotion] += 1000.0
+    head = fitted(option(LinearSvmHead), task, train)
+    p = torch.from_numpy(logits(head, train.features)).softmax(dim=1).numpy()
+    sure = p[np.arange(len(p)), train.target(task, SPACE)]
+    count = len(train.clip) / head.classes
+    assert sure.mean() == pytest.approx((count + 1) / (count + 2), abs=0.02)
+    assert sure.max() < 0.9999
+
+
 def test_decision_values_become_log_odds_by_people_left_out() -> None:
     """Machines that separate few people's clips by chance are sure of what they know nothing of; the factor says so."""
     rng = np.random.default_rng(0)
