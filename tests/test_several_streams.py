@@ -13,9 +13,11 @@ import torch
 from processes import Command
 
 import realfake
-from realfake.config import MediapipeSignal
+from realfake.composing.composition import compose
+from realfake.config import EvaluateConfig, MediapipeSignal
 from realfake.data.preparation import prepare
 from realfake.evaluation import testing
+from realfake.evaluation.evaluating import evaluate_run
 from realfake.experiments.execution import train
 from realfake.runs.network import open_trained
 from realfake.streams.stream import StreamValues
@@ -125,6 +127,15 @@ def test_heads_on_a_descriptor_are_explained_and_exported(trained: Trained, comm
     meta = json.loads((tmp_path / "model.json").read_text())
     assert meta["inputs"]["box_dynamics"]["shape"] == ["batch", 1, 4, 62]
     assert meta["check"]["largest_difference"] < 1e-5
+
+
+def test_a_descriptor_has_no_first_frame_to_be_compared_with(trained: Trained, tmp_path: Path) -> None:
+    run = trained("approach=single_task", "backbone=numbers", "backbone.streams=[box_dynamics]")
+    words = [f"run={run}", "resamples=100", "plots=false", f"out={tmp_path / 'out'}"]
+    folder = evaluate_run(compose("evaluate", words, EvaluateConfig))
+    report = json.loads((folder / "evaluation.json").read_text())
+    assert "first frame" not in report["baselines"]
+    assert report["first_frame"] is None
 
 
 def test_of_a_descriptor_the_share_is_what_is_lost_with_the_mean_of_training(trained: Trained) -> None:

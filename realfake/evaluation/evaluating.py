@@ -86,6 +86,7 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
     wanted = calibrate or (not elsewhere and cfg.part != "val")
     with_own: dict[str, Any] = {} if elsewhere else {"face": cfg.face, **streams}
     validation = tester.test(own, part="val", **with_own) if wanted else None
+    of_clip = any(stream.info.of_clip for stream in tester.module.spec.streams)
     found = evaluate_predictions(
         tested.samples,
         store.table,
@@ -94,7 +95,8 @@ def evaluate_run(cfg: EvaluateConfig, console: Console | None = None) -> Path:
         validation=None if validation is None else validation.samples,
         validation_table=None if validation is None else validation.data.opened().table,
         calibrate=calibrate,
-        first_frame=first_rows(tester.test(**what, first_frame=True).samples),
+        # What describes a clip as a whole says the same at its first frame.
+        first_frame=None if of_clip else first_rows(tester.test(**what, first_frame=True).samples),
         against=_rival(cfg, what, tested),
         leaks=_leaks(cfg, tester, tested, elsewhere),
         people=tested.data.people_note,
