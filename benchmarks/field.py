@@ -26,6 +26,7 @@ import numpy as np
 
 from benchmarks.drawn_tables import dynamics, tables
 from benchmarks.results import add_out, machine, report
+from realfake.approaches import build_module
 from realfake.composing.composition import compose, conf_dir, option
 from realfake.config import DrawnSignal, TrainConfig
 from realfake.data.sources.synthetic import Synthetic
@@ -86,6 +87,19 @@ def pooled(runs: Sequence[FinishedRun]) -> dict[str, Any]:
     }
 
 
+def published(experiment: str) -> dict[str, Any]:
+    """Of the system at its published size: trained parameters, and what was published, on which data."""
+    words = [f"experiment={experiment.replace(SMALL, 'field/')}"]
+    cfg = compose("train", words, TrainConfig)
+    networks = {"backbone": cfg.backbone, "backbone.frame": getattr(cfg.backbone, "frame", None)}
+    # What is counted needs no files.
+    words += [f"{place}.weights=none" for place, net in networks.items() if getattr(net, "weights", "none") != "none"]
+    module = build_module(compose("train", words, TrainConfig))
+    figures = cfg.published.metrics.items() if cfg.published is not None else ()
+    told = [f"{number(name.rpartition('/')[2], value)}, {cfg.published.row}" for name, value in figures]  # type: ignore[union-attr]
+    return {"parameters": sum(p.numel() for p in module.parameters()), "figure": "; ".join(told) or NOTHING}
+
+
 def nothing_to_find(runs: Sequence[FinishedRun]) -> dict[str, list[float]]:
     """Means over datasets, with Student's interval, of AUROC and selection optimism where nothing is to be found."""
     values = {
@@ -126,18 +140,21 @@ def shown(metric: str, figure: Sequence[float] | None, *, signed: bool = False) 
 
 def markdown(systems: dict[str, dict[str, Any]], oracle: dict[str, dict[str, list[float]]], about: str) -> str:
     """The table of a page."""
-    heads = ["system", "sees", *(REPORTED[m].heading for m in METRICS), "AUROC, nothing to find",
-             "claimed too much there, points", "parameters", "processor s a run"]  # fmt: skip
+    heads = ["system", "sees", "published", "parameters as published", "small",
+             *(REPORTED[m].heading for m in METRICS), "AUROC, nothing to find", "claimed too much there, points",
+             "processor s a run"]  # fmt: skip
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     for name, found in systems.items():
         null = found["null"]
-        cells = [f"`{name}`", ", ".join(found["sees"]), *(shown(m, found.get(m)) for m in METRICS)]
+        whole = found["published"]
+        cells = [f"`{name}`", ", ".join(found["sees"]), whole["figure"]]
+        cells += [f"{whole['parameters']:,}", f"{found['parameters']:,}", *(shown(m, found.get(m)) for m in METRICS)]
         cells += [shown(RANKED, null.get("auroc")), shown(CLAIMED, null.get("optimism"), signed=True)]
-        cells += [f"{found['parameters']:,}", f"{found['processor_seconds']:.0f}"]
+        cells += [f"{found['processor_seconds']:.0f}"]
         lines.append(f"| {' | '.join(cells)} |")
     for stream in oracle["default"]:
         cells = [shown(RANKED, oracle[part].get(stream)) for part in ("default", "null")]
-        lines.append(f"| logistic regression on what a clip does | {stream} | | | {cells[0]} | | {cells[1]} | | | |")
+        lines.append(f"| logistic regression on what a clip does | {stream} | | | | | | {cells[0]} | | {cells[1]} | | |")
     return "\n".join([*lines, "", about])
 
 
@@ -179,7 +196,7 @@ def main() -> None:
     for name, experiment in names.items():
         own = [[run for run in runs if run.setting("experiment") == experiment] for runs in (main_runs, null)]
         if any(run.completed for run in own[0]):
-            systems[name] = {**pooled(own[0]), "null": nothing_to_find(own[1])}
+            systems[name] = {**pooled(own[0]), "null": nothing_to_find(own[1]), "published": published(experiment)}
     oracle = {
         "default": ceilings(words, [0]),
         "null": ceilings([*words, "data.difficulty=1"], options.data_seeds),
