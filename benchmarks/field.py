@@ -154,7 +154,7 @@ def markdown(systems: dict[str, dict[str, Any]], oracle: dict[str, dict[str, lis
         lines.append(f"| {' | '.join(cells)} |")
     for stream in oracle["default"]:
         cells = [shown(RANKED, oracle[part].get(stream)) for part in ("default", "null")]
-        lines.append(f"| logistic regression on what a clip does | {stream} | | | | | | {cells[0]} | | {cells[1]} | | |")
+        lines.append(f"| logistic regression on a clip | {stream} | | | | | | {cells[0]} | | {cells[1]} | | |")
     return "\n".join([*lines, "", about])
 
 
