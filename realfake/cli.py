@@ -160,6 +160,7 @@ def discard_empty_run(folder: Path) -> None:
         return
     with suppress(Locked, OSError), only_one(folder, on_wait=None):  # another process's run, or a read-only folder
         shutil.rmtree(folder)
+        folder.parent.rmdir()  # that of the approach, unless other runs lie in it
 
 
 def note_failure(folder: Path, line: str, is_run: bool) -> None:

@@ -21,7 +21,7 @@ from realfake.config.trackers import OPENFACE_UNITS, PYFEAT_UNITS
 from realfake.data.preparation import prepare
 from realfake.errors import UserError
 from realfake.evaluation.evaluating import evaluate_run
-from realfake.experiments.execution import changes_since
+from realfake.experiments.execution import changes_since, train
 from realfake.experiments.start import resolved
 from realfake.runs.folder import RunFolder
 from realfake.runs.network import open_trained
@@ -289,3 +289,19 @@ def test_the_place_of_weights_is_no_difference() -> None:
     )
     assert differences(before, now) == []
     assert differences(before, other) == ["signals.features.dtype (32, now 16)"]
+
+
+def test_clips_without_a_table_are_counted_by_part(
+    run: Path, begun_with: tuple[str, ...], moved: Path, tiny: list[str], tmp_path: Path
+) -> None:
+    words = [*tiny, *begun_with[:-1], f"signals.openface.root={moved}"]
+    tested = sorted(pd.read_csv(run / "predictions.csv")["clip"])
+    (moved / f"{tested[0]}.csv").unlink()
+    results = train(words, tmp_path / "run")
+    (said,) = results["lacking"]
+    assert said.startswith(f"Without units: 1 of {len(tested)} test clips.")
+    assert said in (tmp_path / "run/index.html").read_text()
+    for clip in tested[1:]:
+        (moved / f"{clip}.csv").unlink()
+    with pytest.raises(UserError, match=rf"^units: none of the {len(tested)} test clips has it; expected"):
+        train(words, tmp_path / "other")

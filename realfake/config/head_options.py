@@ -48,12 +48,17 @@ class FittedHead(Strict):
         t = run.trainer
         idle = [f"auxiliary.{name}" for name in run.auxiliary.chosen]
         idle += [] if run.loss_mix.name == "sum" else [f"loss_mix={run.loss_mix.name}"]
+        idle += [
+            f"loss.{task}.class_weights={weights}"
+            for task in run.tasks
+            if (weights := getattr(run.loss, task).class_weights) != "none"
+        ]
         if t.check_val_every_n_epoch > 1 and not t.fast_dev_run:
             idle.append(f"trainer.check_val_every_n_epoch={t.check_val_every_n_epoch}")
         if idle:
             raise ValueError(
                 f"{idle[0]}: head={self.name} is fitted once, in one epoch, since backbone.freeze=true leaves nothing "
-                "to train; expected to do without, or backbone.freeze=false"
+                "to train; expected to do without, or a head that is trained, such as head=linear"
             )
 
 

@@ -39,6 +39,6 @@ def no_pairs(pair: np.ndarray, subjects: np.ndarray, data: str) -> str:
     pairs = np.unique(pair[pair != ABSENT])
     return (
         f"no pair of data={data} has a real and a fake clip in the training part ({counted(len(pair), 'clip')}, "
-        f"{counted(len(np.unique(subjects)), 'subject')}, {counted(len(pairs), 'pair')}); expected data with pairs "
-        "(of a table its column pair), or to do without"
+        f"{counted(len(np.unique(subjects)), 'subject')}, {counted(len(pairs), 'name')} of pairs); expected data with "
+        "pairs (of a table its column pair), or to do without"
     )

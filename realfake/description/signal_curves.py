@@ -65,7 +65,7 @@ def _described(
 ) -> dict[str, Any]:  # fmt: skip
     quality = np.concatenate([clip.quality for clip in clips])
     good = quality[quality > 0]
-    having = sum(len(clip.times_sec) > 0 for clip in clips)
+    having = sum(bool((clip.quality > 0).any()) for clip in clips)
     described: dict[str, Any] = {
         "words": info.words,
         "unit": info.unit,

@@ -13,6 +13,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint, RichProgressBar
 from pytorch_lightning.callbacks.progress.rich_progress import ProcessingSpeedColumn
 from pytorch_lightning.plugins.io import TorchCheckpointIO
+from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from realfake.config import Plateau
@@ -88,6 +89,12 @@ class MovableCheckpoint(ModelCheckpoint):
     def state_key(self) -> str:
         """As the base class makes it anew for each of the trainer's hooks, a dozen times a step."""
         return super().state_key
+
+    def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
+        """As the base class, but the last epoch is kept as long as the metric is undefined, not the first."""
+        if current is not None and current.isnan() and all(score.isinf() for score in self.best_k_models.values()):
+            return True
+        return super().check_monitor_top_k(trainer, current)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with the files of a checkpoint's run, which lie in this run's folder under the same names."""

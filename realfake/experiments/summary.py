@@ -15,6 +15,7 @@ from realfake.runs.folder import RunFolder
 from realfake.scoring.metric_table import REPORTED, main_metrics
 from realfake.scoring.protocols import WORDS
 from realfake.scoring.statistics import HOLDS, ONE_PERSON
+from realfake.scoring.wording import NOT_SELECTED
 
 
 def print_line(results: dict[str, Any], run: RunFolder, console: Console | None = None) -> None:
@@ -35,9 +36,9 @@ def print_summary(results: dict[str, Any], run: RunFolder, console: Console | No
         if ends[0] is not None and math.isfinite(ends[0])
     }
     published = (results.get("published") or {}).get("metrics", {})
-    table = Table(
-        title=f"test results, {results['approach']}, best epoch {results['best_epoch']}", title_justify="left"
-    )
+    best = results["best_epoch"]
+    epoch = "no epoch selected" if best is None else f"best epoch {best}"
+    table = Table(title=f"test results, {results['approach']}, {epoch}", title_justify="left")
     table.add_column("metric")
     for name in ("frame", "clip", *(["95 % interval, clip"] if intervals else [])):
         table.add_column(name, justify="right")
@@ -68,8 +69,10 @@ def print_summary(results: dict[str, Any], run: RunFolder, console: Console | No
         )
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in (results.get("seconds") or {}).items())
     console.print(f"seconds: {seconds}", soft_wrap=True, highlight=False)
-    if results.get("people"):
-        console.print(results["people"], style="yellow", soft_wrap=True, highlight=False, markup=False)
+    unselected = results["best_epoch"] is None and results.get("epochs")
+    said = [results.get("people"), *(results.get("lacking") or ())]
+    for words in filter(None, (*said, NOT_SELECTED % results["optimized_metric"] if unselected else None)):
+        console.print(words, style="yellow", soft_wrap=True, highlight=False, markup=False)
     if str(results.get("data", "")) == "synthetic":
         console.print("synthetic faces: these figures say nothing about people", style="yellow")
     for what, path in (

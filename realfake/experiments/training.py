@@ -17,6 +17,7 @@ from pytorch_lightning.strategies import DDPStrategy
 from realfake.approaches import build_datamodule, build_module
 from realfake.approaches.features import stored_network, use_features
 from realfake.config import Plateau, TrainConfig
+from realfake.data.lacking import lacking
 from realfake.data.preparation_summary import log_remarks
 from realfake.experiments.before_training import check_data, check_packages
 from realfake.experiments.callbacks import (
@@ -90,7 +91,8 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         check_data(cfg, data, devices.count * cfg.trainer.num_nodes)
         learned = learned_with(cfg, data, origins(cfg, resumed, initial))
         log_remarks(data.opened())
-        for remark in data.remarks():
+        gaps = lacking(data.sets)
+        for remark in (*data.remarks(), *gaps):
             log.warning(remark)
         tell_data(data)
     with phases.measure("build"):
@@ -141,6 +143,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         },
         "data_fingerprint": data.opened().fingerprint,
         "people": data.people_note,
+        "lacking": gaps,
         "init_from": None if initial is None else str(initial),
         "learned": {"people": len(learned.people), "files": len(learned.files), "unknown": list(learned.unknown)},
         "device": devices.name,
@@ -249,7 +252,8 @@ def _callbacks(cfg: TrainConfig, run: RunFolder, *, logged: bool) -> list[Callba
         found.append(ReduceOnPlateau(cfg.scheduler))
     if c.early_stopping is not None:
         stop = c.early_stopping
-        found.append(EarlyStopping(cfg.metric, min_delta=stop.min_delta, patience=stop.patience, mode=mode))
+        found.append(early := EarlyStopping(cfg.metric, min_delta=stop.min_delta, patience=stop.patience, mode=mode))
+        early.check_finite = False  # a metric that a part cannot show is no divergence
     if c.lr_monitor and logged:
         found.append(LearningRateMonitor())
     if c.progress_bar == "rich":

@@ -8,6 +8,7 @@ from realfake.config import PairSvmHead
 from realfake.errors import UserError
 from realfake.labels import ABSENT, Authenticity, LabelSpace
 from realfake.models.fitted_heads import FitSamples, LinearModule, Scaling, support_machine
+from realfake.pages import counted
 
 LEAST_SLOPE = 0.01
 """Least log-odds for a standard deviation of a score: one that says nothing of new pairs keeps its order."""
@@ -60,8 +61,8 @@ class PairSvm(LinearModule):
         pairs = [pair for pair in sides[0] if pair in sides[1]]
         if len(pairs) < 2:
             raise UserError(
-                f"head=pair_svm: {len(pairs)} pairs of a real and a fake clip in the training part; expected two at "
-                "least; use more clips or subjects, or head=linear_svm, which needs none"
+                f"head=pair_svm: {counted(len(pairs), 'pair')} of a real and a fake clip in the training part; "
+                "expected two at least; use more clips or subjects, or head=linear_svm, which needs none"
             )
         real, fake = (np.stack([side[pair].mean(axis=0, dtype=np.float64) for pair in pairs]) for side in sides)
         return real, fake

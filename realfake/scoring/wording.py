@@ -7,6 +7,11 @@ from collections.abc import Mapping
 
 from realfake.scoring.metric_table import REPORTED
 
+NOT_SELECTED = (
+    "No epoch was selected: %s is undefined on the validation part in all of them, so that the last one was tested; "
+    "choose another optimized_metric, such as val/clip/loss, or another split"
+)
+"""What is said of such a run, with its metric."""
 NOTHING = "–"
 """Stands where there is no figure."""
 NOTABLE_P = 0.05

@@ -182,7 +182,7 @@ class ClipTable:
             near = suggest(cells["part"], _PARTS)
             raise self._error(row, "part", f"{cells['part']!r}{near}; expected train, val, test")
         fold = cells["fold"].removesuffix(".0") or "-1"
-        if not re.fullmatch(r"-?[0-9]{1,5}", fold) or not -1 <= int(fold) < 2**15:
+        if cells["fold"] and not (re.fullmatch(r"[0-9]{1,5}", fold) and int(fold) < 2**15):
             raise self._error(row, "fold", f"{cells['fold']!r}; expected 0, 1, … or nothing")
         subject, pair = subject_id(cells["subject"]), cells["pair"]
         dataset = cells["dataset"] or self.table.stem

@@ -129,6 +129,11 @@ def job_of(video: Path) -> tuple[SyntheticSettings, Job]:
         UserError: If it lies in no complete synthetic dataset.
     """
     root = video.parent.parent.parent
+    if not (root / MARK).is_file():
+        raise UserError(
+            f"{video}: no generated video, whose points are known; those of others are found by signals=[openface], "
+            "[pyfeat] or [mediapipe]"
+        )
     settings, known = _known(root)
     if video not in known:
         raise UserError(f"{video}: no video of the synthetic dataset in {root}")
