@@ -550,6 +550,13 @@ def test_what_an_experiment_says_of_an_option_goes_with_it(overrides: str, head:
     assert [name for name, term in cfg.auxiliary if term is not None] == auxiliary
 
 
+def test_what_an_option_itself_says_wrongly_is_told(tmp_path: Path) -> None:
+    (tmp_path / "head").mkdir()
+    (tmp_path / "head/mine.yaml").write_text("defaults:\n  - linear\n  - _self_\nhidden: [4]\n")
+    with pytest.raises(UserError, match=r"^head\.hidden in .*head/mine\.yaml is a key of head=mlp only"):
+        compose("head=mine", f"hydra.searchpath=[file://{tmp_path}]")
+
+
 def test_all_that_is_prepared_is_sampled() -> None:
     assert compose().sampling.window == [0.0, 1.0]
     assert compose("data.window=[0.4,0.9]").sampling.window == [0.4, 0.9]

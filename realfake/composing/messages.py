@@ -63,7 +63,7 @@ def validate(
             try:
                 return schema.model_validate(data, context={"trained": trained})
             except ValidationError as error:
-                if not _leave_out(error, data, words, schema):
+                if not _leave_out(error, data, words, schema, runtime):
                     raise
     except ValidationError as error:
         raise UserError(_first_problem(error, data, schema, runtime)) from None
@@ -106,16 +106,20 @@ def _leave_out_members(data: dict[Any, Any], words: Sequence[str]) -> None:
                     del members[name]
 
 
-def _leave_out(error: ValidationError, data: dict[Any, Any], words: Sequence[str], schema: type[BaseModel]) -> bool:
+def _leave_out(
+    error: ValidationError, data: dict[Any, Any], words: Sequence[str], schema: type[BaseModel], runtime: Any
+) -> bool:
     """Leave out keys of other options of the groups that overrides chose from; whether there were any."""
     given, known, found = _given(words), known_keys(schema), False
+    folders = [] if runtime is None else _folders(runtime)
     for problem in error.errors():
         key = ".".join(_plain_location(problem["loc"], data))
         if problem["type"] != "extra_forbidden" or key not in known:
             continue
         *parents, last = key.split(".")
-        chosen = any(".".join(parents[: k + 1]) in given for k in range(len(parents)))
-        if chosen and not any(each == key or each.startswith(f"{key}.") for each in given):
+        chosen = [group for k in range(len(parents)) if (group := ".".join(parents[: k + 1])) in given]
+        own = any(_says(folder, group.replace(".", "/"), given[group], key) for folder in folders for group in chosen)
+        if chosen and not own and not any(each == key or each.startswith(f"{key}.") for each in given):
             node = data
             for step in parents:
                 node = node[step]
