@@ -160,7 +160,8 @@ def discard_empty_run(folder: Path) -> None:
         return
     with suppress(Locked, OSError), only_one(folder, on_wait=None):  # another process's run, or a read-only folder
         shutil.rmtree(folder)
-        folder.parent.rmdir()  # that of the approach, unless other runs lie in it
+        if folder.parent.parent.name == "outputs":  # that of the approach, unless other runs lie in it
+            folder.parent.rmdir()
 
 
 def note_failure(folder: Path, line: str, is_run: bool) -> None:

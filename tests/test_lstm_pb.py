@@ -66,4 +66,4 @@ def test_experiments_have_the_published_settings() -> None:
     assert (cfg.tasks, cfg.data.batch_size, cfg.optimizer.lr) == (("authenticity",), 1, 0.01)
     small = compose("train", ["experiment=field/small/lstm_pb"], TrainConfig)
     assert small.backbone.kind == cfg.backbone.kind
-    assert (small.published, small.backbone.joined) == (cfg.published, cfg.backbone.joined)
+    assert (small.published, small.backbone.joined) == (None, cfg.backbone.joined)

@@ -22,7 +22,7 @@ from realfake.runs.folder import RunFolder
 from realfake.runs.results import read_results
 from realfake.scoring.metrics import metrics
 from realfake.scoring.predictions import pair_numbers, read_table
-from realfake.scoring.statistics import HOLDS
+from realfake.scoring.statistics import HOLDS, ONE_PERSON
 
 
 def results_of(folder: Path) -> dict:
@@ -49,7 +49,7 @@ def test_a_run_asks_for_a_gpu_and_goes_on_without(finished: tuple[Path, str]) ->
     assert "NO CUDA DEVICE IS VISIBLE" in finished[1]
     assert "real or fake" in finished[1]
     assert "say nothing about people" in finished[1]
-    assert f"95 % interval: {HOLDS}" in " ".join(finished[1].split())
+    assert f"95 % interval: {ONE_PERSON}" in " ".join(finished[1].split())
 
 
 def test_everything_is_written(finished: tuple[Path, str]) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from realfake.data.samples import ClipSamples
 from realfake.errors import UserError
 from realfake.pages import counted
+from realfake.streams.stream import StreamRows
 
 
 def lacking(sets: Mapping[str, ClipSamples]) -> list[str]:
@@ -21,7 +24,7 @@ def lacking(sets: Mapping[str, ClipSamples]) -> list[str]:
     found: dict[str, list[str]] = {}
     for part, samples in sets.items():
         for name in (info.name for info in samples.spec.numbers):
-            number, every = int((~samples.streams[name].known(samples.rows)).sum()), len(samples.rows)
+            number, every = int((~_known(samples.streams[name], samples.rows)).sum()), len(samples.rows)
             if number and number == every:
                 raise UserError(
                     f"{name}: none of the {counted(every, f'{part} clip')} has it; expected it of some clips of each "
@@ -33,3 +36,10 @@ def lacking(sets: Mapping[str, ClipSamples]) -> list[str]:
         f"Without {name}: {', '.join(numbers)}. Of these nothing is seen there; what is said of them is a guess."
         for name, numbers in found.items()
     ]
+
+
+def _known(stream: StreamRows, clips: np.ndarray) -> np.ndarray:
+    """Whether clips have any value that is no gap (B,)."""
+    spans = [slice(first, first + stream.stored[clip]) for clip, first in zip(clips, stream.first[clips], strict=True)]
+    sound = np.ones(len(stream.times_sec), bool) if stream.quality is None else stream.quality > 0
+    return np.array([sound[span].any() for span in spans], dtype=bool)

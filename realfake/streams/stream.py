@@ -335,12 +335,6 @@ class StreamRows:
         rows = np.concatenate([np.arange(first, first + stored) for first, stored in spans])
         return self.gather(rows[self._sound(rows, np.ones(len(rows), bool))])
 
-    def known(self, clips: np.ndarray) -> np.ndarray:
-        """Whether clips have any value that is no gap (B,)."""
-        spans = zip(self.first[clips].tolist(), self.stored[clips].tolist(), strict=True)
-        rows = (np.arange(first, first + stored) for first, stored in spans)
-        return np.array([self._sound(own, np.ones(len(own), bool)).any() for own in rows], dtype=bool)
-
     def _sound(self, rows: np.ndarray, valid: np.ndarray) -> np.ndarray:
         return valid if self.quality is None else valid & (self.quality[rows] > 0)
 

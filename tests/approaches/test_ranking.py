@@ -131,7 +131,9 @@ def test_too_few_pairs_are_counted(tiny: list[str]) -> None:
     with pytest.raises(UserError) as error:
         data.require_pairs("approach=ranking")
     people = len(np.unique(data.opened().table["subject"].to_numpy(str)[samples.rows]))
-    assert f"in the training part ({clips} clips, {people} subjects, {clips // 2} pairs); expected" in str(error.value)
+    assert f"in the training part ({clips} clips, {people} subjects, {clips // 2} names of pairs); expected" in str(
+        error.value
+    )
 
 
 @pytest.fixture(scope="module")

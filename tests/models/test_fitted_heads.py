@@ -276,7 +276,7 @@ def test_too_little_is_told_in_one_line() -> None:
     none = FitSamples(**{**vars(train), "emotion": np.full(72, -1)})
     with pytest.raises(UserError, match=r"the 72 training samples have no label of the task emotion"):
         fitted(option(LogisticHead), "emotion", none)
-    with pytest.raises(UserError, match=r"head=pair_svm: 1 pairs of a real and a fake clip .*; expected two"):
+    with pytest.raises(UserError, match=r"head=pair_svm: 1 pair of a real and a fake clip .*; expected two"):
         fitted(option(PairSvmHead), "authenticity", train[(train.pair == 4) | (train.authenticity == 1)])
     lacks = train[(train.emotion != 1) | (train.authenticity == 1)]
     with pytest.raises(UserError, match=r"head\.per_emotion=true, sad: head: the 12 training samples are all real"):

@@ -98,7 +98,9 @@ def test_tables_that_have_changed_are_read_again(
 
 
 def test_generated_faces_alone_have_drawn_tables(streams: Streams) -> None:
-    with pytest.raises(UserError, match=r"none of 2 clips has it; the first, a: .*not a complete synthetic dataset"):
+    with pytest.raises(
+        UserError, match=r"none of 2 clips has it; the first, a: .*no generated video, whose points are known"
+    ):
         streams(option(DrawnSignal))
 
 
