@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("--fps", type=float, default=25.0)
     parser.add_argument("--every", type=int, default=13, help="one in so many of the 240 default clips is looked at")
     parser.add_argument("--processes", action="store_true", help="time two worker processes over one")
-    parser.add_argument("--clips", type=int, default=24, help="that --processes prepares")
+    parser.add_argument("--clips", type=int, default=60, help="that --processes prepares")
     parser.add_argument("--repeats", type=int, default=7)
     add_out(parser)
     options = parser.parse_args()
