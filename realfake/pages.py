@@ -9,6 +9,7 @@ import base64
 import hashlib
 import io
 import math
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,9 @@ def command_line(name: str) -> str | None:
 
     if not HydraConfig.initialized() or HydraConfig.get().job.config_name != name:
         return None
-    return shlex.join(["realfake", name, *HydraConfig.get().overrides.task])
+    # Hydra's grammar wants some values in quotes, which the command adds where they are left out.
+    words = [re.sub(r"'([\w./@+~=-]+)'", r"\1", word) for word in HydraConfig.get().overrides.task]
+    return shlex.join(["realfake", name, *words])
 
 
 def duration(seconds: float) -> str:

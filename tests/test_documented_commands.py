@@ -173,6 +173,8 @@ def test_own_videos_become_a_figure_and_a_table(
         "prediction/annotated/p1_happy_1.mp4", "prediction/annotated/p1_happy_1.curve.png",
     }  # fmt: skip
     assert wanted <= found, wanted - found
+    asked = next(" ".join(one.words) for one in RUN if one.page == OWN and one.words[0] == "compare")
+    assert f"realfake {asked}" in (tmp_path / "comparison/index.html").read_text(encoding="utf-8")
 
 
 LINKED = (*PAGES, "CHANGELOG.md", "CONTRIBUTING.md")
