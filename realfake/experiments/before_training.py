@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from realfake.config import BoostedTreesHead, PairSvmHead, TrainConfig, TrainerConfig
 from realfake.errors import UserError
+from realfake.labels import told_by
 
 if TYPE_CHECKING:
     from realfake.data.datamodule import ClipDataModule
@@ -33,6 +34,16 @@ def check_data(cfg: TrainConfig, data: ClipDataModule, processes: int) -> None:
     if isinstance(cfg.head, PairSvmHead):
         data.require_pairs("head=pair_svm")
     _check_limits(cfg.trainer, data, processes)
+
+
+def one_sided(cfg: TrainConfig, data: ClipDataModule) -> list[str]:
+    """What has to be said of tasks of which the training part shows one class alone, a sentence each."""
+    found = []
+    for task in told_by(cfg.tasks):
+        shown = [name for name, n in zip(cfg.space.names(task), data.class_counts()[task], strict=True) if n]
+        if len(shown) == 1:
+            found.append(f"The training part shows one class of {task} alone, {shown[0]}: no other can be learned.")
+    return found
 
 
 def _check_limits(cfg: TrainerConfig, data: ClipDataModule, processes: int) -> None:

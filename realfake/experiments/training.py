@@ -19,7 +19,7 @@ from realfake.approaches.features import stored_network, use_features
 from realfake.config import Plateau, TrainConfig
 from realfake.data.lacking import lacking
 from realfake.data.preparation_summary import log_remarks
-from realfake.experiments.before_training import check_data, check_packages
+from realfake.experiments.before_training import check_data, check_packages, one_sided
 from realfake.experiments.callbacks import (
     MetricsTable,
     MovableCheckpoint,
@@ -91,7 +91,7 @@ def train_here(cfg: TrainConfig, run: RunFolder, devices: Devices, stop: StopBet
         check_data(cfg, data, devices.count * cfg.trainer.num_nodes)
         learned = learned_with(cfg, data, origins(cfg, resumed, initial))
         log_remarks(data.opened())
-        gaps = lacking(data.sets)
+        gaps = [*lacking(data.sets), *one_sided(cfg, data)]
         for remark in (*data.remarks(), *gaps):
             log.warning(remark)
         tell_data(data)

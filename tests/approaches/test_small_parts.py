@@ -20,7 +20,8 @@ WORDS = [
 ]  # fmt: skip
 
 
-def test_real_clips_alone_select_no_epoch_and_one_clip_is_tested(tiny_data: list[str], tmp_path: Path) -> None:
+def test_what_so_small_parts_cannot_show_is_said(tiny_data: list[str], tmp_path: Path) -> None:
+    """Training and validation clips are real, and one clip is tested."""
     source = build_source(compose("train", tiny_data, TrainConfig).data, progress=False)
     listing = source.listing()
     people = sorted({clip.subject for clip in listing.clips})
@@ -28,7 +29,7 @@ def test_real_clips_alone_select_no_epoch_and_one_clip_is_tested(tiny_data: list
     for clip in listing.clips:
         part = {people[0]: "test", people[1]: "val"}.get(clip.subject, "train")
         tested += part == "test"
-        if (part == "test" and tested > 1) or (part == "val" and not clip.authenticity):
+        if (part == "test" and tested > 1) or (part != "test" and not clip.authenticity):
             continue
         label = "real" if clip.authenticity else "fake"
         video = Path(source.root) / clip.path
@@ -40,6 +41,9 @@ def test_real_clips_alone_select_no_epoch_and_one_clip_is_tested(tiny_data: list
     assert results["epochs"] == 2, "an undefined metric ends no training"
     kept = torch.load(tmp_path / "run/checkpoints/best.ckpt", weights_only=True)
     assert kept["epoch"] == 1, "the last epoch"
+    assert results["lacking"] == [
+        "The training part shows one class of authenticity alone, real: no other can be learned."
+    ]
     said = "No epoch was selected: val/clip/authenticity_auroc is undefined on the validation part"
     assert said in (tmp_path / "run/run.log").read_text()
     assert said in (tmp_path / "run/index.html").read_text()
