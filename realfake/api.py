@@ -20,6 +20,7 @@ from realfake.errors import UserError, quoted
 from realfake.files import one_line, require_folder
 from realfake.runs.settings import parse_override
 from realfake.scoring.metric_table import REPORTED
+from realfake.scoring.wording import beside_figures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,8 +83,7 @@ class TrainedRun:
             value, (low, high) = self.metrics[f"test/clip/{name}"], intervals.get(f"test/clip/{name}", (None, None))
             figure = "-" if value is None else f"{value:.3f}"
             lines.append(f"  {name:32s}{figure}" + (f" [{low:.3f}, {high:.3f}]" if low is not None else ""))
-        if self.results.get("people"):
-            lines.append(f"  {self.results['people']}")
+        lines += [f"  {words}" for words in beside_figures(self.results)]
         if self.results.get("data") == "synthetic":
             lines.append("  synthetic faces: these figures say nothing about people")
         return "\n".join(lines)

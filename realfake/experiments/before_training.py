@@ -38,9 +38,9 @@ def check_data(cfg: TrainConfig, data: ClipDataModule, processes: int) -> None:
 
 def one_sided(cfg: TrainConfig, data: ClipDataModule) -> list[str]:
     """What has to be said of tasks of which the training part shows one class alone, a sentence each."""
-    found = []
+    found, counts = [], data.class_counts()
     for task in told_by(cfg.tasks):
-        shown = [name for name, n in zip(cfg.space.names(task), data.class_counts()[task], strict=True) if n]
+        shown = [name for name, n in zip(cfg.space.names(task), counts[task], strict=True) if n]
         if len(shown) == 1:
             found.append(f"The training part shows one class of {task} alone, {shown[0]}: no other can be learned.")
     return found

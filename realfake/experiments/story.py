@@ -14,7 +14,7 @@ from realfake.files import STORY
 from realfake.runs.folder import RunFolder
 from realfake.runs.results import git_commit, versions
 from realfake.scoring.metric_table import REPORTED, main_metrics
-from realfake.scoring.wording import NOT_SELECTED
+from realfake.scoring.wording import not_selected
 
 if TYPE_CHECKING:
     from realfake.approaches.module import ApproachModule
@@ -70,8 +70,8 @@ def tell_epoch(row: Mapping[str, float], metric: str | None) -> None:
 
 def tell_results(results: Mapping[str, Any]) -> None:
     """What was selected, by what, and what testing measured."""
-    if results["best_epoch"] is None and results["epochs"]:
-        log.warning(NOT_SELECTED, results["optimized_metric"])
+    if words := not_selected(results):
+        log.warning(words)
     else:
         log.info("best epoch %s of %s by %s", results["best_epoch"], results["epochs"], results["optimized_metric"])
     metrics, intervals = results["metrics"], results.get("intervals", {})

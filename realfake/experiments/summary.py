@@ -15,7 +15,7 @@ from realfake.runs.folder import RunFolder
 from realfake.scoring.metric_table import REPORTED, main_metrics
 from realfake.scoring.protocols import WORDS
 from realfake.scoring.statistics import HOLDS, ONE_PERSON
-from realfake.scoring.wording import NOT_SELECTED
+from realfake.scoring.wording import beside_figures
 
 
 def print_line(results: dict[str, Any], run: RunFolder, console: Console | None = None) -> None:
@@ -69,9 +69,7 @@ def print_summary(results: dict[str, Any], run: RunFolder, console: Console | No
         )
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in (results.get("seconds") or {}).items())
     console.print(f"seconds: {seconds}", soft_wrap=True, highlight=False)
-    unselected = results["best_epoch"] is None and results.get("epochs")
-    said = [results.get("people"), *(results.get("lacking") or ())]
-    for words in filter(None, (*said, NOT_SELECTED % results["optimized_metric"] if unselected else None)):
+    for words in beside_figures(results):
         console.print(words, style="yellow", soft_wrap=True, highlight=False, markup=False)
     if str(results.get("data", "")) == "synthetic":
         console.print("synthetic faces: these figures say nothing about people", style="yellow")

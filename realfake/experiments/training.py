@@ -252,8 +252,9 @@ def _callbacks(cfg: TrainConfig, run: RunFolder, *, logged: bool) -> list[Callba
         found.append(ReduceOnPlateau(cfg.scheduler))
     if c.early_stopping is not None:
         stop = c.early_stopping
-        found.append(early := EarlyStopping(cfg.metric, min_delta=stop.min_delta, patience=stop.patience, mode=mode))
-        early.check_finite = False  # a metric that a part cannot show is no divergence
+        # A metric that a part cannot show is no divergence.
+        wanted = {"min_delta": stop.min_delta, "patience": stop.patience, "mode": mode, "check_finite": False}
+        found.append(EarlyStopping(cfg.metric, **wanted))  # type: ignore[arg-type]
     if c.lr_monitor and logged:
         found.append(LearningRateMonitor())
     if c.progress_bar == "rich":

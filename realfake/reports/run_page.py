@@ -30,7 +30,7 @@ from realfake.scoring.statistics import HOLDS, Interval, bootstrap
 from realfake.scoring.tables import by_emotion
 from realfake.scoring.verdicts import verdict
 from realfake.scoring.weak_spots import emotion_table, face_tables, plain_emotions, plain_subjects, subject_table
-from realfake.scoring.wording import NOT_SELECTED, NOTHING, decimals, number, span
+from realfake.scoring.wording import NOTHING, beside_figures, decimals, number, span
 
 log = logging.getLogger(__name__)
 
@@ -108,11 +108,7 @@ def _notes(run: FinishedRun) -> list[str]:
     results, notes = run.results, []
     if look_up(run.config, "data") == "synthetic":
         notes.append(SYNTHETIC)
-    if results.get("people"):
-        notes.append(str(results["people"]))
-    notes += map(str, results.get("lacking") or [])
-    if results.get("best_epoch") is None and results.get("epochs"):
-        notes.append(NOT_SELECTED % run.optimized_metric)
+    notes += beside_figures(results)
     if results.get("overfit"):
         notes.append("Trained to learn a few batches by heart (trainer.overfit_batches): a test of the software.")
     learned = results.get("learned")

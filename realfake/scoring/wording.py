@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from realfake.scoring.metric_table import REPORTED
 
-NOT_SELECTED = (
-    "No epoch was selected: %s is undefined on the validation part in all of them, so that the last one was tested; "
-    "choose another optimized_metric, such as val/clip/loss, or another split"
-)
-"""What is said of such a run, with its metric."""
 NOTHING = "–"
 """Stands where there is no figure."""
 NOTABLE_P = 0.05
@@ -24,6 +20,22 @@ def decimals(value: float | None, places: int = 3, signed: bool = False) -> str:
         return NOTHING
     rounded = round(value, places) + 0.0  # minus zero is zero
     return f"{rounded:{'+' if signed and rounded else ''}.{places}f}"
+
+
+def not_selected(results: Mapping[str, Any]) -> str | None:
+    """That no epoch of a run was the best one, in a sentence; ``None`` if one was."""
+    if results.get("best_epoch") is not None or not results.get("epochs"):
+        return None
+    return (
+        f"No epoch was selected: {results.get('optimized_metric')} is undefined on the validation part in all of them, "
+        "so that the last one was tested; choose another optimized_metric, such as val/clip/loss, or another split"
+    )
+
+
+def beside_figures(results: Mapping[str, Any]) -> list[str]:
+    """What has to be said wherever figures of a run stand: of unknown people, of what its clips lack, of selection."""
+    said = (results.get("people"), *(results.get("lacking") or ()), not_selected(results))
+    return [str(words) for words in said if words]
 
 
 def number(metric: str, value: float | None, signed: bool = False) -> str:
