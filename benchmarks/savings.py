@@ -22,7 +22,7 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer, seed_everything
 
 from benchmarks.results import add_out, report
-from realfake.approaches import build_datamodule, module
+from realfake.approaches import build_datamodule, step_means
 from realfake.approaches.module import ApproachModule
 from realfake.composing.composition import compose
 from realfake.config import TrainConfig
@@ -66,7 +66,7 @@ def _memory_given_back() -> Iterator[None]:
 
 
 WITHOUT: dict[str, Callable[[], Any]] = {
-    "steps counted together": lambda: patch.object(module, "STEPS_AT_ONCE", 1),
+    "steps counted together": lambda: patch.object(step_means, "STEPS_AT_ONCE", 1),
     "logging asked for first": lambda: patch.object(ApproachModule, "training_step", _log_always),
     "new tensors left unfilled": _tensors_filled,
     "freed memory kept": _memory_given_back,

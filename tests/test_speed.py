@@ -17,7 +17,8 @@ from pytorch_lightning import Callback, seed_everything
 from scipy import stats
 
 from realfake.approaches import build_datamodule
-from realfake.approaches.module import STEPS_AT_ONCE, ApproachModule
+from realfake.approaches.module import ApproachModule
+from realfake.approaches.step_means import STEPS_AT_ONCE
 from realfake.composing.composition import compose
 from realfake.config import TrainConfig
 from realfake.data.batch import Batch
@@ -68,10 +69,10 @@ def test_steps_counted_together_give_the_means_of_each(tiny: list[str]) -> None:
         part = apply_to_collection(batch, torch.Tensor, operator.itemgetter(slice(size)))
         with torch.no_grad():
             losses += [float(module._step(part, "train"))] * len(part["clip"])
-            logits = module._steps[-1].logits if module._steps else None
+            logits = module.train_means._steps[-1].logits if module.train_means._steps else None
         if logits is not None:
             right += (logits["emotion"].argmax(1) == part["emotion"]).tolist()
-    module._count_steps()
+    module.train_means.count()
     means = dict(zip(module.train_means.names, module.train_means.compute().tolist(), strict=True))
     assert means["loss"] == pytest.approx(np.mean(losses), rel=1e-6)
     assert float(module.train_means.counts[0]) == len(losses)

@@ -13,12 +13,13 @@ from torch import nn
 from realfake.approaches.epoch_losses import clip_losses, mean_of_known
 from realfake.approaches.fitting import fit_heads, head_of
 from realfake.approaches.optimization import build_optimizer, build_scheduler, parameter_groups, stay_as_configured
-from realfake.approaches.record import EpochMeans, EpochRecord, FeatureRecord, TrainStep
+from realfake.approaches.record import EpochRecord, FeatureRecord
+from realfake.approaches.step_means import StepMeans, TrainStep, guesses
 from realfake.config import FittedHead, TrainConfig
 from realfake.config.upgrade import to_save
 from realfake.data.batch import Batch, target_of
 from realfake.errors import UserError
-from realfake.labels import ABSENT, told_by
+from realfake.labels import told_by
 from realfake.losses.auxiliary import AuxiliaryTerm, build_auxiliary
 from realfake.losses.mixes import MixContext, build_mix, last_layer
 from realfake.losses.tasks import TaskLoss, build_task_loss
@@ -31,9 +32,6 @@ from realfake.scoring.protocols import decide
 from realfake.streams.augment import augment
 from realfake.streams.preprocess import network_input
 from realfake.streams.stream import StreamSpec, StreamValues
-
-STEPS_AT_ONCE = 32
-"""Training steps whose figures are counted together."""
 
 
 class Diverged(RuntimeError):
@@ -77,8 +75,7 @@ class ApproachModule(LightningModule):
         self.terms = self.mix.terms
         self.shared = last_layer(self.backbone)
         self.compiled = torch.compile(self.network, dynamic=False) if cfg.compile else self.network
-        self.train_means = EpochMeans(self._train_quantities())
-        self._steps: list[TrainStep] = []
+        self.train_means = StepMeans(self.tasks, self.taught, tuple(self.auxiliary), self.space)
         self.records = nn.ModuleDict({stage: EpochRecord() for stage in ("val", "test")})
         self.measured: dict[str, float] = {}
         """Every metric that was measured in this epoch, in full precision; what is logged is float32."""
@@ -156,7 +153,7 @@ class ApproachModule(LightningModule):
             for name, term in self.auxiliary.items():
                 losses[name], counts[name] = term(batch, features, single)
             total, weights = self.mix(losses, MixContext(logits, targets, counts, features, self.shared))
-            self._keep(
+            self.train_means.keep(
                 TrainStep(
                     batch["emotion"],
                     batch["authenticity"],
@@ -218,7 +215,7 @@ class ApproachModule(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Log the means of the epoch; raises :class:`Diverged`."""
-        self._count_steps()
+        self.train_means.count()
         values = dict(zip(self.train_means.names, self.train_means.compute().tolist(), strict=True))
         self.train_means.reset()
         self._require_finite(values["loss"], "training")
@@ -277,50 +274,9 @@ class ApproachModule(LightningModule):
                 "lower optimizer.lr or set trainer.gradient_clip_val"
             )
 
-    def _train_quantities(self) -> list[str]:
-        each = [f"{name}_{term}" for term in self.terms for name in ("loss", "weight")]
-        return ["loss", *each, *(f"{task}_accuracy" for task in self.told)]
-
-    def _keep(self, step: TrainStep) -> None:
-        """Remember a training step; many are counted at once, so that a step costs next to nothing."""
-        if self._steps and len(step.emotion) != len(self._steps[0].emotion):
-            self._count_steps()
-        self._steps.append(step)
-        if len(self._steps) == STEPS_AT_ONCE:
-            self._count_steps()
-
-    @torch.no_grad()
-    def _count_steps(self) -> None:
-        """Add the remembered steps to the means of the epoch."""
-        steps, self._steps = self._steps, []
-        if not steps:
-            return
-        labels = Batch(
-            emotion=torch.cat([s.emotion for s in steps]), authenticity=torch.cat([s.authenticity for s in steps])
-        )
-
-        def of_steps(flags: torch.Tensor) -> torch.Tensor:
-            return flags.view(len(steps), -1).sum(dim=1)
-
-        size = of_steps(torch.ones_like(labels["emotion"]))
-        values, counts = [torch.stack([s.total for s in steps])], [size]
-        for task in self.taught:
-            values += [torch.stack([getattr(s, name)[task] for s in steps]) for name in ("losses", "weights")]
-            counts += [of_steps(target_of(labels, task, self.space) != ABSENT), size]
-        for term in self.auxiliary:
-            values += [torch.stack([getattr(s, name)[term] for s in steps]) for name in ("losses", "weights")]
-            counts += [torch.stack([s.counts[term] for s in steps]), size]
-        guesses = self.guesses({task: torch.cat([s.logits[task] for s in steps]) for task in self.tasks})
-        for task in self.told:
-            target = target_of(labels, task, self.space)
-            has = target != ABSENT
-            counts.append(of_steps(has))
-            values.append(of_steps((guesses[task] == target) & has) / counts[-1].clamp(min=1))
-        self.train_means.update(values, counts)
-
     def guesses(self, logits: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """The decision on each sample, in the tasks that are told, each (B,) int64."""
-        return self.space.decide({task: values.float().softmax(dim=1) for task, values in logits.items()})
+        return guesses(self.space, logits)
 
     # --- optimisation and checkpoints ----------------------------------------------------------------------------
 

@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torchmetrics import Metric
 
 from realfake.data.batch import Batch
-
-
-class TrainStep(NamedTuple):
-    """What a training step leaves to be counted, on the device and without a graph."""
-
-    emotion: torch.Tensor
-    """(B,) int64, as in the batch."""
-    authenticity: torch.Tensor
-    """(B,) int64, as in the batch."""
-    logits: dict[str, torch.Tensor]
-    """Task → (B, K)."""
-    losses: dict[str, torch.Tensor]
-    """Term → scalar; tasks and auxiliary terms."""
-    weights: dict[str, torch.Tensor]
-    """Term → scalar."""
-    counts: dict[str, torch.Tensor]
-    """Auxiliary term → over how many its loss is the mean, a scalar."""
-    total: torch.Tensor
-    """The loss that was minimised, a scalar."""
 
 
 class EpochMeans(Metric):

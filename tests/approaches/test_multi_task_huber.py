@@ -38,7 +38,7 @@ def check(module: ApproachModule) -> None:
     assert all(isinstance(getattr(module.cfg.loss, task), MultiFocalLoss) for task in module.tasks)
     assert module.backbone.features == 2 * 2 * 128  # two directions of each stream, side by side
     assert module.auxiliary["regression"].layer.weight.shape == (2, 512)
-    losses = module._steps[0].losses
+    losses = module.train_means._steps[0].losses
     assert all(value > 0 for value in losses.values())
     frame = module.backbone.net.encoders["pixels"].frame
     assert all(p.grad is not None and p.grad.isfinite().all() for p in frame.parameters())

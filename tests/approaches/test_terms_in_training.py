@@ -80,8 +80,8 @@ def test_means_count_comparisons(tiny: list[str]) -> None:
     expected = []
     for part in (batch, alone, alone):
         module._step(part, "train")  # type: ignore[arg-type]
-        expected.append(module._steps[-1].losses["pair_ranking"].item())
-    module._count_steps()
+        expected.append(module.train_means._steps[-1].losses["pair_ranking"].item())
+    module.train_means.count()
     means = dict(zip(module.train_means.names, module.train_means.compute().tolist(), strict=True))
     assert expected[0] > 0 == expected[1] == expected[2]
     assert means["loss_pair_ranking"] == pytest.approx(expected[0])

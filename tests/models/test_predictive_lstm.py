@@ -195,7 +195,7 @@ def test_its_own_error_moves_all_of_it_and_the_heads_nothing(joined: bool) -> No
     )  # fmt: skip
     own = module.backbone.net.errors(batch["streams"], torch.tensor([0, 1, 0]))[:2].mean()
     total = module._step(batch, "train")
-    assert module._steps[-1].losses["next_frame"].item() == pytest.approx(own.item())  # not that of nobody
+    assert module.train_means._steps[-1].losses["next_frame"].item() == pytest.approx(own.item())  # not that of nobody
     total.backward()
     parameters = list(module.backbone.parameters())
     for parameter, gradient in zip(parameters, torch.autograd.grad(own, parameters), strict=True):
